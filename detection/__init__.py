@@ -1,0 +1,1 @@
+"""Frames to tracks, counts and violations. Never drives a signal."""

@@ -1,0 +1,1 @@
+"""The vocabulary of signal timing and enforcement: frozen values and pure functions."""

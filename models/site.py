@@ -1,0 +1,111 @@
+"""A site: everything that its folder declares, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.camera import CameraView
+from models.junction import Junction
+from models.validation import AcceptancePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleClass:
+    """A class that is counted: its passenger car unit and usual size."""
+
+    name: str
+    pcu: float
+    length_m: float
+    width_m: float
+
+
+# PCU: a car is 3.4 motorbikes and a bus 10.5 motorbikes in Hanoi (reference figures); the
+# rest are common values. A site may state its own.
+DEFAULT_CLASSES: tuple[VehicleClass, ...] = (
+    VehicleClass("motorcycle", 0.29, 1.9, 0.7),
+    VehicleClass("bicycle", 0.25, 1.7, 0.6),
+    VehicleClass("car", 1.0, 4.4, 1.8),
+    VehicleClass("bus", 3.1, 11.0, 2.5),
+    VehicleClass("truck", 2.0, 7.0, 2.2),
+    VehicleClass("pedestrian", 0.0, 0.4, 0.5),
+)
+VEHICLE_CLASSES: tuple[str, ...] = tuple(item.name for item in DEFAULT_CLASSES)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationOptions:
+    """How SUMO runs the site.
+
+    An imported site runs its trips verbatim from ``begin_s`` to ``end_s``: no warm-up, 1 s
+    step, SUMO's defaults. ``warm_up_s`` is simulated before measuring starts.
+    """
+
+    begin_s: float = 0.0
+    end_s: float = 3600.0
+    warm_up_s: float = 0.0
+    step_s: float = 1.0
+    options: tuple[str, ...] = ()
+    routes: str = ""
+    vehicle_types: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCamera:
+    """A camera of the site: its view, and how its picture is come by.
+
+    ``source`` is a file, folder or URL for a real camera; empty on the virtual street.
+    ``options`` keeps the entry's remaining settings (pose, rates) for the room that uses them.
+    """
+
+    id: str
+    junction: str
+    approach: str
+    view: CameraView
+    source: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site folder, loaded and checked. ``network`` is None on a camera-only site."""
+
+    id: str
+    name: str
+    folder: Path
+    junctions: Mapping[str, Junction]
+    cameras: tuple[SiteCamera, ...] = ()
+    classes: tuple[VehicleClass, ...] = DEFAULT_CLASSES
+    network: Path | None = None
+    simulation: SimulationOptions = field(default_factory=SimulationOptions)
+    acceptance: AcceptancePolicy = field(default_factory=AcceptancePolicy)
+    agencies: tuple[str, ...] = ()
+    latitude: float | None = None
+    longitude: float | None = None
+
+    @property
+    def counts_path(self) -> Path:
+        """The counts in force."""
+        return self.folder / "counts.csv"
+
+    @property
+    def current_plan_path(self) -> Path:
+        """The plan in force."""
+        return self.folder / "plans" / "current.yaml"
+
+    def pcu(self, vehicle_class: str) -> float:
+        """Passenger car unit of a class; 1 for a class that the site does not list."""
+        return next((item.pcu for item in self.classes if item.name == vehicle_class), 1.0)
+
+    def camera(self, camera: str) -> SiteCamera:
+        """The camera with this id.
+
+        Raises:
+            KeyError: If the site has none.
+        """
+        for candidate in self.cameras:
+            if candidate.id == camera:
+                return candidate
+        raise KeyError(camera)

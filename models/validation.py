@@ -1,0 +1,175 @@
+"""What SUMO measured of a plan, and the verdict on a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from models.units import parse_utc, utc_text
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """Measures of one run (contracts.md). Delays and times are per vehicle, in seconds.
+
+    ``delay_s`` = [sum of (timeLoss + departDelay) over all vehicles, running ones included, +
+    sum of (end - planned departure) of those never inserted] / all vehicles. ``trip_time_s``
+    and ``waiting_time_s`` are means over inserted vehicles, without departDelay.
+    """
+
+    trips: int
+    finished: int
+    running: int
+    undeparted: int
+    delay_s: float
+    trip_time_s: float
+    time_loss_s: float
+    waiting_time_s: float
+    stops: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values by name."""
+        return asdict(self)
+
+
+KPI_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Kpi))
+
+
+class Verdict(StrEnum):
+    """Outcome of a validation."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Relative change of one measure over pairs, percent; negative means less."""
+
+    mean_pct: float
+    ci95_pct: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class MovementChange:
+    """Delay of one movement before and after, mean over pairs, seconds per vehicle."""
+
+    movement: str
+    vehicles: float
+    baseline_delay_s: float
+    candidate_delay_s: float
+
+    @property
+    def change_s(self) -> float:
+        """Candidate less baseline; positive is worse."""
+        return self.candidate_delay_s - self.baseline_delay_s
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptancePolicy:
+    """What a candidate must reach. Site data.
+
+    The confidence interval of ``delay_s`` must lie below ``max_delay_change_pct``; no movement
+    with at least ``min_movement_vehicles`` may get worse by more than both
+    ``max_movement_worse_pct`` and ``max_movement_worse_s``; a report expires after
+    ``valid_hours``.
+    """
+
+    max_delay_change_pct: float = 0.0
+    max_movement_worse_pct: float = 30.0
+    max_movement_worse_s: float = 20.0
+    min_movement_vehicles: float = 20.0
+    valid_hours: float = 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """Result of paired runs of two plans on the same demand and seeds."""
+
+    site: str
+    verdict: Verdict
+    reason: str
+    pairs: int
+    baseline: Kpi
+    candidate: Kpi
+    change: Mapping[str, Change]
+    movements: tuple[MovementChange, ...]
+    worst_movement: MovementChange | None
+    plan_digest: str
+    baseline_digest: str
+    scenario_digest: str
+    seeds: tuple[int, ...]
+    sumo_version: str
+    created: datetime
+    expires: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values as in ``report.json``."""
+        return {
+            "site": self.site,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "pairs": self.pairs,
+            "baseline": self.baseline.to_dict(),
+            "candidate": self.candidate.to_dict(),
+            "change": {
+                name: {"mean_pct": change.mean_pct, "ci95_pct": list(change.ci95_pct)}
+                for name, change in self.change.items()
+            },
+            "worst_movement": _movement_dict(self.worst_movement),
+            "movements": [_movement_dict(movement) for movement in self.movements],
+            "plan_digest": self.plan_digest,
+            "baseline_digest": self.baseline_digest,
+            "scenario_digest": self.scenario_digest,
+            "seeds": list(self.seeds),
+            "sumo_version": self.sumo_version,
+            "created": utc_text(self.created),
+            "expires": utc_text(self.expires),
+        }
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> ValidationReport:
+        """Read what ``to_dict`` wrote.
+
+        Raises:
+            KeyError, ValueError, TypeError: If a key is absent or of the wrong form.
+        """
+        worst = body["worst_movement"]
+        return cls(
+            site=body["site"],
+            verdict=Verdict(body["verdict"]),
+            reason=body["reason"],
+            pairs=int(body["pairs"]),
+            baseline=Kpi(**body["baseline"]),
+            candidate=Kpi(**body["candidate"]),
+            change={
+                name: Change(change["mean_pct"], (change["ci95_pct"][0], change["ci95_pct"][1]))
+                for name, change in body["change"].items()
+            },
+            movements=tuple(_movement_from(item) for item in body["movements"]),
+            worst_movement=None if worst is None else _movement_from(worst),
+            plan_digest=body["plan_digest"],
+            baseline_digest=body["baseline_digest"],
+            scenario_digest=body["scenario_digest"],
+            seeds=tuple(body["seeds"]),
+            sumo_version=body["sumo_version"],
+            created=parse_utc(body["created"]),
+            expires=parse_utc(body["expires"]),
+        )
+
+
+def _movement_dict(movement: MovementChange | None) -> dict[str, Any] | None:
+    return None if movement is None else {**asdict(movement), "change_s": movement.change_s}
+
+
+def _movement_from(body: Mapping[str, Any]) -> MovementChange:
+    return MovementChange(
+        movement=body["movement"],
+        vehicles=body["vehicles"],
+        baseline_delay_s=body["baseline_delay_s"],
+        candidate_delay_s=body["candidate_delay_s"],
+    )

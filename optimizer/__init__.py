@@ -1,0 +1,1 @@
+"""Demand to signal plans. Knows no simulator and no camera."""

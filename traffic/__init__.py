@@ -1,0 +1,1 @@
+"""The service: sites, store, plan lifecycle, controllers, cases, API, console and commands."""
