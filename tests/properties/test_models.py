@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -60,7 +61,7 @@ def test_green_windows_lie_in_the_cycle_and_do_not_overlap(plan: JunctionPlan, n
     shown_ds = sum(stage.green_ds for stage in plan.stages if name in stage.green)
     assert sum(length for _, length in windows) >= shown_ds
     assert sum(length for _, length in windows) <= plan.cycle_ds
-    for (start, length), (following, _) in zip(windows, windows[1:], strict=False):
+    for (start, length), (following, _) in itertools.pairwise(windows):
         assert start + length <= following
 
 
@@ -90,7 +91,7 @@ def test_counts_survive_their_file(items: list[tuple[int, int, int]]) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.sampled_from(SignalState)), min_size=1))
 def test_a_timeline_answers_what_it_was_told(samples: list[tuple[int, SignalState]]) -> None:
-    ordered = sorted({time: state for time, state in samples}.items())
+    ordered = sorted(dict(samples).items())
     timeline = SignalTimeline.from_samples((float(time), state) for time, state in ordered)
     for time, state in ordered:
         assert timeline.state_at(float(time)) is state

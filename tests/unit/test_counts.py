@@ -53,7 +53,7 @@ def test_a_wrong_value_is_named_with_its_line(field: str, value: str, line: str)
 
 
 def test_a_missing_column_and_an_empty_file_are_named() -> None:
-    with pytest.raises(BadInput, match="counts.csv:1: junction: column is missing"):
+    with pytest.raises(BadInput, match=r"counts\.csv:1: junction: column is missing"):
         counts_from_csv("", "counts.csv")
     header = counts_to_csv([])
     with pytest.raises(BadInput, match="the file has no rows"):

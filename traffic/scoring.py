@@ -1,0 +1,125 @@
+"""What the cameras reported against what the virtual street knows: counts and flags."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from models.violation import ViolationKind
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One violation, flagged or true: which camera's approach, what, when."""
+
+    camera: str
+    kind: ViolationKind
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleScore:
+    """How well one rule did. Precision and recall are None where nothing could be scored."""
+
+    truth: int
+    flagged: int
+    matched: int
+
+    @property
+    def precision(self) -> float | None:
+        """Matched flags over flags."""
+        return self.matched / self.flagged if self.flagged else None
+
+    @property
+    def recall(self) -> float | None:
+        """Matched truths over truths."""
+        return self.matched / self.truth if self.truth else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for ``summary.json``."""
+        return {
+            "truth": self.truth,
+            "flagged": self.flagged,
+            "matched": self.matched,
+            "precision": self.precision,
+            "recall": self.recall,
+        }
+
+
+def match_acts(
+    flagged: Sequence[Act], truth: Sequence[Act], tolerance_s: Mapping[ViolationKind, float]
+) -> list[tuple[int, int]]:
+    """Pair flags with truths one to one, same camera and kind, nearest in time.
+
+    Pairs further apart than the kind's tolerance do not match. The most pairs are made, and
+    among those the total time difference is the least. Returns ``(flag, truth)`` indices.
+    """
+    flags_by: dict[tuple[str, ViolationKind], list[int]] = defaultdict(list)
+    truth_by: dict[tuple[str, ViolationKind], list[int]] = defaultdict(list)
+    for index, act in enumerate(flagged):
+        flags_by[act.camera, act.kind].append(index)
+    for index, act in enumerate(truth):
+        truth_by[act.camera, act.kind].append(index)
+    pairs: list[tuple[int, int]] = []
+    for key, flag_indices in flags_by.items():
+        truth_indices = truth_by.get(key, [])
+        if not truth_indices:
+            continue
+        limit = tolerance_s[key[1]]
+        gaps = np.abs(
+            np.array([flagged[i].time_s for i in flag_indices])[:, None]
+            - np.array([truth[i].time_s for i in truth_indices])[None, :]
+        )
+        # A forbidden pair costs more than all allowed pairs together, so pairs come first.
+        costs = np.where(gaps <= limit, gaps, (limit + 1.0) * (len(gaps) + gaps.shape[1]))
+        rows, columns = linear_sum_assignment(costs)
+        pairs += [
+            (flag_indices[row], truth_indices[column])
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+            if gaps[row, column] <= limit
+        ]
+    return sorted(pairs)
+
+
+def score_rules(
+    flagged: Sequence[Act],
+    truth: Sequence[Act],
+    tolerance_s: Mapping[ViolationKind, float],
+) -> dict[ViolationKind, RuleScore]:
+    """Score each rule over all given cameras."""
+    pairs = match_acts(flagged, truth, tolerance_s)
+    matched = Counter(flagged[flag].kind for flag, _ in pairs)
+    flags = Counter(act.kind for act in flagged)
+    truths = Counter(act.kind for act in truth)
+    return {kind: RuleScore(truths[kind], flags[kind], matched[kind]) for kind in ViolationKind}
+
+
+def count_error(
+    counted: Iterable[str], true: Iterable[str]
+) -> dict[str, float | dict[str, float | None] | None]:
+    """Relative count error in total and per movement.
+
+    Args:
+        counted: The movement of each counted vehicle.
+        true: The movement of each vehicle that crossed.
+
+    Returns:
+        ``{"total": x, "movements": {movement: x}}`` with x = (counted - true) / true; None
+        where nothing crossed.
+    """
+    counted_by, true_by = Counter(counted), Counter(true)
+    total_true = true_by.total()
+    return {
+        "total": (counted_by.total() - total_true) / total_true if total_true else None,
+        "movements": {
+            movement: (counted_by[movement] - true_by[movement]) / true_by[movement]
+            if true_by[movement]
+            else None
+            for movement in sorted(set(counted_by) | set(true_by))
+        },
+    }
