@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from models.errors import BadInput
+from simulation.netfile import NetFile, read_net
+
+MIN_SPEED_MPS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """A normal edge: its length and the highest speed limit among its lanes for vehicles."""
+    """A normal edge: its length and the highest speed limit among its lanes for motor traffic."""
 
     length_m: float
     speed_mps: float
@@ -51,62 +51,45 @@ class Roads:
 
 
 def read_roads(network: Path) -> Roads:
-    """Roads of a network file; read once per file and change of it.
+    """Roads of a network file.
 
     Raises:
         BadInput: If the file cannot be read as a SUMO network.
     """
-    try:
-        return _read(network, network.stat().st_mtime_ns)
-    except (OSError, ET.ParseError, KeyError, ValueError) as error:
-        raise BadInput(str(network), "", f"not a readable SUMO network ({error})") from None
+    return roads_of(read_net(network))
 
 
-@lru_cache(maxsize=4)
-def _read(network: Path, _changed_ns: int) -> Roads:
-    roads: dict[str, Road] = {}
-    inner: dict[str, Road] = {}
-    rows: list[dict[str, str]] = []
-    follow: dict[str, str] = {}
-    for _, element in ET.iterparse(network):
-        if element.tag == "edge":
-            _take_edge(element, roads, inner)
-            element.clear()
-        elif element.tag == "connection":
-            if element.get("from", "").startswith(":"):
-                lane = f"{element.get('from')}_{element.get('fromLane')}"
-                if via := element.get("via"):
-                    follow[lane] = via
-            else:
-                rows.append(dict(element.attrib))
-            element.clear()
+def roads_of(net: NetFile) -> Roads:
+    """Roads of a network that has been read; footpaths and tracks are left out."""
+    roads = {
+        edge.id: Road(
+            max(lane.length_m for lane in edge.traffic_lanes),
+            max(MIN_SPEED_MPS, *(lane.speed_mps for lane in edge.traffic_lanes)),
+        )
+        for edge in net.edges.values()
+        if edge.function in ("", "normal") and edge.traffic_lanes
+    }
+    inner = {
+        lane.id: lane
+        for edge in net.edges.values()
+        if edge.function == "internal"
+        for lane in edge.lanes
+    }
+    follow = {
+        f"{link.from_edge}_{link.from_lane}": link.via
+        for link in net.links
+        if link.from_edge in net.edges and net.edges[link.from_edge].function == "internal"
+    }
     crossovers: dict[tuple[str, str], Crossover] = {}
-    for row in rows:
-        pair = (row["from"], row["to"])
-        if pair[0] in roads and pair[1] in roads and pair not in crossovers:
-            crossovers[pair] = _crossover(row, inner, follow)
+    for link in net.links:
+        pair = (link.from_edge, link.to_edge)
+        if pair[0] not in roads or pair[1] not in roads or pair in crossovers:
+            continue
+        length_m = free_s = 0.0
+        lane = inner.get(link.via)
+        while lane is not None:
+            length_m += lane.length_m
+            free_s += lane.length_m / max(MIN_SPEED_MPS, lane.speed_mps)
+            lane = inner.get(follow.get(lane.id, ""))
+        crossovers[pair] = Crossover(length_m, free_s, link.direction)
     return Roads(roads, crossovers)
-
-
-def _take_edge(element: ET.Element, roads: dict[str, Road], inner: dict[str, Road]) -> None:
-    function = element.get("function", "normal")
-    lanes = [
-        (lane.get("id", ""), float(lane.attrib["length"]), max(0.1, float(lane.attrib["speed"])))
-        for lane in element.iter("lane")
-        if lane.get("allow") != "pedestrian"
-    ]
-    if function == "internal":
-        inner.update((name, Road(length, speed)) for name, length, speed in lanes)
-    elif function == "normal" and lanes:
-        speed = max(speed for _, _, speed in lanes)
-        roads[element.get("id", "")] = Road(max(length for _, length, _ in lanes), speed)
-
-
-def _crossover(row: dict[str, str], inner: dict[str, Road], follow: dict[str, str]) -> Crossover:
-    length_m = free_s = 0.0
-    lane = row.get("via")
-    while lane is not None and lane in inner:
-        length_m += inner[lane].length_m
-        free_s += inner[lane].length_m / inner[lane].speed_mps
-        lane = follow.get(lane)
-    return Crossover(length_m, free_s, row.get("dir", ""))
