@@ -46,6 +46,17 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
+class Cause(StrEnum):
+    """What decided a verdict; the sentence in a person's language is made from it."""
+
+    IMPROVED = "improved"
+    SAME_PLAN = "same_plan"
+    DELAY_NOT_LOWER = "delay_not_lower"
+    DELAY_UNCLEAR = "delay_unclear"
+    MOVEMENT_WORSE = "movement_worse"
+    MOVEMENT_UNCLEAR = "movement_unclear"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Relative change of one measure over pairs, percent; negative means less."""
@@ -88,7 +99,11 @@ class AcceptancePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ValidationReport:
-    """Result of paired runs of two plans on the same demand and seeds."""
+    """Result of paired runs of two plans on the same demand and seeds.
+
+    ``pair_delay_s`` holds ``(baseline, candidate)`` of ``delay_s`` for each pair, in the order
+    of ``seeds``. ``cause`` is what decided, ``subject`` the movement where one did.
+    """
 
     site: str
     verdict: Verdict
@@ -106,6 +121,9 @@ class ValidationReport:
     sumo_version: str
     created: datetime
     expires: datetime
+    cause: Cause | None = None
+    subject: str = ""
+    pair_delay_s: tuple[tuple[float, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values as in ``report.json``."""
@@ -129,6 +147,9 @@ class ValidationReport:
             "sumo_version": self.sumo_version,
             "created": utc_text(self.created),
             "expires": utc_text(self.expires),
+            "cause": None if self.cause is None else self.cause.value,
+            "subject": self.subject,
+            "pair_delay_s": [list(pair) for pair in self.pair_delay_s],
         }
 
     @classmethod
@@ -159,6 +180,9 @@ class ValidationReport:
             sumo_version=body["sumo_version"],
             created=parse_utc(body["created"]),
             expires=parse_utc(body["expires"]),
+            cause=Cause(body["cause"]) if body.get("cause") else None,
+            subject=body.get("subject", ""),
+            pair_delay_s=tuple((pair[0], pair[1]) for pair in body.get("pair_delay_s", ())),
         )
 
 

@@ -221,7 +221,9 @@ def sumo_environment() -> dict[str, str]:
 
 def _run(job: SimulationJob, folder: Path) -> None:
     if job.plan is not None:
-        write_additional(job.plan, job.junctions, folder / "signals.add.xml")
+        write_additional(
+            job.plan, job.junctions, folder / "signals.add.xml", step_s=job.options.step_s
+        )
     process = subprocess.Popen(
         command(job, folder),
         env=sumo_environment(),
