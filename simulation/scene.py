@@ -259,8 +259,19 @@ class _Raster:
         contours, _ = cv2.findContours(self.mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         for contour in contours:
             if cv2.contourArea(contour) > 4 * _RASTER_PX_PER_M**2:
-                simple = cv2.approxPolyDP(contour, 0.9, True)[:, 0]
-                yield simple / _RASTER_PX_PER_M + self.origin
+                smooth = _smoothed(contour[:, 0].astype(np.float64))
+                simple = cv2.approxPolyDP(smooth.astype(np.float32)[:, None], 0.4, True)[:, 0]
+                yield simple.astype(np.float64) / _RASTER_PX_PER_M + self.origin
+
+
+def _smoothed(outline: FloatArray, sigma_px: float = 4.0) -> FloatArray:
+    """A closed outline without the steps of its pixels."""
+    reach = int(3 * sigma_px)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
+    kernel /= kernel.sum()
+    padded = np.concatenate([outline[-reach:], outline, outline[:reach]])
+    columns = [np.convolve(padded[:, i], kernel, mode="valid") for i in (0, 1)]
+    return np.stack(columns, axis=1)
 
 
 def junction_scene(

@@ -524,13 +524,19 @@ def _face_table(models: Sequence[_Builder], width: int, quads: bool) -> FaceTabl
     )
 
 
+_BODY_WIDTH_M: Final = {"car": 1.76, "bus": 2.5, "truck": 2.2}
+"""Widths without mirrors, which is what a vehicle's stated width means."""
+
+
 def _build_library(models: dict[str, _Builder]) -> Library:
     builders = list(models.values())
     nominal, centres, bias, shadows = [], [], [], []
-    for m in builders:
+    for name, m in models.items():
         v = np.array(m.vertices)
         top = max([float(v[:, 2].max())] + [d.centre[2] + d.radius for d in m.discs])
-        nominal.append([np.ptp(v[:, 0]), 2 * float(np.abs(v[:, 1]).max()), top])
+        widest = 2 * float(np.abs(v[:, 1]).max())
+        width = _BODY_WIDTH_M.get(name.split(".")[0].rstrip("0123456789"), widest)
+        nominal.append([np.ptp(v[:, 0]), width, top])
         sums = np.zeros((m.groups, 3))
         parts = np.zeros(m.groups)
         for f in m.faces:
