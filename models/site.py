@@ -53,6 +53,27 @@ class SimulationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class StreetOptions:
+    """How the virtual street of a site behaves.
+
+    ``red_light_share`` of the riders who stand first at a red light run it; ``wrong_way_vph``
+    riders an hour take a one-way carriageway against its direction; ``pedestrians_ph`` cross at
+    each junction. Shares and rates are for demonstration and scoring, not survey data.
+    """
+
+    seed: int = 1
+    red_light_share: float = 0.05
+    wrong_way_vph: float = 30.0
+    pedestrians_ph: float = 200.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.red_light_share <= 1.0:
+            raise ValueError("red_light_share must be from 0 to 1")
+        if self.wrong_way_vph < 0 or self.pedestrians_ph < 0:
+            raise ValueError("wrong_way_vph and pedestrians_ph must be 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
 class SiteCamera:
     """A camera of the site: its view, and how its picture is come by.
 
@@ -70,7 +91,10 @@ class SiteCamera:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site folder, loaded and checked. ``network`` is None on a camera-only site."""
+    """A site folder, loaded and checked. ``network`` is None on a camera-only site.
+
+    ``street`` is set where the site's field is a virtual one.
+    """
 
     id: str
     name: str
@@ -82,6 +106,7 @@ class Site:
     simulation: SimulationOptions = field(default_factory=SimulationOptions)
     acceptance: AcceptancePolicy = field(default_factory=AcceptancePolicy)
     agencies: tuple[str, ...] = ()
+    street: StreetOptions | None = None
     latitude: float | None = None
     longitude: float | None = None
 

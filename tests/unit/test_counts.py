@@ -56,7 +56,7 @@ def test_a_missing_column_and_an_empty_file_are_named() -> None:
     with pytest.raises(BadInput, match=r"counts\.csv:1: junction: column is missing"):
         counts_from_csv("", "counts.csv")
     header = counts_to_csv([])
-    with pytest.raises(BadInput, match="the file has no rows"):
+    with pytest.raises(BadInput, match=r"the file has no rows"):
         counts_from_csv(header, "counts.csv")
 
 
