@@ -1,0 +1,1 @@
+"""Signal controllers as this service reaches them, one class per protocol."""

@@ -1,0 +1,288 @@
+"""The cameras of a site: views from a pose and the network, or from marks in the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.camera import (
+    IDENTITY,
+    CameraPose,
+    CameraView,
+    Matrix3,
+    MovementPath,
+    Point,
+    SourceKind,
+)
+from models.errors import BadInput
+from models.junction import Junction
+from models.site import SiteCamera
+from simulation.network import camera_view
+from traffic.yamlfile import Field, Section, unique
+
+CAMERA_REQUIRED = ("id", "junction", "approach", "kind")
+_MARKS = (
+    "size_px",
+    "coordinates",
+    "calibration",
+    "stop_line",
+    "inward",
+    "zone",
+    "movements",
+    "lamp_px",
+    "wrong_way",
+)
+CAMERA_OPTIONAL = ("pose", "source", "rate_fps", *_MARKS)
+_KINDS = ("pixels", "projected", "stream")
+_MARKS_NEEDED = ("size_px", "stop_line", "inward", "zone", "movements")
+MAX_CALIBRATION_ERROR_M = 2.0
+
+
+def read_camera(
+    camera: Section, junctions: Mapping[str, Junction], network: Path | None
+) -> SiteCamera:
+    """One entry of ``cameras``.
+
+    Raises:
+        BadInput: Naming the field and what would be valid.
+    """
+    junction = junctions[camera["junction"].choice(list(junctions))]
+    approach = camera["approach"].choice(list(junction.approaches))
+    kind = camera["kind"].choice(_KINDS)
+    pose_field = camera.get("pose")
+    options: dict[str, Any] = {"kind": kind}
+    rate = camera.get("rate_fps")
+    if rate is not None:
+        options["rate_fps"] = rate.number(0.1, 120)
+    if pose_field is not None:
+        for mark in _MARKS:
+            if camera.get(mark) is not None:
+                raise camera[mark].bad("the camera has a pose; valid is one of them, not both")
+        if network is None:
+            raise pose_field.bad("this site has no network; valid is stop_line and zone instead")
+        pose = _pose(pose_field)
+        options["pose"] = pose
+        source_kind = SourceKind.PROJECTED if kind == "projected" else SourceKind.PIXELS
+        try:
+            view = camera_view(
+                network, junction.id, approach, pose, camera["id"].text(), source_kind
+            )
+        except (BadInput, ValueError) as error:
+            raise pose_field.bad(str(error)) from None
+    elif kind == "stream":
+        view = _marked_view(camera, junction, approach)
+    else:
+        raise camera["kind"].wrong("stream, or give the camera a pose on the virtual street")
+    return SiteCamera(
+        id=view.camera,
+        junction=junction.id,
+        approach=approach,
+        view=view,
+        source=camera.text("source"),
+        options=options,
+    )
+
+
+def _pose(field: Field) -> CameraPose:
+    section = field.section(
+        ("x_m", "y_m", "z_m", "heading_deg", "pitch_deg", "hfov_deg"), ("width_px", "height_px")
+    )
+    width, height = section.get("width_px"), section.get("height_px")
+    return CameraPose(
+        x_m=section["x_m"].number(),
+        y_m=section["y_m"].number(),
+        z_m=section["z_m"].number(most=100, above=0),
+        heading_deg=section["heading_deg"].number(-360, 360),
+        pitch_deg=section["pitch_deg"].number(-79, 88),
+        hfov_deg=section["hfov_deg"].number(5, 160),
+        width_px=640 if width is None else width.integer(64, 8192),
+        height_px=480 if height is None else height.integer(64, 8192),
+    )
+
+
+def _marked_view(camera: Section, junction: Junction, approach: str) -> CameraView:
+    for mark in _MARKS_NEEDED:
+        if camera.get(mark) is None:
+            raise camera["id"].bad(f"{mark} is missing; valid is a pose, or marks in the picture")
+    width, height = (item.integer(64, 16_384) for item in _two(camera["size_px"]))
+    coordinates = camera.get("coordinates")
+    given = "pixels" if coordinates is None else coordinates.choice(("pixels", "metres"))
+    calibration = camera.get("calibration")
+    version, matrix = "none", IDENTITY
+    if calibration is not None:
+        version, matrix = _calibration(calibration)
+    elif given == "metres":
+        assert coordinates is not None
+        raise coordinates.wrong("pixels, or a calibration that ties metres to the picture")
+    place: Callable[[Point], Point] = (
+        _to_ground(matrix) if calibration is not None and given == "pixels" else _unchanged
+    )
+
+    def placed(field: Field, least: int) -> tuple[Point, ...]:
+        points = field.points(least=least)
+        try:
+            return tuple(place(point) for point in points)
+        except ValueError as error:
+            raise field.bad(str(error)) from None
+
+    line = camera["stop_line"]
+    marked = line.points(least=2)
+    if len(marked) != 2 or marked[0] == marked[1]:
+        raise line.bad("valid is two different points")
+    stop_line = placed(line, 2)
+    wrong_way = camera.get("wrong_way")
+    return CameraView(
+        camera=camera["id"].text(),
+        junction=junction.id,
+        width_px=width,
+        height_px=height,
+        ground_from_image=matrix,
+        metric=calibration is not None,
+        stop_line=(stop_line[0], stop_line[1]),
+        inward=_inward(camera["inward"], marked, place),
+        zone=placed(camera["zone"], 3),
+        movements=_paths(camera["movements"], junction, approach, placed),
+        calibration_version=version,
+        source_kind=SourceKind.PIXELS,
+        lamp_px=_lamp(camera.get("lamp_px"), width, height),
+        wrong_way=False if wrong_way is None else wrong_way.flag(),
+    )
+
+
+def _paths(
+    field: Field,
+    junction: Junction,
+    approach: str,
+    placed: Callable[[Field, int], tuple[Point, ...]],
+) -> tuple[MovementPath, ...]:
+    valid = [m.id for m in junction.movements if m.from_edge == approach]
+    sections = [item.section(("id", "path")) for item in field.items(least=1)]
+    unique([(section["id"].text(), section["id"]) for section in sections])
+    return tuple(
+        MovementPath(section["id"].choice(valid), placed(section["path"], 2))
+        for section in sections
+    )
+
+
+def _inward(field: Field, line: Sequence[Point], place: Callable[[Point], Point]) -> Point:
+    dx, dy = field.point()
+    if dx == 0 and dy == 0:
+        raise field.bad("[0, 0]; valid is a direction from the approach into the junction")
+    middle = ((line[0][0] + line[1][0]) / 2, (line[0][1] + line[1][1]) / 2)
+    scale = 1.0 / math.hypot(dx, dy)
+    ahead = (middle[0] + dx * scale, middle[1] + dy * scale)
+    try:
+        start, end = place(middle), place(ahead)
+    except ValueError as error:
+        raise field.bad(str(error)) from None
+    length = math.dist(start, end)
+    inward = ((end[0] - start[0]) / length, (end[1] - start[1]) / length)
+    first, second = place(line[0]), place(line[1])
+    across = (second[0] - first[0], second[1] - first[1])
+    if abs(across[0] * inward[1] - across[1] * inward[0]) < 0.05 * math.hypot(*across):
+        raise field.wrong("a direction across the stop line, not along it")
+    return inward
+
+
+def _lamp(field: Field | None, width: int, height: int) -> tuple[int, int, int, int] | None:
+    if field is None:
+        return None
+    items = field.items()
+    if len(items) != 4:
+        raise field.bad(f"has {len(items)} entries; valid is [x0, y0, x1, y1]")
+    x0, y0, x1, y1 = (
+        item.integer(0, limit)
+        for item, limit in zip(items, (width, height, width, height), strict=True)
+    )
+    if x1 <= x0 or y1 <= y0:
+        raise field.bad(f"[{x0}, {y0}, {x1}, {y1}]; valid is x0 < x1 and y0 < y1")
+    return x0, y0, x1, y1
+
+
+def _two(field: Field) -> tuple[Field, Field]:
+    items = field.items()
+    if len(items) != 2:
+        raise field.bad(f"has {len(items)} entries; valid is [width, height]")
+    return items[0], items[1]
+
+
+def _calibration(field: Field) -> tuple[str, Matrix3]:
+    section = field.section(("version", "points"))
+    pairs = [item.section(("px", "m")) for item in section["points"].items(least=4)]
+    pixels = np.array([pair["px"].point() for pair in pairs])
+    metres = np.array([pair["m"].point() for pair in pairs])
+    matrix = _homography(pixels, metres)
+    if matrix is None:
+        raise section["points"].bad(
+            "do not fix the ground plane; valid is 4 pairs or more, no three of four on a line"
+        )
+    placed = np.column_stack([pixels, np.ones(len(pixels))]) @ matrix.T
+    errors = np.hypot(*(placed[:, :2] / placed[:, 2:] - metres).T)
+    worst = int(np.argmax(errors))
+    if errors[worst] > MAX_CALIBRATION_ERROR_M:
+        raise pairs[worst].field.bad(
+            f"lies {errors[worst]:.1f} m from where the other points put it; valid is at most "
+            f"{MAX_CALIBRATION_ERROR_M:g} m"
+        )
+    rows = tuple((float(row[0]), float(row[1]), float(row[2])) for row in matrix)
+    return section["version"].text(), (rows[0], rows[1], rows[2])
+
+
+def _homography(pixels: np.ndarray[Any, Any], metres: np.ndarray[Any, Any]) -> Any:
+    """Least-squares homography by the normalised direct linear transform.
+
+    Hartley and Zisserman, Multiple View Geometry, algorithm 4.2. Returns a (3, 3) array that
+    maps the given pixels to positive depth, or None when the points leave it undetermined.
+    """
+    a, b = _normaliser(pixels), _normaliser(metres)
+    if a is None or b is None:
+        return None
+    p = np.column_stack([pixels, np.ones(len(pixels))]) @ a.T
+    m = np.column_stack([metres, np.ones(len(metres))]) @ b.T
+    zero = np.zeros_like(p)
+    system = np.vstack([np.hstack([p, zero, -m[:, :1] * p]), np.hstack([zero, p, -m[:, 1:2] * p])])
+    _, values, vectors = np.linalg.svd(system)
+    if values[7] < 1e-6 * values[0]:
+        return None
+    normal = vectors[-1].reshape(3, 3)
+    if np.linalg.cond(normal) > 1e6:
+        return None
+    matrix = np.linalg.inv(b) @ normal @ a
+    depth = np.column_stack([pixels, np.ones(len(pixels))]) @ matrix[2]
+    if np.all(depth < 0):
+        matrix = -matrix
+    elif not np.all(depth > 0):
+        return None
+    return matrix / np.linalg.norm(matrix[2])
+
+
+def _normaliser(points: np.ndarray[Any, Any]) -> Any:
+    centre = points.mean(axis=0)
+    spread = float(np.hypot(*(points - centre).T).mean())
+    if spread == 0:
+        return None
+    scale = math.sqrt(2) / spread
+    return np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1]])
+
+
+def _unchanged(point: Point) -> Point:
+    return point
+
+
+def _to_ground(matrix: Matrix3) -> Callable[[Point], Point]:
+    array = np.array(matrix)
+
+    def place(point: Point) -> Point:
+        x, y, w = array @ (point[0], point[1], 1.0)
+        if w <= 0:
+            raise ValueError(
+                f"[{point[0]:g}, {point[1]:g}] lies above the horizon of the calibration; valid "
+                "is a point on the ground"
+            )
+        return float(x / w), float(y / w)
+
+    return place
