@@ -1,0 +1,61 @@
+"""Boxes as arrays: overlap and suppression."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.ports import FloatArray, IntArray
+
+AnyFloat = npt.NDArray[np.floating]
+
+
+def _intersection(first: AnyFloat, second: AnyFloat) -> FloatArray:
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    extent = np.clip(high - low, 0.0, None)
+    area: FloatArray = extent[..., 0] * extent[..., 1]
+    return area
+
+
+def areas(boxes: AnyFloat) -> FloatArray:
+    """Area (N,) of boxes (N, 4) x0 y0 x1 y1."""
+    result: FloatArray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return result
+
+
+def iou(first: AnyFloat, second: AnyFloat) -> FloatArray:
+    """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
+    inter = _intersection(first, second)
+    union = areas(first)[:, None] + areas(second)[None, :] - inter
+    result: FloatArray = inter / np.maximum(union, 1e-9)
+    return result
+
+
+def covered(first: AnyFloat, second: AnyFloat) -> FloatArray:
+    """Share (N, M) of each first box that lies within each second box."""
+    result: FloatArray = _intersection(first, second) / np.maximum(areas(first)[:, None], 1e-9)
+    return result
+
+
+def suppress(boxes: AnyFloat, scores: AnyFloat, iou_above: float) -> IntArray:
+    """Greedy non-maximum suppression; indices of the kept boxes, best score first."""
+    order = np.argsort(-scores, kind="stable")
+    if len(order) == 0:
+        return order.astype(np.int64)
+    overlap = iou(boxes[order], boxes[order]) > iou_above
+    alive = np.ones(len(order), np.bool_)
+    for index in range(len(order)):
+        if alive[index]:
+            alive[index + 1 :] &= ~overlap[index, index + 1 :]
+    return order[alive].astype(np.int64)
+
+
+def suppress_by_class(
+    boxes: AnyFloat, scores: AnyFloat, classes: IntArray, iou_above: float
+) -> IntArray:
+    """As :func:`suppress`, but boxes of different classes never suppress each other."""
+    if len(boxes) == 0:
+        return np.zeros(0, np.int64)
+    shift = (classes * (float(boxes.max() - boxes.min()) + 1.0))[:, None]
+    return suppress(boxes.astype(np.float64) + shift, scores, iou_above)

@@ -1,0 +1,234 @@
+"""The evidence of one flag: frames, crops, a clip and ``case.json`` in a folder of its own.
+
+The folder is written under another name and renamed when it is complete: it is there as a whole
+or not at all. A camera without a picture gives schematic drawings, and the case says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from detection.overlay import PlanView, draw_path, draw_signal, draw_tracks, with_signal_strip
+from detection.ports import Image
+from detection.snapshots import Snapshot, encode_jpeg
+from models.camera import CameraView, Point
+from models.errors import XanhError
+from models.signals import SignalChange, SignalTimeline
+from models.violation import Violation
+
+CLIP_CODEC: Final = "vp09"
+"""VP9 in MP4: what OpenCV's own FFmpeg writes and every current browser plays."""
+CLIP_WIDTH_PX: Final = 480
+CROP_MARGIN: Final = 0.25
+ADVISORY: Final = "A flag for review by an authorised person; not a finding of an offence."
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """``before_s`` and ``after_s`` bound the clip around the act, as far as frames are kept."""
+
+    before_s: float = 3.0
+    after_s: float = 6.0
+    max_clip_frames: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMoment:
+    """A frame that the case shows: ``name`` is before, at or inside."""
+
+    name: str
+    time_s: float
+
+
+class EvidenceWriter:
+    """Writes the folders of one camera's cases below ``folder``."""
+
+    def __init__(
+        self, view: CameraView, folder: Path, settings: EvidenceSettings | None = None
+    ) -> None:
+        self._view = view
+        self._folder = folder
+        self._settings = settings or EvidenceSettings()
+        self._plan = PlanView(view)
+
+    def folder(self, violation: str) -> Path:
+        """Where the case of this violation lies."""
+        return self._folder / violation
+
+    def write(
+        self, violation: Violation, moments: Sequence[KeyMoment], snapshots: Sequence[Snapshot]
+    ) -> Path:
+        """Write a case.
+
+        Args:
+            violation: What was flagged.
+            moments: The frames to show; each becomes ``NAME.jpg`` with an overlay,
+                ``NAME-raw.jpg`` as recorded and ``NAME-crop.jpg`` of the vehicle.
+            snapshots: The frames kept around the act, oldest first; at least one.
+
+        Returns:
+            The case's folder.
+
+        Raises:
+            XanhError: If it cannot be written.
+        """
+        if not snapshots:
+            raise XanhError(f"no frames are kept for {violation.id}: the case is not written")
+        target = self.folder(violation.id)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{violation.id}.", dir=self._folder))
+        except OSError as error:
+            raise XanhError(f"{self._folder}: cannot write evidence: {error.strerror}") from None
+        try:
+            self._fill(draft, violation, moments, snapshots)
+            draft.chmod(0o755)
+            os.replace(draft, target)
+        except OSError as error:
+            raise XanhError(f"{target}: cannot write evidence: {error.strerror}") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return target
+
+    def _fill(
+        self,
+        draft: Path,
+        violation: Violation,
+        moments: Sequence[KeyMoment],
+        snapshots: Sequence[Snapshot],
+    ) -> None:
+        signal = SignalTimeline(tuple(SignalChange(*change) for change in violation.signal))
+        frames: list[dict[str, Any]] = []
+        for moment in moments:
+            shot = min(snapshots, key=lambda item: abs(item.time_s - moment.time_s))
+            frames.append(self._frame(draft, violation, moment.name, shot, snapshots, signal))
+        self._clip(draft / "clip.mp4", violation, snapshots, signal)
+        files = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(draft.iterdir())
+        }
+        case = {
+            **violation.to_dict(),
+            "note": ADVISORY,
+            "schematic": snapshots[0].jpeg is None,
+            "frames": frames,
+            "clip": {
+                "file": "clip.mp4",
+                "start_s": round(snapshots[0].time_s, 3),
+                "end_s": round(snapshots[-1].time_s, 3),
+            },
+            "files_sha256": files,
+        }
+        text = json.dumps(case, ensure_ascii=False, indent=2)
+        (draft / "case.json").write_text(text + "\n", encoding="utf-8")
+
+    def _frame(
+        self,
+        draft: Path,
+        violation: Violation,
+        name: str,
+        shot: Snapshot,
+        snapshots: Sequence[Snapshot],
+        signal: SignalTimeline,
+    ) -> dict[str, Any]:
+        image = shot.image()
+        files = [f"{name}.jpg"]
+        if image is not None:
+            assert shot.jpeg is not None
+            (draft / f"{name}-raw.jpg").write_bytes(shot.jpeg)
+            files.append(f"{name}-raw.jpg")
+            crop = _crop(image, shot, violation.track)
+            if crop is not None:
+                (draft / f"{name}-crop.jpg").write_bytes(encode_jpeg(crop))
+                files.append(f"{name}-crop.jpg")
+        drawn = self._drawn(violation, shot, signal, snapshots, name)
+        (draft / f"{name}.jpg").write_bytes(encode_jpeg(drawn))
+        return {
+            "name": name,
+            "files": files,
+            "frame": shot.frame,
+            "time_s": round(shot.time_s, 3),
+            "signal_state": signal.state_at(shot.time_s).value,
+        }
+
+    def _drawn(
+        self,
+        violation: Violation,
+        shot: Snapshot,
+        signal: SignalTimeline,
+        snapshots: Sequence[Snapshot],
+        note: str = "",
+    ) -> Image:
+        image = shot.image()
+        if image is None:
+            image = self._plan.draw(shot.tracks, violation.track)
+        else:
+            draw_tracks(image, [t for t in shot.tracks if t.id == violation.track], violation.track)
+            draw_path(image, _contacts(violation, shot.time_s))
+        draw_signal(image, signal.state_at(shot.time_s), shot.time_s, note)
+        return with_signal_strip(
+            image, signal, snapshots[0].time_s, snapshots[-1].time_s, shot.time_s
+        )
+
+    def _clip(
+        self,
+        path: Path,
+        violation: Violation,
+        snapshots: Sequence[Snapshot],
+        signal: SignalTimeline,
+    ) -> None:
+        step = max(1, -(-len(snapshots) // self._settings.max_clip_frames))
+        chosen = snapshots[::step]
+        pictures = [self._drawn(violation, shot, signal, snapshots) for shot in chosen]
+        span = chosen[-1].time_s - chosen[0].time_s
+        rate = (len(chosen) - 1) / span if span > 0 else 6.0
+        write_clip(path, pictures, rate)
+
+
+def write_clip(path: Path, pictures: Sequence[Image], rate_hz: float) -> None:
+    """Write pictures of one size as a clip that browsers play.
+
+    Raises:
+        XanhError: If it cannot be written.
+    """
+    height, width = pictures[0].shape[:2]
+    scale = min(1.0, CLIP_WIDTH_PX / width)
+    size = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
+    code = cv2.VideoWriter.fourcc(*CLIP_CODEC)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate_hz, size)
+    if not writer.isOpened():
+        raise XanhError(f"{path}: OpenCV cannot write {CLIP_CODEC} video here")
+    try:
+        for picture in pictures:
+            writer.write(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    finally:
+        writer.release()
+
+
+def _contacts(violation: Violation, until_s: float) -> list[Point]:
+    return [(p.x_px, p.y_px) for p in violation.points if p.time_s <= until_s + 1e-6]
+
+
+def _crop(image: Image, shot: Snapshot, track: int) -> Image | None:
+    """The vehicle with a margin, as recorded; None where it is not in the frame."""
+    for item in shot.tracks:
+        if item.id == track:
+            x0, y0, x1, y1 = item.box_px
+            margin_x, margin_y = CROP_MARGIN * (x1 - x0), CROP_MARGIN * (y1 - y0)
+            height, width = image.shape[:2]
+            left, right = np.clip([x0 - margin_x, x1 + margin_x], 0, width).astype(int)
+            top, bottom = np.clip([y0 - margin_y, y1 + margin_y], 0, height).astype(int)
+            if right - left >= 2 and bottom - top >= 2:
+                return image[top:bottom, left:right]
+    return None

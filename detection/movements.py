@@ -1,0 +1,79 @@
+"""Which movement a vehicle made: the path that its track after the stop line lies nearest to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detection.ports import FloatArray
+from models.camera import CameraView, Point
+
+SAMPLES: Final = 60
+HEADING_WEIGHT_M: Final = 6.0
+"""A final heading that differs by one radian weighs as much as this distance."""
+CERTAIN_M: Final = 6.0
+"""After this distance beyond the line a movement can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovementMatch:
+    """The nearest movement; ``certain`` is False after too short a way to tell."""
+
+    movement: str
+    certain: bool
+
+
+class MovementMatcher:
+    """Matches tracks of one view to its movement paths."""
+
+    def __init__(self, view: CameraView) -> None:
+        if not view.movements:
+            raise ValueError(f"camera {view.camera} has no movements")
+        self._names = [path.movement for path in view.movements]
+        self._paths = [_evenly(path.points) for path in view.movements]
+        self._inward: FloatArray = np.array(view.inward, np.float64)
+
+    def match(self, centres: list[Point], units_per_m: Point) -> MovementMatch:
+        """The movement of a vehicle whose centres from the line on are given, oldest first."""
+        units = np.array(units_per_m)
+        points = np.array(centres, np.float64).reshape(-1, 2)
+        steps = np.diff(points, axis=0) / units
+        travelled = float(np.hypot(*steps.T).sum()) if len(points) > 1 else 0.0
+        if len(self._names) == 1:
+            return MovementMatch(self._names[0], True)
+        if len(points) == 0:
+            return MovementMatch(self._names[self._straightest()], False)
+        # The last stretch of two metres gives the heading; jitter of a standing rider does not.
+        ahead = points[-1] - points
+        far = np.nonzero(np.hypot(*(ahead / units).T) >= 2.0)[0]
+        heading = ahead[far[-1]] if len(far) else self._inward
+        heading = heading / np.hypot(*heading)
+        # Later points tell more: all paths start alike.
+        weights = np.linspace(0.3, 1.0, len(points))
+        costs = []
+        for path in self._paths:
+            delta = (points[:, None] - path[None]) / units
+            distance = np.hypot(delta[..., 0], delta[..., 1])
+            nearest = int(distance[-1].argmin())
+            direction = path[min(nearest + 1, SAMPLES - 1)] - path[max(nearest - 1, 0)]
+            direction = direction / max(float(np.hypot(*direction)), 1e-9)
+            turn = float(np.arccos(np.clip(direction @ heading, -1.0, 1.0)))
+            away = float((distance.min(axis=1) * weights).sum() / weights.sum())
+            costs.append(away + HEADING_WEIGHT_M * turn)
+        return MovementMatch(self._names[int(np.argmin(costs))], travelled >= CERTAIN_M)
+
+    def _straightest(self) -> int:
+        ends = [path[-1] - path[0] for path in self._paths]
+        return int(np.argmax([end @ self._inward / max(np.hypot(*end), 1e-9) for end in ends]))
+
+
+def _evenly(points: tuple[Point, ...]) -> FloatArray:
+    """A polyline as ``SAMPLES`` points at equal distances, (SAMPLES, 2)."""
+    corners = np.array(points, np.float64)
+    if len(corners) < 2:
+        raise ValueError("a movement path needs two points or more")
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
+    at = np.linspace(0.0, along[-1], SAMPLES)
+    return np.stack([np.interp(at, along, corners[:, axis]) for axis in (0, 1)], axis=1)

@@ -1,0 +1,174 @@
+"""Drawing of what was seen, apart from everything that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
+
+import cv2
+import numpy as np
+
+from detection.plane import GroundPlane
+from detection.ports import FloatArray, Image
+from detection.tracking import LENGTH_M, WIDTH_M, TrackState
+from models.camera import CameraView, Point
+from models.signals import SignalState, SignalTimeline
+from models.site import VEHICLE_CLASSES
+
+Colour: TypeAlias = tuple[int, int, int]
+
+SIGNAL_COLOUR: Final[dict[SignalState, Colour]] = {
+    SignalState.RED: (40, 40, 230),
+    SignalState.YELLOW: (0, 200, 255),
+    SignalState.FLASHING_YELLOW: (0, 200, 255),
+    SignalState.GREEN: (80, 190, 40),
+    SignalState.DARK: (60, 60, 60),
+    SignalState.UNKNOWN: (150, 150, 150),
+}
+CLASS_COLOUR: Final[dict[str, Colour]] = {
+    "motorcycle": (255, 190, 60),
+    "bicycle": (255, 255, 120),
+    "car": (120, 220, 120),
+    "bus": (200, 120, 255),
+    "truck": (90, 160, 255),
+    "pedestrian": (200, 200, 200),
+}
+HIGHLIGHT: Final[Colour] = (40, 40, 255)
+LINE: Final[Colour] = (255, 255, 255)
+ZONE: Final[Colour] = (200, 160, 60)
+STRIP_PX: Final = 14
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def _text(image: Image, text: str, at: tuple[int, int], colour: Colour, size: float = 0.4) -> None:
+    cv2.putText(image, text, at, _FONT, size, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(image, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
+
+
+def _polyline(
+    image: Image, points: FloatArray, colour: Colour, width: int, *, closed: bool = False
+) -> None:
+    if np.isfinite(points).all():
+        cv2.polylines(
+            image, [np.round(points).astype(np.int32)], closed, colour, width, cv2.LINE_AA
+        )
+
+
+def draw_view(image: Image, view: CameraView) -> None:
+    """Draw the stop line and the zone of a view onto its image, in place."""
+    plane = GroundPlane(view)
+    _polyline(image, plane.to_image(np.array(view.zone, np.float64)), ZONE, 1, closed=True)
+    _polyline(image, plane.to_image(np.array(view.stop_line, np.float64)), LINE, 2)
+    if view.lamp_px is not None:
+        x0, y0, x1, y1 = view.lamp_px
+        cv2.rectangle(image, (x0, y0), (x1, y1), LINE, 1)
+
+
+def draw_tracks(image: Image, tracks: Iterable[TrackState], highlight: int | None = None) -> None:
+    """Draw boxes with class and track number onto an image, in place."""
+    for track in tracks:
+        x0, y0, x1, y1 = (round(value) for value in track.box_px)
+        if not track.seen and track.id != highlight:
+            continue
+        chosen = track.id == highlight
+        colour = HIGHLIGHT if chosen else CLASS_COLOUR[track.vehicle_class]
+        cv2.rectangle(image, (x0, y0), (x1, y1), colour, 2 if chosen else 1)
+        cv2.circle(image, (round(track.contact_px[0]), round(track.contact_px[1])), 2, colour, -1)
+        label = (
+            f"{track.id}"
+            if track.vehicle_class == "motorcycle"
+            else (f"{track.vehicle_class[:3]} {track.id}")
+        )
+        _text(image, label, (x0, max(y0 - 3, 9)), colour, 0.35)
+
+
+def draw_path(image: Image, contacts: Sequence[Point], colour: Colour = HIGHLIGHT) -> None:
+    """Draw the way that a wheel contact took, in place."""
+    if len(contacts) > 1:
+        _polyline(image, np.array(contacts, np.float64), colour, 2)
+
+
+def draw_signal(image: Image, state: SignalState, time_s: float, note: str = "") -> None:
+    """Draw the signal's state and the time in the top left corner, in place."""
+    cv2.circle(image, (14, 14), 9, (0, 0, 0), -1)
+    cv2.circle(image, (14, 14), 7, SIGNAL_COLOUR[state], -1, cv2.LINE_AA)
+    _text(image, f"{state.value}  {time_s:.2f} s  {note}".rstrip(), (30, 18), LINE, 0.42)
+
+
+def with_signal_strip(
+    image: Image, signal: SignalTimeline, start_s: float, end_s: float, now_s: float
+) -> Image:
+    """The image with a strip below it that shows the signal over time and a mark at now."""
+    height, width = image.shape[:2]
+    strip = np.zeros((STRIP_PX, width, 3), np.uint8)
+    span = max(end_s - start_s, 1e-6)
+    for column in range(width):
+        state = signal.state_at(start_s + (column + 0.5) / width * span)
+        strip[:, column] = SIGNAL_COLOUR[state]
+    at = round((now_s - start_s) / span * (width - 1))
+    cv2.line(strip, (at, 0), (at, STRIP_PX), (255, 255, 255), 3)
+    cv2.line(strip, (at, 0), (at, STRIP_PX), (0, 0, 0), 1)
+    result = np.zeros((height + STRIP_PX, width, 3), np.uint8)
+    result[:height], result[height:] = image, strip
+    return result
+
+
+class PlanView:
+    """A schematic from above, for cameras that deliver boxes and no picture.
+
+    The approach comes from below: ``inward`` points up.
+    """
+
+    def __init__(self, view: CameraView, size_px: tuple[int, int] = (480, 480)) -> None:
+        self._view = view
+        self._size = size_px
+        inward: FloatArray = np.array(view.inward, np.float64)
+        self._turn = np.array([[inward[1], -inward[0]], [-inward[0], -inward[1]]])
+        corners = [np.array(view.zone, np.float64)]
+        corners += [np.array(path.points, np.float64) for path in view.movements]
+        shown = np.concatenate(corners) @ self._turn.T
+        middle = np.array(view.stop_line, np.float64).mean(axis=0) @ self._turn.T
+        # What happens within 30 m of the line decides; a long zone would shrink it to nothing.
+        shown = shown[np.hypot(*(shown - middle).T) <= 30.0] if view.metric else shown
+        shown = np.concatenate([shown, (np.array(view.stop_line) @ self._turn.T)])
+        low, high = shown.min(axis=0), shown.max(axis=0)
+        extent = np.maximum(high - low, 1.0)
+        self._scale = float(min((np.array(size_px) - 40) / extent))
+        self._shift = np.array(size_px) / 2 - (low + high) / 2 * self._scale
+
+    def to_picture(self, points: FloatArray) -> FloatArray:
+        """Pixels (N, 2) of the drawing for points (N, 2) of the plane."""
+        result: FloatArray = points @ self._turn.T * self._scale + self._shift
+        return result
+
+    def draw(self, tracks: Iterable[TrackState], highlight: int | None = None) -> Image:
+        """The approach from above with the footprint of each vehicle."""
+        width, height = self._size
+        image: Image = np.full((height, width, 3), 58, np.uint8)
+        view = self._view
+        zone = self.to_picture(np.array(view.zone, np.float64))
+        cv2.fillPoly(image, [np.round(zone).astype(np.int32)], (78, 78, 78))
+        for path in view.movements:
+            _polyline(image, self.to_picture(np.array(path.points, np.float64)), (110, 110, 110), 1)
+        _polyline(image, self.to_picture(np.array(view.stop_line, np.float64)), LINE, 3)
+        for track in tracks:
+            index = VEHICLE_CLASSES.index(track.vehicle_class)
+            heading = np.array(track.heading)
+            side = np.array([-heading[1], heading[0]])
+            units = float(np.mean(track.units_per_m))
+            ahead = heading * LENGTH_M[index] / 2 * units
+            beside = side * WIDTH_M[index] / 2 * units
+            centre = np.array(track.centre)
+            corners = np.stack(
+                [centre + ahead + beside, centre + ahead - beside, centre - ahead - beside,
+                 centre - ahead + beside]
+            )  # fmt: skip
+            chosen = track.id == highlight
+            colour = HIGHLIGHT if chosen else CLASS_COLOUR[track.vehicle_class]
+            corners = np.round(self.to_picture(corners)).astype(np.int32)
+            cv2.fillPoly(image, [corners], colour, cv2.LINE_AA)
+            if chosen:
+                x, y = corners[0]
+                _text(image, f"{track.vehicle_class} {track.id}", (int(x) + 6, int(y)), colour)
+        _text(image, f"SCHEMATIC from boxes, camera {view.camera}", (8, height - 10), LINE)
+        return image

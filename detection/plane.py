@@ -1,0 +1,80 @@
+"""The plane in which a camera's vehicles are followed: the ground in metres, or the image.
+
+With a calibration the plane is the ground and a unit is a metre. Without one it is the image;
+lengths in metres are then estimated from the height of the vehicle's own box and an assumed
+downward view (``UNCALIBRATED_FORESHORTENING``): good enough for gates and thresholds, and
+screening only where a speed or length is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from detection.ports import FloatArray
+from models.camera import CameraView
+
+UNCALIBRATED_FORESHORTENING: Final = 0.42
+"""Metres along the road look this much shorter than across it: the sine of 25 degrees."""
+
+CLASS_HEIGHT_M: Final = {
+    "motorcycle": 1.65,
+    "bicycle": 1.65,
+    "car": 1.5,
+    "bus": 3.0,
+    "truck": 2.8,
+    "pedestrian": 1.65,
+}
+
+
+class GroundPlane:
+    """Converts between pixels of a view and its plane."""
+
+    def __init__(self, view: CameraView) -> None:
+        self.metric = view.metric
+        self._matrix: FloatArray = np.array(view.ground_from_image, np.float64)
+        self._inverse: FloatArray = np.asarray(np.linalg.inv(self._matrix), np.float64)
+
+    def depth_scale(self, pixels: FloatArray) -> FloatArray:
+        """Quantity (N,) that is proportional to the apparent size of things on the ground."""
+        result: FloatArray = pixels @ self._matrix[2, :2] + self._matrix[2, 2]
+        return result
+
+    def to_plane(self, pixels: FloatArray) -> FloatArray:
+        """Points (N, 2) of the plane under pixels (N, 2); NaN at and above the horizon."""
+        scale = self.depth_scale(pixels)
+        flat = pixels @ self._matrix[:2, :2].T + self._matrix[:2, 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result: FloatArray = np.where(scale[:, None] > 1e-9, flat / scale[:, None], np.nan)
+        return result
+
+    def to_image(self, points: FloatArray) -> FloatArray:
+        """Pixels (N, 2) of points (N, 2) of the plane; NaN behind the camera."""
+        flat = points @ self._inverse[:, :2].T + self._inverse[:, 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result: FloatArray = np.where(flat[:, 2:] > 1e-12, flat[:, :2] / flat[:, 2:], np.nan)
+        return result
+
+    def jacobian(self, pixels: FloatArray) -> FloatArray:
+        """Derivative (N, 2, 2) of the plane's point with respect to the pixel."""
+        scale = np.maximum(self.depth_scale(pixels), 1e-9)[:, None, None]
+        points = self.to_plane(pixels)
+        result: FloatArray = (
+            self._matrix[None, :2, :2] - points[:, :, None] * self._matrix[None, 2:, :2]
+        ) / scale
+        return result
+
+    def away(self, pixels: FloatArray) -> FloatArray:
+        """Unit vectors (N, 2) in the plane that point away from the camera at these pixels."""
+        direction = -self.jacobian(pixels)[:, :, 1]
+        length = np.hypot(direction[:, 0], direction[:, 1])[:, None]
+        result: FloatArray = direction / np.maximum(length, 1e-12)
+        return result
+
+    def units_per_m(self, heights_px: FloatArray, heights_m: FloatArray) -> FloatArray:
+        """Plane units per metre (N, 2) along x and y, at boxes of these heights."""
+        if self.metric:
+            return np.ones((len(heights_px), 2))
+        across = np.maximum(heights_px, 4.0) / heights_m
+        return np.stack([across, across * UNCALIBRATED_FORESHORTENING], axis=1)

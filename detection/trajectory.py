@@ -1,0 +1,53 @@
+"""What is remembered of a track: enough for the rules, the movement and the evidence."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from models.camera import Point
+
+MAX_POINTS: Final = 360
+STILL_M: Final = 0.15
+STILL_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryPoint:
+    """One sighting of a vehicle.
+
+    ``depth_m`` is the signed distance of its front from the stop line (positive in the
+    junction); ``progress_m`` how far its centre has come along ``inward`` since the track began.
+    """
+
+    time_s: float
+    frame: int
+    contact_px: Point
+    centre: Point
+    front: Point
+    depth_m: float
+    progress_m: float
+    speed_mps: float
+    in_zone: bool
+    box_px: tuple[float, float, float, float]
+
+
+class Trajectory:
+    """Sightings of one track in ascending time; a standing vehicle adds one a second."""
+
+    def __init__(self) -> None:
+        self.points: deque[TrajectoryPoint] = deque(maxlen=MAX_POINTS)
+
+    def add(self, point: TrajectoryPoint) -> None:
+        """Remember a sighting."""
+        if len(self.points) >= 2:
+            last = self.points[-2]
+            still = abs(point.progress_m - last.progress_m) < STILL_M and point.speed_mps < 0.6
+            if still and point.time_s - last.time_s < STILL_S:
+                self.points.pop()
+        self.points.append(point)
+
+    def between(self, start_s: float, end_s: float) -> list[TrajectoryPoint]:
+        """Sightings from ``start_s`` to ``end_s``, both included."""
+        return [point for point in self.points if start_s <= point.time_s <= end_s]
