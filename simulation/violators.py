@@ -1,0 +1,173 @@
+"""Riders of the virtual street who run red lights or ride against the one-way."""
+
+from __future__ import annotations
+
+import math
+import random
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import BadInput
+from simulation.netfile import NetFile, lane_direction
+from simulation.truth import StopLine
+
+FRONT_ROW_M = 6.0
+"""A rider whose front is this near to the line stands in the front rows."""
+
+RUN_SPEED_MODE = 15
+"""SUMO speed mode without the bit that stops at red: still gives way where it would collide."""
+LAWFUL_SPEED_MODE = 31
+
+MEAN_PATIENCE_S = 7.0
+"""A runner waits about this long at red before going (exponential)."""
+
+WRONG_WAY_TYPE = "wrong_way_rider"
+
+# What makes a motorcycle ride on against the traffic (SUMO junction model parameters).
+_WRONG_WAY = {
+    "jmDriveAfterRedTime": "300",
+    "jmDriveRedSpeed": "6",
+    "jmIgnoreFoeProb": "1",
+    "jmIgnoreFoeSpeed": "20",
+    "jmIgnoreJunctionFoeProb": "1",
+}
+_TWO_WHEELS = frozenset({"motorcycle", "moped"})
+
+
+class RedRunners:
+    """Decides which front-row riders at red will run it, and when."""
+
+    def __init__(self, share: float, seed: int) -> None:
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"red_light_share is {share}; valid is from 0 to 1")
+        self._share = share
+        self._random = random.Random(seed)
+        self._asked: set[str] = set()
+        self._waiting: dict[str, float] = {}
+        self.running: set[str] = set()
+        """Riders whose speed mode is set to run."""
+
+    def ask(self, rider: str, time_s: float) -> None:
+        """A rider stands in the front row at red; asked once per stop line."""
+        if rider in self._asked:
+            return
+        self._asked.add(rider)
+        if self._random.random() < self._share:
+            self._waiting[rider] = time_s + self._random.expovariate(1 / MEAN_PATIENCE_S)
+
+    def asked(self, rider: str) -> bool:
+        """Whether the rider has been asked at this line already."""
+        return rider in self._asked
+
+    def starting(self, time_s: float) -> list[str]:
+        """Riders who lose patience now; from here on they are running."""
+        riders = [rider for rider, at_s in self._waiting.items() if at_s <= time_s]
+        for rider in riders:
+            del self._waiting[rider]
+        self.running.update(riders)
+        return riders
+
+    def crossed(self, rider: str) -> bool:
+        """A rider is over the line, or gone; whether their speed mode has to be set back."""
+        self._asked.discard(rider)
+        self._waiting.pop(rider, None)
+        if rider not in self.running:
+            return False
+        self.running.discard(rider)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class KerbEdge:
+    """A kerb strip against a one-way approach, where it begins, and how riders get on and off."""
+
+    edge: str
+    junction: str
+    approach: str
+    entry: StopLine
+    routes: tuple[tuple[str, ...], ...]
+
+
+def kerb_edges(net: NetFile, approaches: Mapping[str, str]) -> tuple[KerbEdge, ...]:
+    """Edges only for two wheels that run against an approach.
+
+    Args:
+        net: The network.
+        approaches: Junction id per approach edge.
+
+    Returns:
+        One entry per edge that can be reached, with every route of street, kerb, street.
+    """
+    by_ends = {(net.edges[edge].from_node, net.edges[edge].to_node): edge for edge in approaches}
+    strips = {
+        edge.id: by_ends[edge.to_node, edge.from_node]
+        for edge in net.edges.values()
+        if not edge.function
+        and (edge.to_node, edge.from_node) in by_ends
+        and edge.lanes
+        and all(lane.allow and lane.allow <= _TWO_WHEELS for lane in edge.lanes)
+    }
+    found = []
+    for strip, approach in strips.items():
+        before = sorted(
+            {link.from_edge for link in net.links if link.to_edge == strip}
+            & (net.edges.keys() - strips.keys())
+        )
+        before = [edge for edge in before if not net.edges[edge].function]
+        after = sorted({link.to_edge for link in net.outgoing(strip)} - strips.keys())
+        routes = tuple((first, strip, last) for first in before for last in after) or tuple(
+            (first, strip) for first in before
+        )
+        if routes:
+            lane = net.edges[strip].lanes[0]
+            entry = StopLine(
+                approaches[approach], approach, *lane.shape[0], *lane_direction(lane, at_end=False)
+            )
+            found.append(KerbEdge(strip, approaches[approach], approach, entry, routes))
+    return tuple(found)
+
+
+class WrongWayRiders:
+    """Departures of riders against the one-way: a Poisson process over all kerb strips."""
+
+    def __init__(self, vph: float, kerbs: Sequence[KerbEdge], begin_s: float, seed: int) -> None:
+        if vph < 0:
+            raise ValueError(f"wrong_way_vph is {vph}; valid is 0 or more")
+        self._rate = vph / 3600.0 if kerbs else 0.0
+        self._kerbs = kerbs
+        self._random = random.Random(seed)
+        self._next_s = begin_s + self._gap_s()
+
+    def until(self, time_s: float) -> list[tuple[float, tuple[str, ...]]]:
+        """(planned time, route) of each rider due at or before a time."""
+        due = []
+        while self._next_s <= time_s:
+            kerb = self._random.choice(self._kerbs)
+            due.append((self._next_s, self._random.choice(kerb.routes)))
+            self._next_s += self._gap_s()
+        return due
+
+    def _gap_s(self) -> float:
+        return self._random.expovariate(self._rate) if self._rate > 0 else math.inf
+
+
+def write_wrong_way_type(vehicle_types: Iterable[Path], path: Path) -> None:
+    """Write the vehicle type of wrong-way riders: the site's motorcycle that gives way to none.
+
+    Raises:
+        BadInput: If no file has a type with ``vClass="motorcycle"``.
+    """
+    for source in vehicle_types:
+        for element in ET.parse(source).getroot().iter("vType"):
+            if element.get("vClass") == "motorcycle":
+                attributes = {**element.attrib, **_WRONG_WAY, "id": WRONG_WAY_TYPE}
+                attributes.pop("probability", None)
+                root = ET.Element("additional")
+                ET.SubElement(root, "vType", attributes)
+                ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+                return
+    raise BadInput(
+        "vehicle_types", "vType", 'has no motorcycle; valid is one with vClass="motorcycle"'
+    )
