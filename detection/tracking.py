@@ -43,6 +43,8 @@ class TrackerSettings:
     low_score: float = 0.1
     """Weaker ones are ignored; those between only continue confirmed tracks."""
     confirm_hits: int = 2
+    confirm_hits_cut: int = 5
+    """For one that the border of the picture cuts: where it stands is only guessed."""
     tentative_s: float = 0.45
     """A track that is not yet confirmed ends after this long without a detection."""
     lost_moving_s: float = 1.2
@@ -246,7 +248,7 @@ class Tracker:
         t.p_pv[rows] = p_pv - gain_p @ p_pv
         t.p_pp[rows] = p_pp - gain_p @ p_pp
         t.box[rows], t.contact_px[rows] = found.box[chosen], found.contact_px[chosen]
-        t.away[rows], t.units[rows] = away, found.units[chosen]
+        t.away[rows], t.units[rows], t.cut[rows] = away, found.units[chosen], found.cut[chosen]
         t.score[rows], t.seen_s[rows], t.seen[rows] = found.score[chosen], time_s, True
         t.hits[rows] += 1
         speed = np.hypot(*(t.velocity[rows] / t.units[rows]).T)
@@ -300,7 +302,9 @@ class Tracker:
 
     def _states(self, time_s: float) -> list[TrackState]:
         t = self._tracks
-        ready = ~t.confirmed & (t.hits >= self.settings.confirm_hits)
+        s = self.settings
+        needed = np.where(t.cut, s.confirm_hits_cut, s.confirm_hits)
+        ready = ~t.confirmed & (t.hits >= needed)
         for row in np.nonzero(ready)[0]:
             t.ids[row] = self._next_id
             self._next_id += 1
@@ -369,6 +373,7 @@ class _Found:
     noise: FloatArray
     away: FloatArray
     units: FloatArray
+    cut: BoolArray
 
     def __len__(self) -> int:
         return len(self.score)
@@ -400,7 +405,7 @@ class _Found:
         )
         found = cls(
             box, score, classes, _SMALL[classes], contact_px, plane.to_plane(contact_px), noise,
-            plane.away(contact_px), units,
+            plane.away(contact_px), units, cut_y,
         )  # fmt: skip
         return found if certain.all() else found.select(certain)
 
@@ -408,7 +413,7 @@ class _Found:
         return _Found(
             self.box[chosen], self.score[chosen], self.classes[chosen], self.small[chosen],
             self.contact_px[chosen], self.contact[chosen], self.noise[chosen], self.away[chosen],
-            self.units[chosen],
+            self.units[chosen], self.cut[chosen],
         )  # fmt: skip
 
 
@@ -437,6 +442,7 @@ class _Tracks:
     confirmed: BoolArray
     seen: BoolArray
     standing: BoolArray
+    cut: BoolArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -448,7 +454,7 @@ class _Tracks:
         return cls(
             whole, pair, pair, block, block, block, pair, pair, pair, np.zeros((0, 4)), pair,
             np.zeros((0, len(VEHICLE_CLASSES))), whole, number, whole, number, number, number,
-            flag, flag, flag,
+            flag, flag, flag, flag,
         )  # fmt: skip
 
     @classmethod
@@ -475,7 +481,7 @@ class _Tracks:
             found.box[rows].copy(), found.contact_px[rows].copy(), votes,
             found.classes[rows].copy(), found.score[rows].copy(), np.ones(count, np.int64),
             np.full(count, time_s), np.full(count, time_s), np.zeros(count),
-            flag, ~flag, flag.copy(),
+            flag, ~flag, flag.copy(), found.cut[rows].copy(),
         )  # fmt: skip
 
     def select(self, chosen: BoolArray) -> _Tracks:

@@ -91,17 +91,20 @@ def straight(
 
 
 def stop_and_go(x_m: float, stop_y_m: float, arrive_s: float, leave_s: float) -> Vehicle:
-    """Rides up at 8 m/s, stands with its front at ``stop_y_m``, leaves at 2 m/s2."""
+    """Rides up at 8 m/s, brakes with 3 m/s2 to stand with its front at ``stop_y_m`` from
+    ``arrive_s`` on, leaves at ``leave_s`` with 2 m/s2.
+    """
     half = SIZE["motorcycle"][0] / 2
+    braking_s = 8.0 / 3.0
 
     def path(time_s: float) -> tuple[float, float, float] | None:
-        if time_s < arrive_s:
-            front = stop_y_m - (arrive_s - time_s) * 8.0
-        elif time_s < leave_s:
-            front = stop_y_m
+        before_s = arrive_s - time_s
+        if before_s > braking_s:
+            front = stop_y_m - 1.5 * braking_s**2 - (before_s - braking_s) * 8.0
+        elif before_s > 0:
+            front = stop_y_m - 1.5 * before_s**2
         else:
-            front = stop_y_m + min((time_s - leave_s) ** 2, 14.0 * (time_s - leave_s) - 49.0)
-            front = stop_y_m + (time_s - leave_s) ** 2 if time_s - leave_s < 7.0 else front
+            front = stop_y_m + max(time_s - leave_s, 0.0) ** 2
         y = front - half
         return (x_m, y, 0.0) if -45.0 < y < 35.0 else None
 
