@@ -1,0 +1,470 @@
+"""Counts as SUMO demand: departures whose routes follow the counted turning shares."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import xml.etree.ElementTree as ET
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+from models.counts import CountRow, counts_from_csv, counts_to_csv, geh, movement_flows_vph
+from models.errors import BadInput
+from models.junction import Junction, Movement
+from models.site import Site
+from simulation.netfile import NetEdge, NetFile, read_net
+
+PEDESTRIANS_KEY = "per_junction_per_hour"
+"""Parameter of a site's pedestrian vehicle type: people an hour who cross at each junction."""
+IMBALANCE_GEH = 5.0
+"""Neighbouring counts that differ by more are reported (GEH above 5: not the same flow)."""
+_ENTRY_RUN_M = 300.0
+_MAX_JUNCTIONS = 80
+_MAX_CHAIN = 60
+_WALK_REACH_M = 60.0
+_COUNTED_CLASS = {
+    "motorcycle": "motorcycle",
+    "moped": "motorcycle",
+    "bicycle": "bicycle",
+    "bus": "bus",
+    "coach": "bus",
+    "truck": "truck",
+    "trailer": "truck",
+    "delivery": "truck",
+    "pedestrian": "pedestrian",
+}
+
+
+def counted_class(sumo_class: str) -> str:
+    """The class that is counted for a SUMO vehicle class; every unlisted one is a car."""
+    return _COUNTED_CLASS.get(sumo_class, "car")
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance:
+    """Between two counted junctions more vehicles arrive than left, or fewer."""
+
+    approach: str
+    upstream_vph: float
+    counted_vph: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemandSummary:
+    """What was written. ``entries`` holds vehicles an hour by the edge where they begin."""
+
+    vehicles: int
+    pedestrians: int
+    verbatim: bool
+    entries: Mapping[str, float]
+    imbalances: tuple[Imbalance, ...]
+
+
+def write_demand(
+    site: Site,
+    rows: Sequence[CountRow],
+    path: Path,
+    *,
+    seed: int,
+    begin_s: float,
+    end_s: float,
+    pedestrians_ph: float | None = None,
+) -> DemandSummary:
+    """Write a SUMO route file, with its vehicle types, that reproduces counts.
+
+    Each movement has its mean flow over all rows, per class. Vehicles begin, as a Poisson
+    process, where counted approaches are not fed by another counted junction, and turn at each
+    junction with its counted shares; at junctions without counts they go straight on, or end.
+    Where neighbouring counts disagree, the difference begins or ends between them, so that
+    every movement keeps its count; what is not explained by chance is reported.
+
+    A site that brings its own routes runs those, verbatim, when ``rows`` are its own counts.
+
+    Args:
+        site: A site with a network.
+        rows: The counts.
+        path: The route file to write.
+        seed: Determines departures and routes.
+        begin_s: First second of departures.
+        end_s: No departure at or after it.
+        pedestrians_ph: People an hour who cross at each junction; by default what the site's
+            vehicle types say, or none.
+
+    Raises:
+        BadInput: If the site has no network, or a count names what the site does not have.
+    """
+    if site.network is None:
+        raise BadInput(
+            str(site.folder / "site.yaml"), "network", "the site has none; valid is a net.xml"
+        )
+    if site.simulation.routes and _are_own_counts(site, rows):
+        return _copy_routes(site.folder / site.simulation.routes, path)
+    net = read_net(site.network)
+    types = VehicleTypes.of_site(site)
+    streets = _Streets(net, site.junctions)
+    flows = _flows(site, rows)
+    turning = _Turning(streets, flows)
+    draw = random.Random(seed)
+
+    departures: list[tuple[float, ET.Element]] = []
+    entries: dict[str, float] = defaultdict(float)
+    for approach, vehicle_class, vph in turning.sources():
+        start = streets.entry(approach) if not streets.fed(approach) else (approach,)
+        entries[start[0]] += vph
+        for moment in _poisson(draw, vph, begin_s, end_s):
+            route, arrives = turning.route(draw, start, vehicle_class)
+            departures.append((moment, _vehicle(draw, types, vehicle_class, route, arrives)))
+    vehicles = len(departures)
+    per_hour = types.pedestrians_ph if pedestrians_ph is None else pedestrians_ph
+    walks = _walks(net, site.junctions)
+    for junction in sorted(walks):
+        for moment in _poisson(draw, per_hour, begin_s, end_s):
+            departures.append((moment, _person(draw, net, types, walks[junction])))
+
+    departures.sort(key=lambda item: item[0])
+    root = ET.Element("routes")
+    root.extend(types.elements)
+    for number, (moment, element) in enumerate(departures):
+        element.set("id", f"{'p' if element.tag == 'person' else 'v'}{number}")
+        element.set("depart", f"{moment:.2f}")
+        root.append(element)
+    _write(root, path)
+    return DemandSummary(
+        vehicles=vehicles,
+        pedestrians=len(departures) - vehicles,
+        verbatim=False,
+        entries=dict(entries),
+        imbalances=turning.imbalances(),
+    )
+
+
+def _are_own_counts(site: Site, rows: Sequence[CountRow]) -> bool:
+    try:
+        text = site.counts_path.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    own = counts_from_csv(text, str(site.counts_path))
+    return counts_to_csv(own) == counts_to_csv(rows)
+
+
+def _copy_routes(routes: Path, path: Path) -> DemandSummary:
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        shutil.copyfile(routes, temporary)
+    except OSError as error:
+        raise BadInput(str(routes), "", f"cannot be read: {error.strerror}") from None
+    os.replace(temporary, path)
+    tags = [element.tag for element in ET.parse(path).getroot()]
+    return DemandSummary(
+        vehicles=tags.count("vehicle") + tags.count("trip"),
+        pedestrians=tags.count("person"),
+        verbatim=True,
+        entries={},
+        imbalances=(),
+    )
+
+
+def _write(root: ET.Element, path: Path) -> None:
+    ET.indent(root)
+    temporary = path.with_name(path.name + ".tmp")
+    ET.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
+    os.replace(temporary, path)
+
+
+def _poisson(draw: random.Random, per_hour: float, begin_s: float, end_s: float) -> Iterator[float]:
+    """Moments of a Poisson process; rounded down to 0.01 s, so that none reaches the end."""
+    if per_hour <= 0:
+        return
+    moment = begin_s
+    while True:
+        moment += draw.expovariate(per_hour / 3600.0)
+        if moment >= end_s:
+            return
+        yield int(moment * 100) / 100
+
+
+class VehicleTypes:
+    """The vehicle types of a site's demand, by counted class."""
+
+    def __init__(self, elements: Sequence[ET.Element], used: Mapping[str, int]) -> None:
+        """Take ``vType`` elements; ``used`` weighs the types of one class (else probability)."""
+        self.elements = list(elements)
+        self.pedestrians_ph = 0.0
+        weights: dict[str, list[tuple[str, float]]] = defaultdict(list)
+        for element in elements:
+            name = element.attrib["id"]
+            vehicle_class = counted_class(element.get("vClass", "passenger"))
+            weight = used.get(name, 0) if used else float(element.get("probability", 1))
+            weights[vehicle_class].append((name, weight))
+            for parameter in element.iter("param"):
+                if parameter.get("key") == PEDESTRIANS_KEY:
+                    self.pedestrians_ph = float(parameter.get("value", "0"))
+        self._weights = {
+            name: items for name, items in weights.items() if sum(w for _, w in items) > 0
+        }
+
+    @classmethod
+    def of_site(cls, site: Site) -> VehicleTypes:
+        """Types from the site's vehicle types file, else from its routes, else plain ones.
+
+        Raises:
+            BadInput: If the file cannot be read.
+        """
+        options = site.simulation
+        if not options.vehicle_types and not options.routes:
+            return cls([], {})
+        file = site.folder / (options.vehicle_types or options.routes)
+        try:
+            root = ET.parse(file).getroot()
+        except (OSError, ET.ParseError) as error:
+            raise BadInput(str(file), "", f"{error}; valid is a SUMO file with vTypes") from None
+        used: dict[str, int] = defaultdict(int)
+        for element in root:
+            if element.tag in ("vehicle", "trip"):
+                used[element.get("type", "")] += 1
+        elements = list(root.iter("vType"))
+        for element in elements:
+            element.tail = None
+        return cls(elements, {} if options.vehicle_types else used)
+
+    def draw(self, draw: random.Random, vehicle_class: str) -> str:
+        """A type of the class; classes without one get a plain type of SUMO's own."""
+        items = self._weights.get(vehicle_class)
+        if items is None:
+            sumo_class = {"car": "passenger"}.get(vehicle_class, vehicle_class)
+            if sumo_class not in _COUNTED_CLASS and sumo_class != "passenger":
+                sumo_class = "passenger"
+            self.elements.append(
+                ET.Element("vType", id=f"plain_{vehicle_class}", vClass=sumo_class)
+            )
+            items = self._weights[vehicle_class] = [(f"plain_{vehicle_class}", 1.0)]
+        if len(items) == 1:
+            return items[0][0]
+        return draw.choices([name for name, _ in items], [weight for _, weight in items])[0]
+
+
+class _Streets:
+    """How counted junctions hang together, and what leads on where nothing is counted."""
+
+    def __init__(self, net: NetFile, junctions: Mapping[str, Junction]) -> None:
+        self.net = net
+        self.movements: dict[str, list[Movement]] = defaultdict(list)
+        for junction in junctions.values():
+            for movement in junction.movements:
+                self.movements[movement.from_edge].append(movement)
+        self._straight: dict[str, str] = {}
+        self._before: dict[str, str] = {}
+        rank = {"s": 0, "L": 1, "R": 1, "r": 2, "l": 3}
+        best: dict[str, int] = {}
+        best_before: dict[str, int] = {}
+        for link in net.links:
+            one, other = net.edges.get(link.from_edge), net.edges.get(link.to_edge)
+            if not _is_street(one) or not _is_street(other):
+                continue
+            order = rank.get(link.direction, 9)
+            if order < best.get(link.from_edge, 9):
+                best[link.from_edge], self._straight[link.from_edge] = order, link.to_edge
+            if order < best_before.get(link.to_edge, 9):
+                best_before[link.to_edge], self._before[link.to_edge] = order, link.from_edge
+        self._chains: dict[str, tuple[str, ...]] = {}
+        self._fed = {
+            self.after(movement.to_edge)[-1]
+            for group in self.movements.values()
+            for movement in group
+        }
+
+    def after(self, edge: str) -> tuple[str, ...]:
+        """Edges from ``edge`` straight on until a counted approach (included) or the end."""
+        if edge not in self._chains:
+            chain = [edge]
+            while chain[-1] not in self.movements and len(chain) < _MAX_CHAIN:
+                following = self._straight.get(chain[-1])
+                if following is None or following in chain:
+                    break
+                chain.append(following)
+            self._chains[edge] = tuple(chain)
+        return self._chains[edge]
+
+    def fed(self, approach: str) -> bool:
+        """Whether a counted movement leads to this approach."""
+        return approach in self._fed
+
+    def entry(self, approach: str) -> tuple[str, ...]:
+        """Edges from where vehicles begin, some way up the street, to the approach."""
+        chain = [approach]
+        run_m = self.net.edges[approach].lanes[0].length_m
+        while run_m < _ENTRY_RUN_M:
+            before = self._before.get(chain[0])
+            if before is None or before in chain or before in self.movements:
+                break
+            if self._straight.get(before) != chain[0]:
+                break
+            chain.insert(0, before)
+            run_m += self.net.edges[before].lanes[0].length_m
+        return tuple(chain)
+
+
+def _is_street(edge: NetEdge | None) -> bool:
+    return edge is not None and edge.function in ("", "normal") and bool(edge.traffic_lanes)
+
+
+class _Turning:
+    """Turning shares, sources and sinks of counted flows, per class."""
+
+    def __init__(self, streets: _Streets, flows: Mapping[str, Mapping[str, float]]) -> None:
+        self._streets = streets
+        self._counted: dict[tuple[str, str], float] = defaultdict(float)
+        self._fed: dict[tuple[str, str], float] = defaultdict(float)
+        choices: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
+        for approach, movements in streets.movements.items():
+            for movement in movements:
+                for vehicle_class, vph in flows.get(movement.id, {}).items():
+                    if vph <= 0:
+                        continue
+                    choices[approach, vehicle_class].append((movement.to_edge, vph))
+                    self._counted[approach, vehicle_class] += vph
+                    arrives = streets.after(movement.to_edge)[-1]
+                    if arrives in streets.movements:
+                        self._fed[arrives, vehicle_class] += vph
+        self._choices = {
+            key: ([edge for edge, _ in items], list(accumulate(vph for _, vph in items)))
+            for key, items in choices.items()
+        }
+
+    def sources(self) -> list[tuple[str, str, float]]:
+        """Approach, class and vehicles an hour that begin there and come from no neighbour."""
+        return [
+            (approach, vehicle_class, vph - self._fed[approach, vehicle_class])
+            for (approach, vehicle_class), vph in sorted(self._counted.items())
+            if vph > self._fed[approach, vehicle_class] + 1e-9
+        ]
+
+    def route(
+        self, draw: random.Random, start: tuple[str, ...], vehicle_class: str
+    ) -> tuple[tuple[str, ...], bool]:
+        """A route from its first edges on, and whether it ends at the end of its last edge."""
+        route = list(start)
+        for _ in range(_MAX_JUNCTIONS):
+            approach = route[-1]
+            choice = self._choices.get((approach, vehicle_class))
+            if choice is None:
+                return tuple(route), approach not in self._streets.movements
+            edges, cumulated = choice
+            route += self._streets.after(edges[bisect(cumulated, draw.random() * cumulated[-1])])
+            reached = route[-1]
+            if reached not in self._streets.movements:
+                return tuple(route), True
+            fed = self._fed[reached, vehicle_class]
+            if draw.random() * fed >= self._counted[reached, vehicle_class]:
+                return tuple(route), False
+        return tuple(route), False
+
+    def imbalances(self) -> tuple[Imbalance, ...]:
+        """Approaches whose count and whose neighbours' counts are not the same flow."""
+        counted: dict[str, float] = defaultdict(float)
+        fed: dict[str, float] = defaultdict(float)
+        for (approach, _), vph in self._counted.items():
+            counted[approach] += vph
+        for (approach, _), vph in self._fed.items():
+            fed[approach] += vph
+        return tuple(
+            Imbalance(approach, fed[approach], counted[approach])
+            for approach in sorted(fed)
+            if self._streets.fed(approach) and geh(fed[approach], counted[approach]) > IMBALANCE_GEH
+        )
+
+
+def _flows(site: Site, rows: Sequence[CountRow]) -> dict[str, dict[str, float]]:
+    """Mean flow per movement and class; pedestrians are no vehicles."""
+    known = {m.id: j.id for j in site.junctions.values() for m in j.movements}
+    for row in rows:
+        if known.get(row.movement) != row.junction:
+            raise BadInput(
+                "counts",
+                "movement",
+                f"{row.movement!r} of junction {row.junction!r} is not in site {site.id}",
+            )
+    vehicles = [row for row in rows if row.vehicle_class != "pedestrian"]
+    return movement_flows_vph(vehicles)
+
+
+def _vehicle(
+    draw: random.Random,
+    types: VehicleTypes,
+    vehicle_class: str,
+    route: Sequence[str],
+    arrives: bool,
+) -> ET.Element:
+    element = ET.Element(
+        "vehicle",
+        id="",
+        type=types.draw(draw, vehicle_class),
+        depart="",
+        departLane="best",
+        departSpeed="max",
+        departPosLat="random_free",
+        arrivalPos="max" if arrives else "random",
+    )
+    ET.SubElement(element, "route", edges=" ".join(route))
+    return element
+
+
+_Walk = tuple[tuple[str, ...], tuple[str, ...], frozenset[str]]
+
+
+def _walks(net: NetFile, junctions: Mapping[str, Junction]) -> dict[str, list[_Walk]]:
+    """Per junction and crossing: footpaths on its two sides, and which of them end here."""
+    beside: dict[str, set[str]] = defaultdict(set)
+    ends: dict[str, list[str]] = defaultdict(list)
+    for link in net.links:
+        one, other = net.edges.get(link.from_edge), net.edges.get(link.to_edge)
+        if one is None or other is None:
+            continue
+        if one.function == "walkingarea" and other.function == "":
+            beside[one.id].add(other.id)
+        elif other.function == "walkingarea" and one.function == "":
+            beside[other.id].add(one.id)
+        elif one.function == "walkingarea" and other.function == "crossing":
+            ends[other.id].insert(0, one.id)
+        elif one.function == "crossing" and other.function == "walkingarea":
+            ends[one.id].append(other.id)
+    walks: dict[str, list[_Walk]] = defaultdict(list)
+    for junction in junctions.values():
+        for crossing in junction.crossings:
+            areas = list(dict.fromkeys(ends.get(crossing.id, ())))
+            if len(areas) != 2 or not all(beside[area] for area in areas):
+                continue
+            node = crossing.id.lstrip(":").rpartition("_")[0]
+            sides = [tuple(sorted(beside[area])) for area in areas]
+            arriving = frozenset(
+                edge for side in sides for edge in side if net.edges[edge].to_node == node
+            )
+            walks[junction.id].append((sides[0], sides[1], arriving))
+    return dict(walks)
+
+
+def _person(
+    draw: random.Random, net: NetFile, types: VehicleTypes, walks: Sequence[_Walk]
+) -> ET.Element:
+    one, other, arriving = draw.choice(walks)
+    if draw.random() < 0.5:
+        one, other = other, one
+    origin, goal = draw.choice(one), draw.choice(other)
+
+    def position(edge: str) -> str:
+        length = net.edges[edge].lanes[0].length_m
+        away = draw.uniform(0.0, min(_WALK_REACH_M, length))
+        return f"{length - away if edge in arriving else away:.2f}"
+
+    element = ET.Element("person", id="", type=types.draw(draw, "pedestrian"), depart="")
+    element.set("departPos", position(origin))
+    walk = ET.SubElement(element, "walk")
+    walk.set("from", origin)
+    walk.set("to", goal)
+    walk.set("arrivalPos", position(goal))
+    return element
