@@ -283,9 +283,11 @@ class PlanService:
                 touched.append(junction)
                 matches[junction] = False
                 controller.apply(approved)
-                found = controller.read_back()
-                if timing_digest(found) != timing_digest(approved.plan.junction(junction)):
-                    raise XanhError(f"controller {junction} runs other timing than was sent")  # noqa: TRY301
+                _require_same(
+                    controller.read_back(),
+                    approved.plan.junction(junction),
+                    "runs other timing than was sent",
+                )
                 matches[junction] = True
             self._finish(digest, application, by)
         except BaseException as error:
@@ -422,6 +424,8 @@ class PlanService:
         for junction, controller in self._controllers.items():
             try:
                 running[junction] = controller.read_back()
+                # What is read here is what a roll-back sends: one garbled answer must not do.
+                _require_same(controller.read_back(), running[junction], "gives two answers")
             except Exception as error:
                 message = f"nothing was sent: {str(error) or type(error).__name__}"
                 with self._store.write() as connection:
@@ -530,8 +534,9 @@ class PlanService:
             try:
                 controller = self._controllers[junction]
                 controller.restore(previous[junction])
-                if timing_digest(controller.read_back()) != timing_digest(previous[junction]):
-                    failures[junction] = f"controller {junction} does not run what was restored"
+                _require_same(
+                    controller.read_back(), previous[junction], "does not run what was restored"
+                )
             except Exception as error:  # the others must still be restored
                 failures[junction] = (
                     f"controller {junction} could not be restored: "
@@ -551,6 +556,11 @@ class PlanService:
             subject=subject,
             message=message,
         )
+
+
+def _require_same(found: JunctionPlan, wanted: JunctionPlan, problem: str) -> None:
+    if timing_digest(found) != timing_digest(wanted):
+        raise XanhError(f"controller {wanted.junction} {problem}")
 
 
 def _person(name: str) -> str:
