@@ -127,7 +127,8 @@ class FixedTimeController:
     @property
     def settled(self) -> bool:
         """Whether the plan last taken runs, at its offset and with its own greens."""
-        return self._pending is None and self._schedule[0].settled
+        slot = self._schedule[0]
+        return self._pending is None and slot.plan is self._plan and slot.settled
 
     def since_s(self, link: int) -> int:
         """Second in which this link's aspect (red, yellow, green) began."""
@@ -207,8 +208,9 @@ class FixedTimeController:
 
     def aspects(self) -> dict[str, SignalState]:
         """Aspect of every movement and crossing that has a signal."""
-        heads = (*self.junction.movements, *self.junction.crossings)
-        return {head.id: from_sumo(self._letters[head.links[0]]) for head in heads if head.links}
+        heads = [(movement.id, movement.links) for movement in self.junction.movements]
+        heads += [(crossing.id, crossing.links) for crossing in self.junction.crossings]
+        return {head: from_sumo(self._letters[links[0]]) for head, links in heads if links}
 
     def _answer(self) -> None:
         if self.fault is Fault.LOST:

@@ -117,15 +117,15 @@ def kerb_edges(net: NetFile, approaches: Mapping[str, str]) -> tuple[KerbEdge, .
         )
         before = [edge for edge in before if not net.edges[edge].function]
         after = sorted({link.to_edge for link in net.outgoing(strip)} - strips.keys())
-        routes = tuple((first, strip, last) for first in before for last in after) or tuple(
-            (first, strip) for first in before
-        )
+        routes: list[tuple[str, ...]] = [
+            (first, strip, last) for first in before for last in after
+        ] or [(first, strip) for first in before]
         if routes:
             lane = net.edges[strip].lanes[0]
             entry = StopLine(
                 approaches[approach], approach, *lane.shape[0], *lane_direction(lane, at_end=False)
             )
-            found.append(KerbEdge(strip, approaches[approach], approach, entry, routes))
+            found.append(KerbEdge(strip, approaches[approach], approach, entry, tuple(routes)))
     return tuple(found)
 
 
