@@ -77,7 +77,9 @@ def validate(
             demand = _demand(site, None if verbatim else counts, seed, Path(temporary))
             for plan, role in ((against, "plan in force"), (candidate, "candidate")):
                 name = f"pair {number} (seed {seed}), {role}"
-                jobs.append(site_job(site, plan, demand, seed=seed, name=name))
+                jobs.append(
+                    site_job(site, plan, demand, seed=seed, name=name, vehicle_types=verbatim)
+                )
         results = sweep(jobs, workers=workers, executor=executor, progress=progress)
     paired = tuple(zip(results[0::2], results[1::2], strict=True))
     return _report(
@@ -147,10 +149,11 @@ def _check_plans(site: Site, candidate: Plan, against: Plan) -> None:
     if breaches := check_plan(candidate, site.junctions):
         more = f" (and {len(breaches) - 1} more)" if len(breaches) > 1 else ""
         raise BadInput("candidate plan", breaches[0].rule.value, f"{breaches[0].message}{more}")
-    unknown = sorted({plan.junction for plan in against.junctions} - set(site.junctions))
-    if unknown:
-        valid = ", ".join(sorted(site.junctions))
-        raise BadInput("plan to compare with", "junction", f"{unknown[0]!r}; valid are {valid}")
+    named = {plan.junction for plan in against.junctions}
+    valid = ", ".join(sorted(site.junctions))
+    for name in sorted(named ^ set(site.junctions)):
+        problem = f"has no timing for {name!r}" if name in site.junctions else f"{name!r}"
+        raise BadInput("plan to compare with", "junction", f"{problem}; valid are {valid}")
 
 
 def _demand(
