@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from models.errors import BadInput
 from models.junction import Junction, Movement, Turn
@@ -48,6 +48,10 @@ _TURN: Mapping[Language, Mapping[Turn, str]] = {
         Turn.UTURN: "quay đầu",
     },
 }
+_CROSSING: Mapping[Language, tuple[str, str]] = {
+    "en": ("crossing", "crossings"),
+    "vi": ("lối qua đường", "lối qua đường"),
+}
 _LONGEST_ID = 16
 
 
@@ -62,13 +66,13 @@ def junction_label(junction: Junction) -> str:
 def movement_labels(site: Site, language: Language = "en") -> dict[str, str]:
     """A readable name for each movement of a site, by id, unique within its junction.
 
-    The direction of travel on the approach and the turn; the approach edge is added where two
-    movements would read the same. A site without a network gets its own names back.
+    The direction of travel on the approach and the turn; the edges are added where two movements
+    would read the same. A site without a network gets its own names back.
     """
-    net = read_net(site.network) if site.network is not None else None
+    parts = _movement_parts(site, language)
     labels: dict[str, str] = {}
     for junction in site.junctions.values():
-        plain = {m.id: _movement_label(m, net, language) for m in junction.movements}
+        plain = {m.id: " ".join(parts[m.id]) for m in junction.movements}
         uses = Counter(plain.values())
         for movement in junction.movements:
             name = plain[movement.id]
@@ -78,14 +82,44 @@ def movement_labels(site: Site, language: Language = "en") -> dict[str, str]:
     return labels
 
 
-def _movement_label(movement: Movement, net: NetFile | None, language: Language) -> str:
-    turn = _TURN[language][movement.turn]
+def green_summaries(
+    site: Site, junction: Junction, greens: Sequence[Sequence[str]], language: Language = "en"
+) -> list[str]:
+    """What each stage's green is for in few words: ``northbound through, left · 2 crossings``."""
+    parts = _movement_parts(site, language)
+    crossings = {crossing.id for crossing in junction.crossings}
+    singular, plural = _CROSSING[language]
+    lines = []
+    for green in greens:
+        turns: dict[str, list[str]] = {}
+        for movement in junction.movements:
+            if movement.id in green:
+                bound, turn = parts[movement.id]
+                if turn not in turns.setdefault(bound, []):
+                    turns[bound].append(turn)
+        texts = [f"{bound} {', '.join(kinds)}" for bound, kinds in turns.items()]
+        walking = len(crossings & set(green))
+        if walking:
+            texts.append(f"{walking} {singular if walking == 1 else plural}")
+        lines.append(" · ".join(texts))
+    return lines
+
+
+def _movement_parts(site: Site, language: Language) -> dict[str, tuple[str, str]]:
+    net = read_net(site.network) if site.network is not None else None
+    return {
+        movement.id: (_bound(movement, net, language), _TURN[language][movement.turn])
+        for junction in site.junctions.values()
+        for movement in junction.movements
+    }
+
+
+def _bound(movement: Movement, net: NetFile | None, language: Language) -> str:
     edge = net.edges.get(movement.from_edge) if net is not None else None
     if edge is None or not edge.lanes:
-        return f"{movement.id.partition(':')[2] or movement.id}, {turn}"
+        return movement.id.partition(":")[2] or movement.id
     try:
         x, y = lane_direction(edge.lanes[-1], at_end=True)
     except BadInput:
-        return f"{movement.from_edge}, {turn}"
-    sector = round(math.degrees(math.atan2(x, y)) / 45.0) % 8
-    return f"{_BOUND[language][sector]} {turn}"
+        return movement.from_edge
+    return _BOUND[language][round(math.degrees(math.atan2(x, y)) / 45.0) % 8]
