@@ -7,7 +7,7 @@ theirs by copying from it) and a depth map of what can stand in front of vehicle
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -39,7 +39,9 @@ class Background:
     depth: npt.NDArray[np.float32]
 
 
-def build_background(scene: SceneGeometry, camera: PinholeCamera, scale: int, seed: int) -> Background:
+def build_background(
+    scene: SceneGeometry, camera: PinholeCamera, scale: int, seed: int
+) -> Background:
     """Paint the static picture at ``scale`` times the camera's size."""
     return _Painter(scene, camera, scale, np.random.default_rng(seed)).paint()
 
@@ -99,7 +101,7 @@ class _Painter:
         clipped: FloatArray = np.clip(px, -20000, 20000)
         return clipped
 
-    def _haze(self, distance_m: FloatArray | float) -> FloatArray:
+    def _haze(self, distance_m: npt.NDArray[np.floating[Any]] | float) -> FloatArray:
         return 1 - np.exp(-np.asarray(distance_m) / self.light.haze_distance_m)
 
     # ---- the ground ----
@@ -119,7 +121,9 @@ class _Painter:
         w = m[2, 0] * u + m[2, 1] * v + m[2, 2]
         gx = ((m[0, 0] * u + m[0, 1] * v + m[0, 2]) / w).astype(np.float32)
         gy = ((m[1, 0] * u + m[1, 1] * v + m[1, 2]) / w).astype(np.float32)
-        distance = camera.pose.z_m * camera.focal_px * self.scale / (np.arange(top, self.height) - horizon)  # fmt: skip
+        distance = (
+            camera.pose.z_m * camera.focal_px * self.scale / (np.arange(top, self.height) - horizon)
+        )
         # Fine grain fades where a texel is smaller than a pixel.
         pixel_m = distance**2 / (camera.pose.z_m * camera.focal_px * self.scale)
         fine_weight = np.clip(0.06 / np.maximum(pixel_m, 1e-6), 0, 1).astype(np.float32)[:, None]
@@ -199,7 +203,9 @@ class _Painter:
             at, size = rng.uniform(0, n, 2), rng.uniform(1, 7, 2) * k
             corner = (at + size).astype(int)
             tone = float(rng.uniform(-15, 7))
-            cv2.rectangle(wear, (int(at[0]), int(at[1])), (int(corner[0]), int(corner[1])), tone, -1)
+            cv2.rectangle(
+                wear, (int(at[0]), int(at[1])), (int(corner[0]), int(corner[1])), tone, -1
+            )
         for _ in range(int(rng.integers(10, 50))):  # cracks
             walk = rng.uniform(0, n, 2) + np.cumsum(rng.normal(0, 0.6 * k, (10, 2)), 0)
             cv2.polylines(wear, [np.round(walk).astype(np.int32)], False, -17.0, 1, cv2.LINE_AA)
@@ -247,7 +253,10 @@ class _Painter:
             top = np.array([[*a, z], [*b, z], [*c, z], [*d, z]])
             tone = 152.0 if i % 4 else 140.0
             haze = float(self._haze(float(near[i])))
-            for polygon, normal, shade in ((face, np.array([*-away, 0]), 0.72), (top, np.array([0, 0, 1.0]), 1.12)):  # fmt: skip
+            for polygon, normal, shade in (
+                (face, np.array([*-away, 0]), 0.72),
+                (top, np.array([0, 0, 1.0]), 1.12),
+            ):
                 if normal @ (self.camera.position_m - polygon[0]) <= 0:
                     continue
                 px = self._pixels(polygon)
@@ -341,7 +350,11 @@ class _Painter:
         shrink = int(tw / (np.linalg.norm(px[1] - px[0]) + 1))
         smooth = texture if shrink < 2 else cv2.blur(texture, (shrink, shrink))
         warped = cv2.warpPerspective(
-            smooth, matrix, (int(w), int(h)), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            smooth,
+            matrix,
+            (int(w), int(h)),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )
         mask = np.zeros((h, w), np.uint8)
         cv2.fillConvexPoly(mask, np.round((px - lo) * 16).astype(np.int32), 1, cv2.LINE_8, 4)
@@ -378,7 +391,12 @@ class _Painter:
             tone = np.float32((0.62 + 0.42 * (0.5 - b / 2)) * self.rng.uniform(0.82, 1.18))
             colour = green * tone * lit * self.tint * (1 - haze) + self.haze * haze
             at = (int(px[2, 0] + a * radius), int(px[2, 1] + b * radius * 0.72))
-            axes = (max(1, int(radius * self.rng.uniform(0.1, 0.24))), max(1, int(radius * self.rng.uniform(0.07, 0.16))))  # fmt: skip
+            axes = (
+                max(1, int(radius * self.rng.uniform(0.1, 0.24))),
+                max(1, int(radius * self.rng.uniform(0.07, 0.16))),
+            )
             bgr = (float(colour[0]), float(colour[1]), float(colour[2]))
             cv2.ellipse(self.image, at, axes, float(self.rng.uniform(0, 180)), 0, 360, bgr, -1)
-            cv2.circle(self.depth, at, max(1, int(radius * 0.15)), float(depth[2] - tree.radius_m), -1)  # fmt: skip
+            cv2.circle(
+                self.depth, at, max(1, int(radius * 0.15)), float(depth[2] - tree.radius_m), -1
+            )

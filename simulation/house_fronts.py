@@ -10,25 +10,45 @@ import numpy.typing as npt
 
 _PX_PER_M: Final = 20
 _WALLS: Final = (
-    (176, 205, 222), (190, 214, 205), (150, 196, 226), (205, 205, 200), (176, 190, 206),
-    (214, 196, 178), (160, 172, 196), (140, 186, 214),
-)  # fmt: skip
+    (176, 205, 222),
+    (190, 214, 205),
+    (150, 196, 226),
+    (205, 205, 200),
+    (176, 190, 206),
+    (214, 196, 178),
+    (160, 172, 196),
+    (140, 186, 214),
+)
 _SIGNS: Final = (
-    (40, 40, 190), (170, 90, 30), (60, 140, 40), (30, 150, 220), (60, 50, 50), (150, 60, 130),
+    (40, 40, 190),
+    (170, 90, 30),
+    (60, 140, 40),
+    (30, 150, 220),
+    (60, 50, 50),
+    (150, 60, 130),
     (200, 200, 205),
-)  # fmt: skip
+)
 _NAMES: Final = (
-    "CAFE", "PHO 24", "XE MAY", "BANH MI", "NHA THUOC", "SUA XE", "COM", "THOI TRANG", "PHO BO",
-    "TRA SUA", "BUN CHA", "DIEN THOAI", "HOA TUOI",
-)  # fmt: skip
+    "CAFE",
+    "PHO 24",
+    "XE MAY",
+    "BANH MI",
+    "NHA THUOC",
+    "SUA XE",
+    "COM",
+    "THOI TRANG",
+    "PHO BO",
+    "TRA SUA",
+    "BUN CHA",
+    "DIEN THOAI",
+    "HOA TUOI",
+)
 _AWNINGS: Final = ((60, 60, 190), (190, 120, 50), (80, 150, 60), (70, 170, 220), (210, 210, 210))
 
 Image = npt.NDArray[np.uint8]
 
 
-def noise(
-    height: int, width: int, scale: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def noise(height: int, width: int, scale: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Smooth unit noise (height, width) with features of about ``scale`` pixels."""
     small = rng.standard_normal((max(2, height // scale), max(2, width // scale)), np.float32)
     result: npt.NDArray[np.float32] = cv2.resize(
@@ -63,7 +83,13 @@ def side_wall(
         for x in range(int(1.2 * k), w - int(1.5 * k), int(2.6 * k)):
             if rng.random() < 0.3:
                 c = float(rng.uniform(45, 90))
-                cv2.rectangle(wall, (x - 1, y - 1), (x + k + 1, y + int(1.4 * k) + 1), _colour(grey * 0.75), -1)  # fmt: skip
+                cv2.rectangle(
+                    wall,
+                    (x - 1, y - 1),
+                    (x + k + 1, y + int(1.4 * k) + 1),
+                    _colour(grey * 0.75),
+                    -1,
+                )
                 cv2.rectangle(wall, (x, y), (x + k, y + int(1.4 * k)), (c * 1.1, c, c), -1)
     if rng.random() < 0.35 and h > 6 * k:
         x, y = int(rng.uniform(0.5 * k, max(1.0, w - 5 * k))), int(rng.uniform(0.2 * h, 0.5 * h))

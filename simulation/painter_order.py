@@ -8,7 +8,11 @@ from simulation.states import FloatArray, IntArray
 
 
 def far_to_near(
-    xy: FloatArray, heading_rad: FloatArray, length_m: FloatArray, width_m: FloatArray, eye: FloatArray
+    xy: FloatArray,
+    heading_rad: FloatArray,
+    length_m: FloatArray,
+    width_m: FloatArray,
+    eye: FloatArray,
 ) -> IntArray:
     """Indices of rectangular footprints in the order to paint them, far ones first.
 
@@ -45,7 +49,9 @@ def far_to_near(
     offset = np.einsum("nkd,nd->nk", normals, xy) + extent
     flat = normals.transpose(1, 0, 2).reshape(-1, 2)
     reach = (flat @ corners.transpose(1, 0, 2).reshape(-1, 2).T).reshape(4, n, 4, n)
-    nearest = np.minimum(np.minimum(reach[:, :, 0], reach[:, :, 1]), np.minimum(reach[:, :, 2], reach[:, :, 3]))  # fmt: skip
+    nearest = np.minimum(
+        np.minimum(reach[:, :, 0], reach[:, :, 1]), np.minimum(reach[:, :, 2], reach[:, :, 3])
+    )
     gap = nearest - offset.T[:, :, None]  # (edge k, n, m): all of m beyond edge k of n by this much
     best = gap.max(0)
     eye_beyond = ((normals @ eye) - offset > 0).T[:, :, None]

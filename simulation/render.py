@@ -18,12 +18,13 @@ import numpy.typing as npt
 from models.signals import SignalState
 from simulation.background import Background, build_background
 from simulation.camera import PinholeCamera
+from simulation.mesh import FaceTable, Part, Slot
 from simulation.painter_order import far_to_near
 from simulation.palette import appearance
 from simulation.scene import SceneGeometry
 from simulation.signal_heads import draw_signal_head
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
-from simulation.vehicle_models import CAR_HEIGHT, LIBRARY, MODEL_NUMBER, FaceTable, Part, Slot
+from simulation.vehicle_models import CAR_HEIGHT, LIBRARY, MODEL_NUMBER
 
 SCALE: Final = 2
 """Frames are drawn this many times larger, then reduced by area."""
@@ -84,7 +85,9 @@ def _rows_of(part: Part | FaceTable, models: IntArray) -> tuple[IntArray, IntArr
 class _Fleet:
     """Road users to draw: their models, poses and colours as arrays over the fleet."""
 
-    def __init__(self, states: VehicleStates, models: IntArray, scale: FloatArray, palette: FloatArray) -> None:  # fmt: skip
+    def __init__(
+        self, states: VehicleStates, models: IntArray, scale: FloatArray, palette: FloatArray
+    ) -> None:
         self.states, self.models, self.scale, self.palette = states, models, scale, palette
         self.sin, self.cos = np.sin(states.heading_rad), np.cos(states.heading_rad)
 
@@ -185,7 +188,12 @@ class Renderer:
     ) -> tuple[Image, _Projected, IntArray]:
         image = self._background.image.copy()
         eye = self.camera.position_m
-        depth = np.stack([vehicles.x_m - eye[0], vehicles.y_m - eye[1], vehicles.height_m / 2 - eye[2]], -1) @ self.camera.forward  # fmt: skip
+        depth = (
+            np.stack(
+                [vehicles.x_m - eye[0], vehicles.y_m - eye[1], vehicles.height_m / 2 - eye[2]], -1
+            )
+            @ self.camera.forward
+        )
         rows = np.nonzero((depth > _NEAREST_M - vehicles.length_m / 2) & (depth < _SIGHT_M))[0]
         fleet = self._fleet(vehicles.select(rows), depth[rows])
         seen = self._project(fleet, depth[rows])
@@ -195,7 +203,12 @@ class Renderer:
         states = fleet.states
         n = len(states)
         order = far_to_near(
-            np.concatenate([np.stack([states.x_m, states.y_m], -1), np.array([[h.x_m, h.y_m] for h in heads]).reshape(-1, 2)]),  # fmt: skip
+            np.concatenate(
+                [
+                    np.stack([states.x_m, states.y_m], -1),
+                    np.array([[h.x_m, h.y_m] for h in heads]).reshape(-1, 2),
+                ]
+            ),
             np.concatenate([states.heading_rad, [h.heading_rad for h in heads]]),
             np.concatenate([states.length_m, np.full(len(heads), _HEAD_FOOTPRINT_M)]),
             np.concatenate([states.width_m, np.full(len(heads), _HEAD_FOOTPRINT_M)]),
@@ -204,7 +217,9 @@ class Renderer:
         for k in order.tolist():
             if k >= n:
                 shown = signals.get(heads[k - n].id, Shown(SignalState.DARK))
-                draw_signal_head(image, ids, self.camera, SCALE, heads[k - n], shown.state, shown.countdown_s)  # fmt: skip
+                draw_signal_head(
+                    image, ids, self.camera, SCALE, heads[k - n], shown.state, shown.countdown_s
+                )
             elif seen.drawn[k]:
                 self._fill(image, ids, seen, k, int(rows[k]) + 1)
         return image, seen, rows
@@ -224,7 +239,13 @@ class Renderer:
         variant = np.array([look[0] for look in looks], np.int64)
         palette = np.array([look[1] for look in looks]).reshape(len(looks), len(Slot), 3)
         if len(self._looks) > 4 * len(looks) + 2000:
-            self._looks = dict(zip(zip(states.id.tolist(), states.vehicle_class.tolist(), strict=True), looks, strict=True))  # fmt: skip
+            self._looks = dict(
+                zip(
+                    zip(states.id.tolist(), states.vehicle_class.tolist(), strict=True),
+                    looks,
+                    strict=True,
+                )
+            )
         kinds = states.vehicle_class.astype(np.int64)
         tall_px = self.camera.focal_px * states.height_m / np.maximum(depth, 1)
         coarse = tall_px < np.array([_COARSE_BELOW_PX[k] for k in range(len(CLASSES))])[kinds]
@@ -240,7 +261,9 @@ class Renderer:
         n = len(fleet.models)
         if n == 0:
             none = np.zeros((0, 2))
-            return _Projected(none, none, np.zeros(0), np.zeros(0, np.bool_), [], [], np.zeros(1, np.int64))  # fmt: skip
+            return _Projected(
+                none, none, np.zeros(0), np.zeros(0, np.bool_), [], [], np.zeros(1, np.int64)
+            )
         vertex_rows, vertex_owner = _rows_of(LIBRARY.vertex_rows, fleet.models)
         px, z = self.camera.project(fleet.to_world(LIBRARY.vertices[vertex_rows], vertex_owner))
         px *= SCALE
@@ -259,7 +282,9 @@ class Renderer:
         px_int = np.round(np.clip(px, -30000, 30000)).astype(np.int32)
 
         group_rows, group_owner = _rows_of(LIBRARY.group_rows, fleet.models)
-        to_group = fleet.to_world(LIBRARY.group_centre[group_rows], group_owner) - self.camera.position_m  # fmt: skip
+        to_group = (
+            fleet.to_world(LIBRARY.group_centre[group_rows], group_owner) - self.camera.position_m
+        )
         group_depth = np.sqrt((to_group**2).sum(1)) + LIBRARY.group_bias[group_rows]
         first_group = np.concatenate([[0], np.cumsum(LIBRARY.group_rows.count[fleet.models])[:-1]])
         haze = (1 - np.exp(-np.maximum(depth, 0) / self.scene.light.haze_distance_m))[:, None]
@@ -390,7 +415,7 @@ class Renderer:
                 # Parts below the frame are close to the camera and would widen the box.
                 x, y, w, h = cv2.boundingRect(lone[window])
                 corner = np.array([window[1].start + x, window[0].start + y])
-                cut = np.concatenate([corner, corner + [w, h]]).astype(np.float64)
+                cut = np.concatenate([corner, corner + np.array([w, h])]).astype(np.float64)
             lone[window] = 0
             if drawn < 12:
                 continue
@@ -426,7 +451,11 @@ class Renderer:
 
     def _paint_parked(self) -> None:
         """Motorcycles on the pavement belong to the background."""
-        parked = [p for p in self.scene.parked if np.hypot(p.x_m - self.camera.position_m[0], p.y_m - self.camera.position_m[1]) < 90]  # fmt: skip
+        parked = [
+            p
+            for p in self.scene.parked
+            if np.hypot(p.x_m - self.camera.position_m[0], p.y_m - self.camera.position_m[1]) < 90
+        ]
         if not parked:
             return
         rng = np.random.default_rng(self.scene.seed)
@@ -437,7 +466,10 @@ class Renderer:
             ]
         )
         eye = self.camera.position_m
-        depth = np.stack([states.x_m - eye[0], states.y_m - eye[1], -eye[2] + states.height_m / 2], -1) @ self.camera.forward  # fmt: skip
+        depth = (
+            np.stack([states.x_m - eye[0], states.y_m - eye[1], -eye[2] + states.height_m / 2], -1)
+            @ self.camera.forward
+        )
         front = depth > 3
         states, depth = states.select(front), depth[front]
         if not len(states):
@@ -451,9 +483,12 @@ class Renderer:
         image = self._background.image.copy()
         self._shadows(image, fleet, seen)
         order = far_to_near(
-            np.stack([states.x_m, states.y_m], -1), states.heading_rad, states.length_m,
-            states.width_m, eye[:2],
-        )  # fmt: skip
+            np.stack([states.x_m, states.y_m], -1),
+            states.heading_rad,
+            states.length_m,
+            states.width_m,
+            eye[:2],
+        )
         for k in order.tolist():
             if seen.drawn[k]:
                 self._fill(image, None, seen, k, 0)

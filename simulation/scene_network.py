@@ -18,10 +18,10 @@ from simulation.scene import (
     Leg,
     Light,
     SceneGeometry,
-    junction_scene,
     point_along,
     polyline_length,
 )
+from simulation.scene_builder import junction_scene
 from simulation.states import FloatArray
 
 CAMERA_BACK_M = 20.0
@@ -155,10 +155,14 @@ def _leg(entering: NetEdge | None, leaving: NetEdge | None, node: NetNode) -> Le
     name = entering.id if entering else (leaving.id if leaving else "")
     return Leg(
         name,
-        tuple(Lane(_prolonged(np.array(lane.shape), before=True), lane.width_m) for lane in incoming),
-        tuple(Lane(_prolonged(np.array(lane.shape), before=False), lane.width_m) for lane in outgoing),
+        tuple(
+            Lane(_prolonged(np.array(lane.shape), before=True), lane.width_m) for lane in incoming
+        ),
+        tuple(
+            Lane(_prolonged(np.array(lane.shape), before=False), lane.width_m) for lane in outgoing
+        ),
         signal=node.kind.startswith("traffic_light"),
-    )  # fmt: skip
+    )
 
 
 def _prolonged(points: FloatArray, *, before: bool) -> FloatArray:

@@ -18,10 +18,10 @@ from simulation.scene import (
     Leg,
     Light,
     SceneGeometry,
-    junction_scene,
     point_along,
     polyline_length,
 )
+from simulation.scene_builder import junction_scene
 from simulation.states import CLASSES, FloatArray, VehicleStates
 
 SIZES_M: Final = {
@@ -55,10 +55,18 @@ def random_light(rng: np.random.Generator) -> Light:
     flat = float(np.cos(elevation))
     shift = rng.normal(0, 0.015, 3)
     return Light(
-        sun=(float(np.sin(azimuth)) * flat, float(np.cos(azimuth)) * flat, float(np.sin(elevation))),
+        sun=(
+            float(np.sin(azimuth)) * flat,
+            float(np.cos(azimuth)) * flat,
+            float(np.sin(elevation)),
+        ),
         ambient=base.ambient * float(rng.uniform(0.88, 1.12)),
         direct=base.direct * float(rng.uniform(0.8, 1.15)),
-        tint=(base.tint[0] + float(shift[0]), base.tint[1] + float(shift[1]), base.tint[2] + float(shift[2])),  # fmt: skip
+        tint=(
+            base.tint[0] + float(shift[0]),
+            base.tint[1] + float(shift[1]),
+            base.tint[2] + float(shift[2]),
+        ),
         haze=base.haze,
         haze_distance_m=base.haze_distance_m * float(rng.uniform(0.5, 1.4)),
         sky_top=base.sky_top,
@@ -83,9 +91,25 @@ def random_junction(rng: np.random.Generator) -> RandomJunction:
     cross_half = cross_in * (1 if cross_one_way else 2) * lane_m / 2
     legs = (
         _leg("south", turn, cross_half + inset, lanes_in, main_out, lane_m, crossing_m),
-        _leg("west", turn + np.pi / 2 + skew, main_half + inset, cross_in, 0 if cross_one_way else cross_in, lane_m, crossing_m),  # fmt: skip
+        _leg(
+            "west",
+            turn + np.pi / 2 + skew,
+            main_half + inset,
+            cross_in,
+            0 if cross_one_way else cross_in,
+            lane_m,
+            crossing_m,
+        ),
         _leg("north", turn + np.pi, cross_half + inset, main_out, lanes_in, lane_m, crossing_m),
-        _leg("east", turn - np.pi / 2 + skew, main_half + inset, 0 if cross_one_way else cross_in, cross_in, lane_m, crossing_m),  # fmt: skip
+        _leg(
+            "east",
+            turn - np.pi / 2 + skew,
+            main_half + inset,
+            0 if cross_one_way else cross_in,
+            cross_in,
+            lane_m,
+            crossing_m,
+        ),
     )
     scene = junction_scene(
         legs,
@@ -205,9 +229,18 @@ class _Crowd:
         self.count += 1
         number = int(self.rng.integers(1 << 50))
         self.rows.append(
-            (number, CLASSES.index(kind), float(at[0]), float(at[1]), heading_rad, speed_mps,
-             float(size[0]), float(size[1]), float(size[2]))
-        )  # fmt: skip
+            (
+                number,
+                CLASSES.index(kind),
+                float(at[0]),
+                float(at[1]),
+                heading_rad,
+                speed_mps,
+                float(size[0]),
+                float(size[1]),
+                float(size[2]),
+            )
+        )
         return True
 
 
@@ -257,8 +290,12 @@ def random_traffic(
     for leg in legs:  # against the traffic along the kerb
         for _ in range(int(rng.poisson(0.5))):
             lane = leg.incoming[0] if leg.incoming else leg.outgoing[0]
-            at, d = point_along(lane.points, float(rng.uniform(0.4, 1.0)) * polyline_length(lane.points))  # fmt: skip
-            aside = np.array([d[1], -d[0]]) * float(rng.uniform(-lane.width_m, lane.width_m / 2 - 0.4))  # fmt: skip
+            at, d = point_along(
+                lane.points, float(rng.uniform(0.4, 1.0)) * polyline_length(lane.points)
+            )
+            aside = np.array([d[1], -d[0]]) * float(
+                rng.uniform(-lane.width_m, lane.width_m / 2 - 0.4)
+            )
             crowd.place("motorcycle", at + aside, _heading(-d) + float(rng.normal(0, 0.1)), 5.0)
     _pedestrians(crowd, legs)
     return VehicleStates.from_rows(crowd.rows)
@@ -291,14 +328,18 @@ def _queue(crowd: _Crowd, leg: Leg, density: float) -> None:
     for _ in range(wanted * 6):
         if placed >= wanted:
             break
-        back = min(abs(float(rng.exponential(13 if not moving else 24))), 70) + float(rng.uniform(-1.5, 1.5))  # fmt: skip
+        back = min(abs(float(rng.exponential(13 if not moving else 24))), 70) + float(
+            rng.uniform(-1.5, 1.5)
+        )
         (p, d), (q, _) = (point_along(x.points, length - back - 0.9) for x in (first, last))
         right = np.array([d[1], -d[0]])
         a = p + right * (first.width_m / 2 - 0.45)
         b = q - right * (last.width_m / 2 - 0.45)
         at = a + (b - a) * float(rng.random())
         speed = 5.0 if moving else float(rng.choice([0.0, 0.0, 2.0]))
-        placed += crowd.place("motorcycle", at, _heading(d) + float(rng.normal(0, 0.09)), speed, 0.05)
+        placed += crowd.place(
+            "motorcycle", at, _heading(d) + float(rng.normal(0, 0.09)), speed, 0.05
+        )
 
 
 def _pedestrians(crowd: _Crowd, legs: Sequence[Leg]) -> None:
@@ -314,6 +355,8 @@ def _pedestrians(crowd: _Crowd, legs: Sequence[Leg]) -> None:
                 crowd.place("pedestrian", at, _heading(way) + float(rng.normal(0, 0.3)), 1.2)
         lane = leg.incoming[0] if leg.incoming else leg.outgoing[0]
         for _ in range(int(rng.poisson(2.0))):
-            at, d = point_along(lane.points, float(rng.uniform(0, 1)) * polyline_length(lane.points))
+            at, d = point_along(
+                lane.points, float(rng.uniform(0, 1)) * polyline_length(lane.points)
+            )
             aside = np.array([d[1], -d[0]]) * (lane.width_m / 2 + float(rng.uniform(0.6, 2.2)))
             crowd.place("pedestrian", at + aside, float(rng.uniform(0, 2 * np.pi)), 1.0)

@@ -77,7 +77,9 @@ def draw_signal_head(
     top = (int(cx), int(cy))
     shine = (int(cx - 0.03 * k), int(cy))
     cv2.line(image, foot, top, (96, 100, 98), max(1, int(0.14 * k)))
-    cv2.line(image, (int(px[0, 0] - 0.03 * k), foot[1]), shine, (128, 132, 130), max(1, int(0.05 * k)))
+    cv2.line(
+        image, (int(px[0, 0] - 0.03 * k), foot[1]), shine, (128, 132, 130), max(1, int(0.05 * k))
+    )
     w, h = _HALF_WIDTH_M * k, _HALF_HEIGHT_M * k
     c0, c1 = (int(cx - w), int(cy - h)), (int(cx + w), int(cy + h))
     if id_buffer is not None:
@@ -104,7 +106,9 @@ def draw_signal_head(
         at = (b0[0] + int(0.04 * k), b1[1] - int(0.08 * k))
         font = cv2.FONT_HERSHEY_SIMPLEX
         thick = max(1, int(0.05 * k))
-        cv2.putText(image, f"{countdown_s:02d}", at, font, 0.0135 * k, _LIT[lit], thick, cv2.LINE_AA)
+        cv2.putText(
+            image, f"{countdown_s:02d}", at, font, 0.0135 * k, _LIT[lit], thick, cv2.LINE_AA
+        )
 
 
 def _glow(image: Image, at: tuple[int, int], radius: int, colour: tuple[int, int, int]) -> None:

@@ -1,0 +1,339 @@
+"""Train the virtual street's detector from scratch, on frames that the project renders itself.
+
+Three steps, each usable alone: :func:`generate` renders labelled frames, :func:`train` fits an
+ultralytics model to them within a time budget, :func:`export` writes OpenVINO weights with their
+metadata. Only the last two need torch and ultralytics.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import XanhError
+from traffic.rendered_frames import DETECTED, MIN_VISIBLE, Image, generate, write_text
+
+__all__ = ["INPUT_PX", "TrainingRun", "export", "generate", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """What a training run did, for the model card."""
+
+    frames: int
+    boxes: int
+    epochs: float
+    minutes: float
+    images_per_s: float
+    parameters: int
+    threads: int
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """An encoded frame with its boxes: class, x0, y0, x1, y1 in its own pixels."""
+
+    jpeg: npt.NDArray[np.uint8]
+    boxes: npt.NDArray[np.float64]
+
+
+SMALL_PX: Final = (288, 224)
+INPUT_PX: Final = (416, 320)
+"""Width and height of the network's input; frames are letterboxed into it."""
+
+PAD_GREY: Final = 114
+_SMALL_SHARE, _PLAIN_SHARE = 0.3, 0.92
+_BATCH, _PEAK_RATE, _WEIGHT_DECAY, _CLIP = 16, 2.5e-3, 5e-4, 10.0
+_NEEDS = "training needs torch and ultralytics: run `make setup-train`"
+
+
+def _read_examples(folders: list[Path]) -> list[_Example]:
+    """Frames of :func:`generate` with the boxes to learn.
+
+    Raises:
+        XanhError: If a folder holds no labelled frames.
+    """
+    examples = []
+    for folder in folders:
+        try:
+            frames = json.loads((folder / "labels.json").read_text(encoding="utf-8"))["frames"]
+        except (OSError, ValueError, KeyError) as error:
+            raise XanhError(f"{folder}: no labelled frames there") from error
+        for name, rows in sorted(frames.items()):
+            jpeg = np.fromfile(folder / "images" / name, np.uint8)
+            boxes = np.array(rows, np.float64).reshape(-1, 6)
+            examples.append(_Example(jpeg, boxes[boxes[:, 5] >= MIN_VISIBLE, :5]))
+    return examples
+
+
+def train(
+    data: list[Path],
+    out: Path,
+    minutes: float,
+    *,
+    width: float = 0.25,
+    threads: int = 1,
+    seed: int = 0,
+    checkpoint_minutes: float = 15.0,
+    progress: Callable[[str], None] | None = None,
+) -> TrainingRun:
+    """Fit a yolo11 of the given width multiple from scratch; ``out`` becomes a ``.pt`` file.
+
+    AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights; the
+    first 30 % at a small size. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
+
+    Raises:
+        XanhError: If torch or ultralytics is missing, or there are no frames.
+    """
+    torch, model, ema = _new_model(width, threads, seed)
+    examples = _read_examples(data)
+    if not examples:
+        raise XanhError("no frames to train on")
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(seed)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": _WEIGHT_DECAY},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=_PEAK_RATE,
+    )
+    budget_s, began = minutes * 60, time.monotonic()
+    saved_s, steps, seen = 0.0, 0, 0
+    smoothed: float | None = None
+    order: list[int] = []
+    while (elapsed_s := time.monotonic() - began) < budget_s:
+        done = elapsed_s / budget_s
+        rate = _PEAK_RATE * min(1, (steps + 1) / 60)
+        rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if len(order) < _BATCH:
+            order = rng.permutation(len(examples)).tolist()
+        size = SMALL_PX if done < _SMALL_SHARE else INPUT_PX
+        chosen = [order.pop() for _ in range(_BATCH)]
+        samples = [_sample(examples[i], size, rng, augment=done < _PLAIN_SHARE) for i in chosen]
+        loss = _step(torch, model, samples)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        steps, seen = steps + 1, seen + _BATCH
+        _average(torch, ema, model, 0.998 * (1 - math.exp(-steps / 120)))
+        smoothed = loss if smoothed is None else 0.95 * smoothed + 0.05 * loss
+        if progress and steps % 20 == 0:
+            now = time.monotonic() - began
+            progress(
+                f"step {steps}, {now:.0f} s, epoch {seen / len(examples):.1f}, {size[0]} px, "
+                f"loss {smoothed:.2f}, {seen / now:.1f} images/s"
+            )
+        if time.monotonic() - began - saved_s > checkpoint_minutes * 60:
+            saved_s = time.monotonic() - began
+            _save(torch, ema, out)
+            if progress:
+                progress(f"saved {out} at {saved_s / 60:.0f} min")
+    _save(torch, ema, out)
+    elapsed_s = time.monotonic() - began
+    return TrainingRun(
+        frames=len(examples),
+        boxes=sum(len(example.boxes) for example in examples),
+        epochs=seen / len(examples),
+        minutes=elapsed_s / 60,
+        images_per_s=seen / elapsed_s,
+        parameters=sum(p.numel() for p in model.parameters()),
+        threads=threads,
+        width=width,
+    )
+
+
+def _offline() -> None:
+    # Ultralytics would otherwise look for updates and install packages on its own.
+    os.environ.setdefault("YOLO_OFFLINE", "1")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "0")
+
+
+def _new_model(width: float, threads: int, seed: int) -> tuple[Any, Any, Any]:
+    _offline()
+    try:
+        import torch  # noqa: PLC0415 - heavy, and only training needs it
+        from ultralytics.cfg import get_cfg  # noqa: PLC0415
+        from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: PLC0415
+    except ImportError as error:
+        raise XanhError(_NEEDS) from error
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    description = yaml_model_load("yolo11n.yaml")
+    description["scales"] = {"n": [0.5, width, 1024]}
+    model = DetectionModel(description, nc=len(DETECTED), verbose=False)
+    model.names = dict(enumerate(DETECTED))
+    model.args = get_cfg()
+    model = model.to(memory_format=torch.channels_last).train()
+    ema = copy.deepcopy(model).eval()
+    for parameter in ema.parameters():
+        parameter.requires_grad_(False)
+    return torch, model, ema
+
+
+def _sample(
+    example: _Example, size: tuple[int, int], rng: np.random.Generator, *, augment: bool
+) -> tuple[Image, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """One training picture (RGB), its classes and its boxes as centre and size in 0..1."""
+    image = cv2.imdecode(example.jpeg, cv2.IMREAD_COLOR)
+    if image is None:
+        raise XanhError("a training frame cannot be read")
+    height, width = image.shape[:2]
+    w, h = size
+    scale = min(w / width, h / height)
+    u = v = 0.5
+    flip = False
+    if augment:
+        scale *= math.exp(rng.uniform(math.log(0.75), math.log(1.6)))
+        u, v = rng.random(2)
+        flip = bool(rng.random() < 0.5)
+    tx, ty = (w - width * scale) * u, (h - height * scale) * v
+    across = [-scale, 0, w - tx] if flip else [scale, 0, tx]
+    matrix = np.array([across, [0, scale, ty]])
+    image = cv2.warpAffine(
+        cv2.GaussianBlur(image, (0, 0), 0.45 / scale) if scale < 0.75 else image,
+        matrix,
+        size,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(PAD_GREY, PAD_GREY, PAD_GREY),
+    )
+    b = example.boxes
+    x0, x1 = b[:, 1] * scale + tx, b[:, 3] * scale + tx
+    if flip:
+        x0, x1 = w - x1, w - x0
+    y0, y1 = b[:, 2] * scale + ty, b[:, 4] * scale + ty
+    area = (x1 - x0) * (y1 - y0)
+    x0, x1, y0, y1 = x0.clip(0, w), x1.clip(0, w), y0.clip(0, h), y1.clip(0, h)
+    kept = ((x1 - x0) * (y1 - y0) > 0.35 * area) & (y1 - y0 > 5) & (x1 - x0 > 2.5)
+    if augment:
+        hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV).astype(np.int16)
+        hsv[..., 0] = (hsv[..., 0] + int(rng.integers(-6, 7))) % 180
+        hsv[..., 1] = (hsv[..., 1] * rng.uniform(0.5, 1.5)).clip(0, 255)
+        hsv[..., 2] = (hsv[..., 2] * rng.uniform(0.65, 1.35)).clip(0, 255)
+        image = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2BGR)
+    boxes = np.stack([(x0 + x1) / 2 / w, (y0 + y1) / 2 / h, (x1 - x0) / w, (y1 - y0) / h], -1)
+    return image[..., ::-1], b[kept, 0], boxes[kept]
+
+
+def _step(torch: Any, model: Any, samples: list[Any]) -> float:
+    """Forward and backward pass of one batch; returns the mean loss."""
+    pictures = np.ascontiguousarray(np.stack([s[0] for s in samples]))
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)
+    x = x.contiguous(memory_format=torch.channels_last)
+    batch = {
+        "img": x,
+        "batch_idx": torch.cat([torch.full((len(s[1]),), float(i)) for i, s in enumerate(samples)]),
+        "cls": torch.from_numpy(np.concatenate([s[1] for s in samples])).float()[:, None],
+        "bboxes": torch.from_numpy(np.concatenate([s[2] for s in samples])).float(),
+    }
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        predicted = model(x)
+    loss, _ = model.loss(batch, _as_float(torch, predicted))
+    total = loss.sum()
+    total.backward()
+    return float(total.detach()) / len(samples)
+
+
+def _as_float(torch: Any, value: Any) -> Any:
+    """The nested outputs of the network in single precision: the loss needs it."""
+    if isinstance(value, dict):
+        return {key: _as_float(torch, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_float(torch, item) for item in value]
+    return value.float() if torch.is_tensor(value) else value
+
+
+def _average(torch: Any, ema: Any, model: Any, decay: float) -> None:
+    with torch.no_grad():
+        pairs = zip(ema.state_dict().values(), model.state_dict().values(), strict=True)
+        for average, current in pairs:
+            if average.dtype.is_floating_point:
+                average.mul_(decay).add_(current, alpha=1 - decay)
+            else:
+                average.copy_(current)
+
+
+def _save(torch: Any, ema: Any, out: Path) -> None:
+    """Write a checkpoint as ultralytics itself would, so that its tools can open it."""
+    model = copy.deepcopy(ema).float()
+    model.criterion = None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_suffix(".part")
+    content = {"epoch": -1, "model": model, "date": "", "version": ""}
+    content["train_args"] = {"imgsz": INPUT_PX[0], "task": "detect"}
+    torch.save(content, temporary)
+    os.replace(temporary, out)
+
+
+def export(checkpoint: Path, out: Path, *, licence: str = "AGPL-3.0-or-later") -> Path:
+    """Write a checkpoint as OpenVINO weights (FP16) with ``metadata.json`` into ``out``.
+
+    Returns:
+        Path of the metadata, which names files, SHA-256, classes and input.
+
+    Raises:
+        XanhError: If torch or ultralytics is missing, or the checkpoint cannot be read.
+    """
+    _offline()
+    try:
+        from ultralytics import YOLO  # noqa: PLC0415
+    except ImportError as error:
+        raise XanhError(_NEEDS) from error
+    if not checkpoint.is_file():
+        raise XanhError(f"{checkpoint}: no such checkpoint")
+    width, height = INPUT_PX
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder) / "street.pt"
+        shutil.copyfile(checkpoint, copied)
+        written = YOLO(str(copied)).export(
+            format="openvino", imgsz=(height, width), half=True, verbose=False
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        digests = {}
+        for suffix in (".xml", ".bin"):
+            source = next(Path(written).glob(f"*{suffix}"))
+            target = out / f"street{suffix}"
+            temporary = target.with_suffix(suffix + ".part")
+            shutil.copyfile(source, temporary)
+            os.replace(temporary, target)
+            digests[target.name] = hashlib.sha256(target.read_bytes()).hexdigest()
+    metadata = out / "metadata.json"
+    content = {
+        "name": "street",
+        "architecture": "yolo11n",
+        "licence": licence,
+        "classes": list(DETECTED),
+        "input": {
+            "width_px": width,
+            "height_px": height,
+            "colour": "RGB",
+            "range": [0, 1],
+            "letterbox": "centred",
+            "pad": PAD_GREY,
+        },
+        "output": "boxes as centre x, centre y, width, height in input pixels, then class scores",
+        "model": "street.xml",
+        "sha256": digests,
+    }
+    write_text(metadata, json.dumps(content, indent=2) + "\n")
+    return metadata
