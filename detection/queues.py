@@ -14,7 +14,6 @@ STANDING_MPS: Final = 5 / 3.6
 """Slower than 5 km/h is standing in a queue."""
 MAX_GAP_M: Final = 15.0
 """A vehicle that stands further back than this behind the others is not of their queue."""
-PAST_LINE_M: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,6 @@ def measure_queue(tracks: Sequence[TrackState], in_zone: Sequence[bool], line: S
         if inside
         and track.vehicle_class != "pedestrian"
         and track.speed_mps < STANDING_MPS
-        and line.depth_m(track.front, track.units_per_m) < PAST_LINE_M
     )
     length = 0.0
     vehicles = 0

@@ -31,7 +31,7 @@ class Snapshot:
         if self.jpeg is None:
             return None
         image = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        return None if image is None else image.astype(np.uint8, copy=False)
+        return None if image is None else np.asarray(image, np.uint8)
 
 
 def encode_jpeg(image: Image, quality: int = JPEG_QUALITY) -> bytes:
