@@ -23,6 +23,7 @@ class MovementMatch:
 
     movement: str
     certain: bool
+    travelled_m: float = 0.0
 
 
 class MovementMatcher:
@@ -42,7 +43,7 @@ class MovementMatcher:
         steps = np.diff(points, axis=0) / units
         travelled = float(np.hypot(*steps.T).sum()) if len(points) > 1 else 0.0
         if len(self._names) == 1:
-            return MovementMatch(self._names[0], True)
+            return MovementMatch(self._names[0], True, travelled)
         if len(points) == 0:
             return MovementMatch(self._names[self._straightest()], False)
         # The last stretch of two metres gives the heading; jitter of a standing rider does not.
@@ -62,7 +63,8 @@ class MovementMatcher:
             turn = float(np.arccos(np.clip(direction @ heading, -1.0, 1.0)))
             away = float((distance.min(axis=1) * weights).sum() / weights.sum())
             costs.append(away + HEADING_WEIGHT_M * turn)
-        return MovementMatch(self._names[int(np.argmin(costs))], travelled >= CERTAIN_M)
+        chosen = self._names[int(np.argmin(costs))]
+        return MovementMatch(chosen, travelled >= CERTAIN_M, travelled)
 
     def _straightest(self) -> int:
         ends = [path[-1] - path[0] for path in self._paths]

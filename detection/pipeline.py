@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 
+from detection.approach_signals import ApproachSignals
 from detection.counting import (
     EPOCH,
     CountingSettings,
@@ -29,13 +31,15 @@ from detection.trajectory import Trajectory, TrajectoryPoint
 from models.camera import CameraView, SourceKind
 from models.counts import CountRow
 from models.errors import XanhError
-from models.signals import SignalChange, SignalState, SignalTimeline
+from models.signals import SignalState, SignalTimeline
 from models.violation import TrackPoint, Violation, ViolationKind
 
-SIGNAL_MEMORY_S: Final = 600.0
 MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
 MOVEMENT_WAIT_S: Final = 20.0
+MOVEMENT_SURE_M: Final = 15.0
+"""Where movements of an approach show different aspects, a vehicle must have driven this far past
+the line before it is judged by its own movement's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +129,7 @@ class CameraPipeline:
         self._detector = (detector, weights_sha256)
         self._evidence = evidence
         self._start = start
-        self._exact = timeline
-        self._signal: list[SignalChange] = []
-        self._timeline = timeline or SignalTimeline()
+        self._signals = ApproachSignals([path.movement for path in view.movements], timeline)
         self._tracker = Tracker(view, self.settings.tracker)
         self._counter = LineCounter(view, self.settings.counting)
         self._matcher = MovementMatcher(view)
@@ -140,7 +142,7 @@ class CameraPipeline:
         self,
         time_s: float,
         detections: Detections,
-        signal: SignalState = SignalState.UNKNOWN,
+        signal: SignalState | Mapping[str, SignalState] = SignalState.UNKNOWN,
         image: Image | None = None,
         *,
         frame: int | None = None,
@@ -150,7 +152,8 @@ class CameraPipeline:
         Args:
             time_s: Its time in the source's clock; never before the last one.
             detections: As the detector gave them; classes are mapped and riders fused here.
-            signal: What the head shows now; unknown when nobody knows.
+            signal: What the approach's head shows now, or what each movement's shows; unknown
+                when nobody knows.
             image: The picture, for evidence.
             frame: Number of the frame in its source; counted from 0 by default.
 
@@ -159,7 +162,7 @@ class CameraPipeline:
             XanhError: If evidence cannot be written.
         """
         self._frame = self._frame + 1 if frame is None else frame
-        signal = self._note_signal(time_s, signal)
+        shown = self._signals.note(time_s, signal)
         if self._counts is None:
             self._counts = IntervalCounts(
                 self.view.junction,
@@ -172,7 +175,7 @@ class CameraPipeline:
         users = road_users(detections, truthful=projected)
         tracks = tuple(self._tracker.update(time_s, users))
         if self._evidence is not None:
-            self._snapshots.add(self._frame, time_s, tracks, signal, image)
+            self._snapshots.add(self._frame, time_s, tracks, shown, image)
         crossings = self._end_tracks({track.id for track in tracks})
         violations: list[Violation] = []
         in_zone = self._in_zone(tracks)
@@ -187,7 +190,7 @@ class CameraPipeline:
             crossings=tuple(crossings),
             violations=tuple(violations),
             queue=measure_queue(tracks, in_zone, self._counter.line),
-            signal=signal,
+            signal=shown,
         )
 
     def finish(self) -> tuple[Crossing, ...]:
@@ -216,21 +219,8 @@ class CameraPipeline:
 
     @property
     def timeline(self) -> SignalTimeline:
-        """The signal as far as it is known."""
-        return self._timeline
-
-    def _note_signal(self, time_s: float, state: SignalState) -> SignalState:
-        if self._exact is not None:
-            return self._exact.state_at(time_s)
-        if not self._signal or self._signal[-1].state is not state:
-            self._signal = [
-                change
-                for index, change in enumerate(self._signal)
-                if change.time_s > time_s - SIGNAL_MEMORY_S or index == len(self._signal) - 1
-            ]
-            self._signal.append(SignalChange(time_s, state))
-            self._timeline = SignalTimeline(tuple(self._signal))
-        return state
+        """The approach's signal as far as it is known."""
+        return self._signals.approach
 
     def _in_zone(self, tracks: tuple[TrackState, ...]) -> list[bool]:
         if not tracks:
@@ -276,8 +266,9 @@ class CameraPipeline:
             return
         crossed = self._counter.update(track, time_s, self._frame)
         if crossed is not None:
-            state = self._timeline.state_at(crossed.time_s)
-            lawful = crossed.direction != "in" or state is not SignalState.RED
+            state = self._signals.approach.state_at(crossed.time_s)
+            shown = self._signals.states_at(crossed.time_s)
+            lawful = crossed.direction != "in" or SignalState.RED not in shown
             life.pending = _Pending(crossed, state, judged=lawful)
         if life.pending is not None:
             self._judge_red_light(track, life, life.pending, time_s, violations)
@@ -332,14 +323,20 @@ class CameraPipeline:
         rule = self.settings.rules.red_light
         if pending.judged:
             return
-        finding = red_light(
-            pending.line.time_s, tuple(life.trajectory.points), self._timeline, rule
-        )
-        if finding is not None:
-            pending.judged = True
-            violations.append(self._flag_red_light(track, life, finding))
-        elif time_s - pending.line.time_s > rule.within_s:
-            pending.judged = True
+        crossing_s = pending.line.time_s
+        match = self._movement(life, crossing_s)
+        # Nothing is flagged on a guess: where only some movements have red, the vehicle's own
+        # must be beyond doubt.
+        differ = len(self._signals.states_at(crossing_s)) > 1
+        sure = match.certain and match.travelled_m >= MOVEMENT_SURE_M
+        if not differ or sure:
+            signal = self._signals.of(match.movement)
+            finding = red_light(crossing_s, tuple(life.trajectory.points), signal, rule)
+            if finding is not None:
+                pending.judged = True
+                violations.append(self._flag_red_light(track, life, finding, match.movement))
+        limit_s = MOVEMENT_WAIT_S if differ else rule.within_s
+        pending.judged |= time_s - crossing_s > limit_s or (differ and sure)
 
     def _judge_wrong_way(
         self, track: TrackState, life: _Life, within: bool, violations: list[Violation]
@@ -353,14 +350,14 @@ class CameraPipeline:
         if forward > -1.0:
             return
         finding = wrong_way(
-            tuple(life.trajectory.points), self._timeline, self.settings.rules.wrong_way
+            tuple(life.trajectory.points), self._signals.approach, self.settings.rules.wrong_way
         )
         if finding is not None:
             life.wrong_way_flagged = True
             violations.append(self._flag_wrong_way(track, life, finding))
 
     def _flag_red_light(
-        self, track: TrackState, life: _Life, finding: RedLightFinding
+        self, track: TrackState, life: _Life, finding: RedLightFinding, movement: str
     ) -> Violation:
         moments = (
             KeyMoment("before", finding.crossing_s - 1.0),
@@ -375,7 +372,7 @@ class CameraPipeline:
             time_s=finding.crossing_s,
             signal_state=SignalState.RED,
             time_into_red_s=finding.time_into_red_s,
-            movement=self._movement(life, finding.crossing_s).movement,
+            movement=movement,
             measures={
                 "inside_m": round(finding.inside_m, 2),
                 "inside_after_s": round(finding.inside_s - finding.crossing_s, 2),
@@ -441,12 +438,13 @@ class CameraPipeline:
             for point in life.trajectory.points
         )
         begin_s = time_s - 60.0
+        known = self._signals.approach if movement is None else self._signals.of(movement)
         changes = tuple(
             (max(change.time_s, begin_s), change.state)
-            for index, change in enumerate(self._timeline.changes)
+            for index, change in enumerate(known.changes)
             if change.time_s > begin_s
-            or index + 1 == len(self._timeline.changes)
-            or self._timeline.changes[index + 1].time_s > begin_s
+            or index + 1 == len(known.changes)
+            or known.changes[index + 1].time_s > begin_s
         )
         now_s = points[-1].time_s if points else time_s
         return Violation(
