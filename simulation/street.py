@@ -24,6 +24,7 @@ from models.plan import Plan
 from models.signals import SignalState
 from models.site import Site
 from simulation.delay_meter import DelayMeter
+from simulation.demand import write_demand
 from simulation.field_controller import FixedTimeController
 from simulation.live_demand import LiveDemand, WriteChunk
 from simulation.netfile import NetFile, lane_direction, read_net
@@ -107,7 +108,7 @@ class Street:
         begin_s: int = 0,
         red_light_share: float = 0.0,
         wrong_way_vph: float = 0.0,
-        pedestrians_ph: float = 0.0,
+        pedestrians_ph: float | None = None,
     ) -> None:
         """Start SUMO on the site's network.
 
@@ -120,7 +121,7 @@ class Street:
             begin_s: First second; plan offsets count from second 0.
             red_light_share: Of the riders at the front at red, how many run it (0 to 1).
             wrong_way_vph: Riders an hour against the one-way, over the whole street.
-            pedestrians_ph: Pedestrians an hour at each junction that has crossings.
+            pedestrians_ph: People an hour who cross at each junction; by default the site's own.
 
         Raises:
             BadInput: If the site cannot be a street.
@@ -416,12 +417,19 @@ def _check(site: Site) -> Path:
     return site.network
 
 
-def _writer(site: Site, counts: Sequence[CountRow], pedestrians_ph: float) -> WriteChunk:
+def _writer(site: Site, counts: Sequence[CountRow], pedestrians_ph: float | None) -> WriteChunk:
     """Demand from counts, one stretch at a time."""
-    from simulation.demand import write_demand
 
     def write(path: Path, seed: int, begin_s: float, end_s: float) -> None:
-        write_demand(site, counts, path, seed=seed, begin_s=begin_s, end_s=end_s)
+        write_demand(
+            site,
+            counts,
+            path,
+            seed=seed,
+            begin_s=begin_s,
+            end_s=end_s,
+            pedestrians_ph=pedestrians_ph,
+        )
 
     return write
 

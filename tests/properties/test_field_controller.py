@@ -56,7 +56,14 @@ GREENS = {
 def plans(draw: st.DrawFn) -> JunctionPlan:
     order = draw(
         st.sampled_from(
-            [("NS", "EW", "EL"), ("EW", "NS", "EL"), ("NS", "EL", "EW"), ("NS", "N", "EW", "EL")]
+            [
+                ("NS", "EW", "EL"),
+                ("EW", "NS", "EL"),
+                ("EL", "NS", "EW"),
+                ("NS", "EL", "EW"),
+                ("NS", "N", "EW", "EL"),
+                ("N", "EW", "EL", "NS"),
+            ]
         )
     )
     stages = []
