@@ -90,10 +90,10 @@ class Case:
     law_note: Mapping[str, str]
 
     @property
-    def reviewers(self) -> frozenset[str]:
-        """Everyone who decided anything on this case."""
-        decisions = ("accept", "reject", "escalate", "confirm")
-        return frozenset(event.by for event in self.events if event.action in decisions)
+    def barred(self) -> str | None:
+        """The person who may not take the next step, because they took the last one."""
+        waits = (CaseStatus.ACCEPTED, CaseStatus.ESCALATED)
+        return self.events[-1].by if self.summary.status in waits else None
 
 
 class CaseService:
@@ -259,10 +259,10 @@ class CaseService:
         self._step(case_id, CaseStatus.ESCALATED, "escalate", by, comment=comment)
 
     def confirm(self, case_id: str, by: str, comment: str = "") -> None:
-        """Confirm an accepted case; never by anyone who reviewed it.
+        """Confirm an accepted case; never by the person who accepted it.
 
         Raises:
-            CaseNotAllowed: If the case is not accepted, or this person reviewed it.
+            CaseNotAllowed: If the case is not accepted, or this person accepted it.
         """
         self._step(case_id, CaseStatus.CONFIRMED, "confirm", by, comment=comment)
 
@@ -296,7 +296,8 @@ class CaseService:
                 raise CaseNotAllowed(
                     f"a case that is {current} cannot become {wanted}; valid is {valid}"
                 )
-            self._require_other_person(connection, case_id, current, by)
+            if self._case(connection, case_id).barred == by:
+                raise CaseNotAllowed("nobody confirms their own review; another person must")
             connection.execute(
                 table.update().where(table.c.id == case_id).values(status=wanted.value)
             )
@@ -311,16 +312,6 @@ class CaseService:
                 reason=None if reason is None else reason.value,
                 comment=comment.strip(),
             )
-
-    def _require_other_person(
-        self, connection: Connection, case_id: str, current: CaseStatus, by: str
-    ) -> None:
-        """After an acceptance or an escalation another person decides."""
-        if (
-            current in (CaseStatus.ACCEPTED, CaseStatus.ESCALATED)
-            and by in self._case(connection, case_id).reviewers
-        ):
-            raise CaseNotAllowed("nobody confirms their own review; another person must")
 
     def _case(self, connection: Connection, case_id: str) -> Case:
         row = _need(connection, case_id)

@@ -44,21 +44,6 @@ _ENVELOPE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StreetOptions:
-    """The virtual street's own behaviour: never part of a real site.
-
-    ``red_light_share`` is the share of drivers who run the light when they can,
-    ``wrong_way_vph`` riders against the traffic per hour, ``pedestrians_ph`` people crossing
-    per hour at each junction.
-    """
-
-    seed: int = 1
-    red_light_share: float = 0.0
-    wrong_way_vph: float = 0.0
-    pedestrians_ph: float = 0.0
-
-
 class Level(StrEnum):
     """How much a finding matters."""
 
@@ -102,7 +87,6 @@ def load_site(folder: Path) -> Site:
         for item in camera_fields
     )
     unique([(camera.id, f) for camera, f in zip(cameras, camera_fields, strict=True)])
-    _street(top.get("street"))
     latitude, longitude = _location(top.get("location"))
     return Site(
         id=top["id"].text(),
@@ -115,18 +99,10 @@ def load_site(folder: Path) -> Site:
         simulation=_simulation(top.get("simulation"), folder),
         acceptance=_acceptance(top.get("acceptance")),
         agencies=top.texts("agencies"),
+        street=_street(top.get("street")),
         latitude=latitude,
         longitude=longitude,
     )
-
-
-def street_options(folder: Path) -> StreetOptions:
-    """The ``street`` section of a site, defaults where it has none.
-
-    Raises:
-        BadInput: As ``load_site``.
-    """
-    return _street(_top(folder).get("street"))
 
 
 def check_site(folder: Path) -> tuple[Finding, ...]:
@@ -351,9 +327,9 @@ def _vehicle_class(field: Field) -> VehicleClass:
     )
 
 
-def _street(field: Field | None) -> StreetOptions:
+def _street(field: Field | None) -> StreetOptions | None:
     if field is None:
-        return StreetOptions()
+        return None
     section = field.section((), tuple(item.name for item in fields(StreetOptions)))
     seed = section.get("seed")
     base = StreetOptions()
