@@ -11,7 +11,7 @@ from models.counts import counts_from_csv
 from models.errors import BadInput
 from models.junction import Junction, Movement, SafetyEnvelope, Turn
 from models.safety import check_plan
-from models.site import DEFAULT_CLASSES, SimulationOptions, Site, VehicleClass
+from models.site import DEFAULT_CLASSES, SimulationOptions, Site, StreetOptions, VehicleClass
 from models.units import seconds_to_ds
 from models.validation import AcceptancePolicy
 from simulation.network import read_junctions, with_crossing_clearances
