@@ -144,9 +144,12 @@ def site_import(
 ) -> None:
     """Make a site folder of a SUMO network and its demand."""
     from simulation.imports import import_site
+    from traffic.planfiles import write_plan
 
-    import_site(net, routes, begin_s=begin, end_s=end, out=out)
-    _say(f"wrote {out}")
+    summary = import_site(net, routes, begin_s=begin, end_s=end, out=out, write_plan=write_plan)
+    for note in summary.notes:
+        _say(note)
+    _say(f"wrote {out}: {summary.junctions} junctions, {summary.trips} trips")
 
 
 @site_app.command("build")
