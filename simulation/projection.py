@@ -1,0 +1,192 @@
+"""Projected cameras: the street's road users as boxes in an image, without any pixels.
+
+What a detector would give on a rendered frame, at a hundredth of the price: the box of each
+road user in view, with scatter, some missed at random and most of those missed that stand
+behind others. Plain arrays; who reads them makes its own type of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from simulation.camera import PinholeCamera
+from simulation.states import ByteArray, FloatArray, IntArray, VehicleStates
+
+MISS_RATE: Final = 0.03
+"""Share of plainly visible road users that a frame misses."""
+JITTER_PX: Final = 1.2
+JITTER_SHARE: Final = 0.015
+"""Standard deviation of each edge of a box: so many pixels, or this share of its side if more."""
+MIN_HEIGHT_PX: Final = 9.0
+"""Smaller than this is not seen."""
+MIN_INSIDE: Final = 0.35
+"""A box of which less lies within the image is not seen."""
+HIDDEN_FROM: Final = 0.45
+HIDDEN_TO: Final = 0.85
+"""Covered less than the first a road user is seen as if free, more than the second never."""
+_FILL: Final = 0.7
+"""Share of its box that a road user fills, and so hides."""
+NEAREST_M: Final = 1.5
+"""What is nearer to the camera than this is not projected."""
+
+# Corners of a unit box around the middle of its bottom: forward, left, up.
+_CORNERS: Final[FloatArray] = np.array(
+    [(f, side, up) for f in (-0.5, 0.5) for side in (-0.5, 0.5) for up in (0.0, 1.0)]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Detections of one frame.
+
+    ``xyxy`` (N, 4) pixels within the image, ``class_index`` (N,) into
+    ``simulation.states.CLASSES``, ``score`` (N,) from 0 to 1, ``id`` (N,) the street's own
+    number of each, for scoring only.
+    """
+
+    xyxy: FloatArray
+    class_index: ByteArray
+    score: FloatArray
+    id: IntArray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+def project_boxes(
+    states: VehicleStates,
+    camera: PinholeCamera,
+    rng: np.random.Generator,
+    *,
+    miss_rate: float = MISS_RATE,
+    jitter_px: float = JITTER_PX,
+    jitter_share: float = JITTER_SHARE,
+) -> Boxes:
+    """Boxes of the road users that a camera has in view.
+
+    Args:
+        states: Road users at the instant of the frame, best only those near the camera.
+        camera: The camera.
+        rng: Source of misses and scatter; the same state of it gives the same boxes.
+        miss_rate: Share of plainly visible ones that are missed, 0 to 1.
+        jitter_px: Scatter of each edge of a box in pixels (standard deviation).
+        jitter_share: The same as a share of the box's width and height; the larger rules.
+    """
+    boxes, depth = _boxes(states, camera)
+    size = np.array([camera.width_px, camera.height_px], np.float64)
+    clipped = np.concatenate(
+        [np.clip(boxes[:, :2], 0.0, size), np.clip(boxes[:, 2:], 0.0, size)], axis=1
+    )
+    inside = _area(clipped) / np.maximum(_area(boxes), 1e-9)
+    seen = (
+        (depth > NEAREST_M)
+        & (inside >= MIN_INSIDE)
+        & (clipped[:, 3] - clipped[:, 1] >= MIN_HEIGHT_PX)
+    )
+    chosen = np.nonzero(seen)[0]
+    chosen = chosen[np.argsort(depth[chosen], kind="stable")]
+    clipped = clipped[chosen]
+    hidden = _hidden(clipped)
+    blocked = np.clip((hidden - HIDDEN_FROM) / (HIDDEN_TO - HIDDEN_FROM), 0.0, 1.0)
+    missed = rng.random(len(chosen)) < miss_rate + (1.0 - miss_rate) * blocked
+    side = np.tile(clipped[:, 2:] - clipped[:, :2], 2)
+    scatter = rng.standard_normal(clipped.shape) * np.maximum(jitter_px, jitter_share * side)
+    moved = np.clip(clipped + scatter, 0.0, np.tile(size, 2))
+    score = np.clip(0.93 - 0.5 * hidden + 0.04 * rng.standard_normal(len(chosen)), 0.3, 0.99)
+    kept = ~missed & (moved[:, 2] - moved[:, 0] >= 2.0) & (moved[:, 3] - moved[:, 1] >= 2.0)
+    chosen = chosen[kept]
+    return Boxes(moved[kept], states.vehicle_class[chosen], score[kept], states.id[chosen])
+
+
+class Projection:
+    """A projected camera: boxes of whoever is in its view, frame after frame."""
+
+    def __init__(
+        self,
+        camera: PinholeCamera,
+        *,
+        seed: int,
+        miss_rate: float = MISS_RATE,
+        jitter_px: float = JITTER_PX,
+    ) -> None:
+        """Set up.
+
+        Args:
+            camera: Where it stands and looks.
+            seed: Determines misses and scatter; cameras at two places differ in any case.
+            miss_rate: Share of plainly visible road users that a frame misses.
+            jitter_px: Scatter of the edges of boxes, pixels.
+        """
+        self.camera = camera
+        place = [round(abs(value) * 100) for value in camera.position_m.tolist()]
+        self._rng = np.random.default_rng(
+            [seed, *place, round(camera.pose.heading_deg * 100) % 36000]
+        )
+        self._miss_rate = miss_rate
+        self._jitter_px = jitter_px
+
+    def observe(self, states: VehicleStates) -> Boxes:
+        """The next frame, of these road users (best only those near the camera)."""
+        return project_boxes(
+            states,
+            self.camera,
+            self._rng,
+            miss_rate=self._miss_rate,
+            jitter_px=self._jitter_px,
+        )
+
+    def boxes(
+        self, states: VehicleStates
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], IntArray]:
+        """The next frame as a detector gives it: boxes (N, 4), scores (N,), classes (N,)."""
+        seen = self.observe(states)
+        return (
+            seen.xyxy.astype(np.float32),
+            seen.score.astype(np.float32),
+            seen.class_index.astype(np.int64),
+        )
+
+
+def _boxes(states: VehicleStates, camera: PinholeCamera) -> tuple[FloatArray, FloatArray]:
+    """Boxes (N, 4) that enclose the road users, and the depth of their middles (N,).
+
+    Whoever has a corner behind the camera gets a depth of 0: out of sight.
+    """
+    count = len(states)
+    sin, cos = np.sin(states.heading_rad), np.cos(states.heading_rad)
+    forward = _CORNERS[:, 0] * states.length_m[:, None]
+    left = _CORNERS[:, 1] * states.width_m[:, None]
+    corners = np.empty((count, len(_CORNERS), 3))
+    corners[..., 0] = states.x_m[:, None] + forward * sin[:, None] - left * cos[:, None]
+    corners[..., 1] = states.y_m[:, None] + forward * cos[:, None] + left * sin[:, None]
+    corners[..., 2] = _CORNERS[:, 2] * states.height_m[:, None]
+    pixels, depth = camera.project(corners.reshape(-1, 3))
+    pixels = pixels.reshape(count, len(_CORNERS), 2)
+    depth = depth.reshape(count, len(_CORNERS))
+    boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
+    middle = np.where(depth.min(axis=1) > 0.5, depth.mean(axis=1), 0.0)
+    return boxes, middle
+
+
+def _area(boxes: FloatArray) -> FloatArray:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
+    area: FloatArray = sides[:, 0] * sides[:, 1]
+    return area
+
+
+def _hidden(boxes: FloatArray) -> FloatArray:
+    """Share of each box that nearer ones hide; boxes sorted from near to far."""
+    if len(boxes) < 2:
+        return np.zeros(len(boxes))
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    sides = np.maximum(high - low, 0.0)
+    covered = sides[..., 0] * sides[..., 1] / np.maximum(_area(boxes), 1e-9)[:, None]
+    free = np.tril(1.0 - _FILL * np.minimum(covered, 1.0), -1)
+    free[np.triu_indices(len(boxes))] = 1.0
+    hidden: FloatArray = 1.0 - free.prod(axis=1)
+    return hidden
