@@ -316,7 +316,9 @@ class _Painter:
             c = foot + back
             if normal @ (self.camera.position_m[:2] - foot) > 0:
                 side = side_wall(9.0, h, paint, self.rng)
-                self._quad(np.array([[*c, h], [*foot, h], [*foot, 0], [*c, 0]]), side, normal)
+                left, right = (c, foot) if foot is a else (foot, c)
+                corners = np.array([[*left, h], [*right, h], [*right, 0], [*left, 0]])
+                self._quad(corners, side, normal)
         width = float(np.linalg.norm(b - a))
         texture = house_front(width, h, paint, self.rng)
         self._quad(np.array([[*a, h], [*b, h], [*b, 0], [*a, 0]]), texture, street)

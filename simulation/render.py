@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.signals import SignalState
-from simulation.background import Background, build_background
+from simulation.background import FAR_M, Background, build_background
 from simulation.camera import PinholeCamera
 from simulation.mesh import FaceTable, Part, Slot
 from simulation.painter_order import far_to_near
@@ -136,6 +136,7 @@ class Renderer:
         self.scene, self.camera = scene, camera
         self._background: Background = build_background(scene, camera, SCALE, seed)
         self._obstacle = self._background.depth < _SIGHT_M
+        self._ground: Image = (self._background.depth >= FAR_M).astype(np.uint8) * 255
         self._rng = np.random.default_rng(seed)
         shape = (camera.height_px + _NOISE_MARGIN_PX, camera.width_px + _NOISE_MARGIN_PX)
         colour = self._rng.standard_normal((*shape, 3)) * 0.6
@@ -365,7 +366,7 @@ class Renderer:
         mask = np.zeros(image.shape[:2], np.uint8)
         for k in np.nonzero(seen.drawn & (nearest > 0.5))[0].tolist():
             cv2.fillConvexPoly(mask, cv2.convexHull(px_int[starts[k] : ends[k]]), 255)
-        cv2.copyTo(self._background.shadowed, mask, image)
+        cv2.copyTo(self._background.shadowed, cv2.bitwise_and(mask, self._ground), image)
 
     def _window(self, seen: _Projected, k: int) -> tuple[slice, slice]:
         x0, y0 = np.maximum(np.floor(seen.low[k]) - 1, 0).astype(int)

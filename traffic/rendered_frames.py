@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +14,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.camera import CameraPose
 from models.signals import SignalState
 from simulation.camera import PinholeCamera
+from simulation.netfile import read_net
 from simulation.render import Renderer, Shown, TrueBoxes
+from simulation.scene import Leg, SceneGeometry
+from simulation.scene_network import approach_camera_pose, junction_legs, scene_from_network
 from simulation.scene_random import (
     corridor_junction,
     random_camera,
     random_junction,
+    random_light,
     random_traffic,
 )
 from simulation.states import CLASSES
@@ -59,12 +65,56 @@ def labels_of(boxes: TrueBoxes) -> npt.NDArray[np.float64]:
     return np.array(rows).reshape(-1, 6)
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A camera over a scene, with the streets on which traffic is invented."""
+
+    scene: SceneGeometry
+    legs: tuple[Leg, ...]
+    pose: CameraPose
+
+
+def random_view(rng: np.random.Generator) -> View:
+    """Some junction, at times like those of the example corridor, and a camera of it."""
+    corridor = bool(rng.random() < CORRIDOR_SHARE)
+    junction = corridor_junction(rng) if corridor else random_junction(rng)
+    pose = random_camera(junction.legs[0], rng, behind_only=corridor)
+    return View(junction.scene, junction.legs, pose)
+
+
+def network_views(
+    net_path: Path, approaches: Sequence[tuple[str, str]]
+) -> Callable[[np.random.Generator], View]:
+    """Cameras over approaches (junction, edge) of a network, each draw under another sky."""
+
+    def draw(rng: np.random.Generator) -> View:
+        junction, edge = approaches[int(rng.integers(len(approaches)))]
+        legs = junction_legs(read_net(net_path), junction)
+        first = sorted(legs, key=lambda leg: leg.id != edge)
+        scene = scene_from_network(net_path, junction, light=random_light(rng))
+        return View(scene, tuple(first), approach_camera_pose(net_path, edge))
+
+    return draw
+
+
 def generate(
-    out: Path, frames: int, seed: int, *, progress: Callable[[str], None] | None = None
+    out: Path,
+    frames: int,
+    seed: int,
+    *,
+    views: Callable[[np.random.Generator], View] = random_view,
+    progress: Callable[[str], None] | None = None,
 ) -> int:
-    """Render labelled frames of invented scenes into ``out/images`` and ``out/labels.json``.
+    """Render labelled frames into ``out/images`` and ``out/labels.json``.
 
     The same seed gives the same frames; a folder holds one seed's frames.
+
+    Args:
+        out: Folder to write.
+        frames: How many.
+        seed: Draws everything.
+        views: Where cameras hang; invented junctions by default.
+        progress: Told after each camera.
 
     Returns:
         How many boxes are visible enough to be learned from.
@@ -75,23 +125,20 @@ def generate(
     boxes = 0
     began = time.monotonic()
     while len(labels) < frames:
-        corridor = bool(rng.random() < CORRIDOR_SHARE)
-        junction = corridor_junction(rng) if corridor else random_junction(rng)
-        pose = random_camera(junction.legs[0], rng, behind_only=corridor)
+        view = views(rng)
         renderer = Renderer(
-            junction.scene,
-            PinholeCamera(pose),
+            view.scene,
+            PinholeCamera(view.pose),
             seed=int(rng.integers(1 << 31)),
             noise_level=float(rng.uniform(0.5, 5.0)),
         )
         for _ in range(min(FRAMES_PER_CAMERA, frames - len(labels))):
             density = float(rng.choice([0.4, 0.8, 1.2, 1.2, 1.6]))
-            states = random_traffic(junction.legs, rng, density)
+            states = random_traffic(view.legs, rng, density)
             countdown = int(rng.integers(0, 90)) if rng.random() < 0.7 else None
             lamps = (SignalState.RED, SignalState.YELLOW, SignalState.GREEN)
             shown = {
-                head.id: Shown(lamps[int(rng.integers(3))], countdown)
-                for head in junction.scene.heads
+                head.id: Shown(lamps[int(rng.integers(3))], countdown) for head in view.scene.heads
             }
             caption = f"CAM 2026-11-22 07:{rng.integers(60):02d}" if rng.random() < 0.3 else None
             frame = renderer.render_with_truth(states, shown, caption)

@@ -310,10 +310,11 @@ def export(checkpoint: Path, out: Path, *, licence: str = "AGPL-3.0-or-later") -
         )
         out.mkdir(parents=True, exist_ok=True)
         digests = {}
-        for suffix in (".xml", ".bin"):
-            source = next(Path(written).glob(f"*{suffix}"))
-            target = out / f"street{suffix}"
-            temporary = target.with_suffix(suffix + ".part")
+        # metadata.yaml is ultralytics' own: with it the folder is an export like any other.
+        for name in ("street.xml", "street.bin", "metadata.yaml"):
+            target = out / name
+            source = Path(written) / name
+            temporary = target.with_suffix(".part")
             shutil.copyfile(source, temporary)
             os.replace(temporary, target)
             digests[target.name] = hashlib.sha256(target.read_bytes()).hexdigest()
