@@ -62,25 +62,12 @@ class OpenVinoDetector:
         try:
             core = ov.Core()
             model = core.read_model(str(path))
-            width, height = weights.input_px
-            # An export is often for one image; any number of them may come.
-            partial = model.input(0).partial_shape
-            self._fixed_batch = partial[0].is_static and not self._free_batch(model, height, width)
-            self._compiled = core.compile_model(model, "CPU", options)
+            self._compiled, self._fixed_batch = _compile(core, model, weights.input_px, options)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise BadInput(str(path), "", f"OpenVINO cannot load it: {reason}") from None
         self._sha256 = registry.sha256(path.with_suffix(".bin") if path.suffix == ".xml" else path)
         self._grid = _yolox_grid(weights.input_px) if weights.family == "yolox" else None
-
-    @staticmethod
-    def _free_batch(model: Any, height: int, width: int) -> bool:
-        try:
-            model.reshape([-1, 3, height, width])
-        except RuntimeError:
-            model.reshape([1, 3, height, width])
-            return False
-        return True
 
     @property
     def name(self) -> str:
@@ -143,6 +130,26 @@ class OpenVinoDetector:
             classes[kept],
             self.class_names,
         )
+
+
+def _compile(
+    core: Any, model: Any, input_px: tuple[int, int], options: dict[str, Any]
+) -> tuple[Any, bool]:
+    """The compiled network, and whether it takes one image at a time only.
+
+    Many exports have one image built into them and give a wrong shape for two, so two are tried.
+    """
+    width, height = input_px
+    shape = [2, 3, height, width]
+    try:
+        model.reshape([-1, 3, height, width])
+        compiled = core.compile_model(model, "CPU", options)
+        if compiled(np.zeros(shape, np.float32))[0].shape[0] == 2:
+            return compiled, False
+    except RuntimeError:
+        pass
+    model.reshape([1, 3, height, width])
+    return core.compile_model(model, "CPU", options), True
 
 
 def _yolox_grid(input_px: tuple[int, int]) -> tuple[Float32Array, Float32Array]:

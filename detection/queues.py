@@ -30,9 +30,7 @@ def measure_queue(tracks: Sequence[TrackState], in_zone: Sequence[bool], line: S
         max(0.0, -line.depth_m(track.front, track.units_per_m))
         + float(LENGTH_M[VEHICLE_CLASSES.index(track.vehicle_class)])
         for track, inside in zip(tracks, in_zone, strict=True)
-        if inside
-        and track.vehicle_class != "pedestrian"
-        and track.speed_mps < STANDING_MPS
+        if inside and track.vehicle_class != "pedestrian" and track.speed_mps < STANDING_MPS
     )
     length = 0.0
     vehicles = 0
