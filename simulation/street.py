@@ -403,7 +403,7 @@ class Street:
         for edge in self._approaches:
             of_edge = slow & self._lanes_of[edge][lanes]
             if of_edge.any():
-                queues[edge] = _queue(ahead[of_edge], rear[of_edge])
+                queues[edge] = queue_behind(ahead[of_edge], rear[of_edge])
         return queues
 
 
@@ -452,7 +452,7 @@ def _after(route: Sequence[str], edge: str) -> str | None:
     return route[at + 1] if at + 1 < len(route) else None
 
 
-def _queue(ahead_m: FloatArray, rear_m: FloatArray) -> Queue:
+def queue_behind(ahead_m: FloatArray, rear_m: FloatArray) -> Queue:
     """The queue of slow vehicles at a line: it ends where a gap is too long."""
     order = np.argsort(ahead_m)
     ahead, rear = ahead_m[order], np.maximum.accumulate(rear_m[order])

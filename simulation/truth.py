@@ -7,7 +7,6 @@ that interpolates poses. A signal state holds over the whole step, ``[t, t + 1)`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.junction import Junction
@@ -92,13 +91,15 @@ def signal_of(
     """
     of_approach = [m for m in junction.movements if m.from_edge == from_edge and m.links]
     exact = [m for m in of_approach if m.to_edge == to_edge]
-    rank: Mapping[SignalState, int] = {SignalState.GREEN: 2, SignalState.YELLOW: 1}
-    candidates = [
-        (rank.get(from_sumo(controller.letters[link]), 0), -controller.since_s(link), -link)
-        for movement in exact or of_approach
-        for link in movement.links
-    ]
-    _, since, link = max(candidates)
-    letter = controller.letters[-link]
+    links = [link for movement in exact or of_approach for link in movement.links]
+    shown = {link: from_sumo(controller.letters[link]) for link in links}
+    state = next(
+        (state for state in (SignalState.GREEN, SignalState.YELLOW) if state in shown.values()),
+        shown[links[0]],
+    )
+    alike = [link for link in links if shown[link] is state]
+    # An approach is green since its first head turned green, red since its last one turned red.
+    first = min if state is SignalState.GREEN else max
+    link = first(alike, key=controller.since_s)
     movement_id = exact[0].id if exact else f"{junction.id}:{from_edge}>{to_edge}"
-    return movement_id, letter, from_sumo(letter), -since
+    return movement_id, controller.letters[link], state, controller.since_s(link)
