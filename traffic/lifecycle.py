@@ -23,15 +23,13 @@ from models.safety import check_plan
 from models.site import Site
 from models.validation import ValidationReport, Verdict
 from traffic import planrecords as records
-from traffic.controllers.street import timing_digest
+from traffic.controllers.group import ControllerGroup, ControllerUnread, Trouble, one_line
 from traffic.planrecords import Application, PlanEvent, PlanRecord, StoredReport
 from traffic.store import Severity, Store, clear_alarms, raise_alarm
 
 SYSTEM = "system"
 ALARM_ROLLED_BACK = "plan_rolled_back"
 ALARM_NOT_RESTORED = "controller_not_restored"
-ALARM_LOST = "controller_lost"
-ALARM_MISMATCH = "controller_timing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class PlanService:
     ) -> None:
         self._store = store
         self._site = site
-        self._controllers = {controller.junction: controller for controller in controllers}
+        self._controllers = ControllerGroup(controllers)
         self._clock = clock
         self._field = threading.Lock()
 
@@ -277,23 +275,13 @@ class PlanService:
     ) -> ApplyOutcome:
         digest = approved.plan.digest
         matches: dict[str, bool] = {}
-        touched: list[str] = []
         try:
-            for junction, controller in self._controllers.items():
-                touched.append(junction)
-                matches[junction] = False
-                controller.apply(approved)
-                _require_same(
-                    controller.read_back(),
-                    approved.plan.junction(junction),
-                    "runs other timing than was sent",
-                )
-                matches[junction] = True
+            self._controllers.send(approved, matches)
             self._finish(digest, application, by)
         except BaseException as error:
             # Whatever it was, the street goes back to what it ran before.
-            reason = str(error) or type(error).__name__
-            unrestored = self._roll_back(digest, application, previous, touched, SYSTEM, reason)
+            reason = one_line(error)
+            unrestored = self._roll_back(digest, application, previous, matches, SYSTEM, reason)
             if not isinstance(error, Exception):
                 raise
             return ApplyOutcome(digest, False, matches, reason, unrestored)
@@ -360,25 +348,16 @@ class PlanService:
             Per junction whether it runs what it should; a controller that cannot be read is
             False. Empty before any plan was applied.
         """
-        seen: dict[str, bool] = {}
-        for junction, timing in self.expected().items():
-            kind, message = "", ""
-            try:
-                found = self._controllers[junction].read_back()
-                if timing_digest(found) != timing_digest(timing):
-                    kind = ALARM_MISMATCH
-                    message = f"controller {junction} runs other timing than the plan in force"
-            except Exception as error:  # a lost controller must never stop the watch
-                kind, message = ALARM_LOST, str(error) or type(error).__name__
-            seen[junction] = not kind
-            now = self._clock.now()
+        compared = self._controllers.compare(self.expected())
+        now = self._clock.now()
+        for junction, trouble in compared.items():
             with self._store.write() as connection:
-                for other in (ALARM_MISMATCH, ALARM_LOST):
-                    if other != kind:
-                        clear_alarms(connection, self._site.id, other, junction, at=now)
-                if kind:
-                    self._alarm(connection, Severity.CRITICAL, kind, junction, message)
-        return seen
+                for kind in Trouble:
+                    if trouble is None or kind is not trouble[0]:
+                        clear_alarms(connection, self._site.id, kind, junction, at=now)
+                if trouble is not None:
+                    self._alarm(connection, Severity.CRITICAL, trouble[0], junction, trouble[1])
+        return {junction: trouble is None for junction, trouble in compared.items()}
 
     # Steps
 
@@ -417,21 +396,16 @@ class PlanService:
         )
 
     def _read_all(self, digest: str) -> dict[str, JunctionPlan]:
-        missing = sorted(set(self._site.junctions) - set(self._controllers))
+        missing = sorted(set(self._site.junctions) - self._controllers.junctions)
         if missing:
             raise XanhError(f"no controller for {', '.join(missing)}; nothing was sent")
-        running: dict[str, JunctionPlan] = {}
-        for junction, controller in self._controllers.items():
-            try:
-                running[junction] = controller.read_back()
-                # What is read here is what a roll-back sends: one garbled answer must not do.
-                _require_same(controller.read_back(), running[junction], "gives two answers")
-            except Exception as error:
-                message = f"nothing was sent: {str(error) or type(error).__name__}"
-                with self._store.write() as connection:
-                    self._alarm(connection, Severity.WARNING, ALARM_LOST, junction, message)
-                raise XanhError(f"plan {digest[:12]} not applied, {message}") from error
-        return running
+        try:
+            return self._controllers.read()
+        except ControllerUnread as error:
+            message = f"nothing was sent: {error}"
+            with self._store.write() as connection:
+                self._alarm(connection, Severity.WARNING, Trouble.LOST, error.junction, message)
+            raise XanhError(f"plan {digest[:12]} not applied, {message}") from error
 
     def _begin(
         self,
@@ -498,7 +472,7 @@ class PlanService:
         by: str,
         reason: str,
     ) -> tuple[str, ...]:
-        failures = self._restore(previous, junctions)
+        failures = self._controllers.restore(previous, junctions)
         now = self._clock.now()
         site = self._site.id
         with self._store.write() as connection:
@@ -525,25 +499,6 @@ class PlanService:
                 self._alarm(connection, Severity.CRITICAL, ALARM_NOT_RESTORED, junction, message)
         return tuple(sorted(failures))
 
-    def _restore(
-        self, previous: Mapping[str, JunctionPlan], junctions: Iterable[str]
-    ) -> dict[str, str]:
-        """Restore controllers one by one; returns the message per junction that failed."""
-        failures: dict[str, str] = {}
-        for junction in junctions:
-            try:
-                controller = self._controllers[junction]
-                controller.restore(previous[junction])
-                _require_same(
-                    controller.read_back(), previous[junction], "does not run what was restored"
-                )
-            except Exception as error:  # the others must still be restored
-                failures[junction] = (
-                    f"controller {junction} could not be restored: "
-                    f"{str(error) or type(error).__name__}"
-                )
-        return failures
-
     def _alarm(
         self, connection: Connection, severity: Severity, kind: str, subject: str, message: str
     ) -> None:
@@ -556,11 +511,6 @@ class PlanService:
             subject=subject,
             message=message,
         )
-
-
-def _require_same(found: JunctionPlan, wanted: JunctionPlan, problem: str) -> None:
-    if timing_digest(found) != timing_digest(wanted):
-        raise XanhError(f"controller {wanted.junction} {problem}")
 
 
 def _person(name: str) -> str:
