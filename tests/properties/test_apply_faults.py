@@ -51,7 +51,7 @@ def _step(plans: PlanService, clock: SetClock, action: str, candidate: Plan, by:
         clock.pass_s(13 * 3600)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=st.lists(STEPS, max_size=25), faults=st.lists(FAULTS, max_size=20))
 def test_any_order_of_steps_and_faults_keeps_the_street_safe(steps, faults):
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def service_junctions(plans: PlanService):
     return plans._site.junctions
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(faults=st.lists(FAULTS, min_size=1, max_size=12))
 def test_an_application_is_all_or_nothing_once_the_field_answers(faults):
     with tempfile.TemporaryDirectory() as folder:
