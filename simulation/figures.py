@@ -127,7 +127,7 @@ def movement_delay_figure(
     language: Language = "en",
     most: int = 40,
 ) -> go.Figure:
-    """Delay by movement under both plans, the movement that gains most at the top.
+    """Delay by movement under both plans, the one that loses most at the top.
 
     ``label`` names a movement. Of more than ``most`` movements those that change most, weighted
     by their vehicles, are shown.
@@ -135,7 +135,7 @@ def movement_delay_figure(
     words = _WORDS[language]
     heaviest = sorted(movements, key=lambda m: -abs(m.change_s) * m.vehicles)[:most]
     # Plotly draws the first row at the bottom.
-    rows = sorted(heaviest, key=lambda m: -m.change_s)
+    rows = sorted(heaviest, key=lambda m: m.change_s)
     names = [label(m.movement) for m in rows]
     ticks = list(range(len(rows)))
     joined_x: list[float | None] = []

@@ -27,7 +27,7 @@ MovementPair = tuple[Mapping[str, MovementDelay], Mapping[str, MovementDelay]]
 
 
 @dataclass(frozen=True, slots=True)
-class TestedMovement:
+class MovementTest:
     """A movement's change over the pairs, and how sure it is that it got worse.
 
     ``p_worse`` is the one-sided p-value of a paired t-test against "not worse", for this
@@ -91,7 +91,7 @@ def kpi_changes(pairs: Sequence[KpiPair]) -> dict[str, Change]:
 
 def movement_changes(
     pairs: Sequence[MovementPair], policy: AcceptancePolicy
-) -> tuple[tuple[MovementChange, ...], tuple[TestedMovement, ...]]:
+) -> tuple[tuple[MovementChange, ...], tuple[MovementTest, ...]]:
     """Every movement's change, and the test of those with enough vehicles.
 
     A movement that had no vehicle in a run takes part with the pairs where it had some in both.
@@ -123,7 +123,7 @@ def worst_of(changes: Sequence[MovementChange], policy: AcceptancePolicy) -> Mov
 
 def judge(
     delay: Change,
-    tested: Sequence[TestedMovement],
+    tested: Sequence[MovementTest],
     policy: AcceptancePolicy,
     *,
     same_plan: bool = False,
@@ -180,11 +180,11 @@ def _p_worse(differences: Sequence[float]) -> float:
     return float(stats.t.sf(mean / error, len(differences) - 1))
 
 
-def _holm(tested: Sequence[tuple[MovementChange, float]]) -> tuple[TestedMovement, ...]:
+def _holm(tested: Sequence[tuple[MovementChange, float]]) -> tuple[MovementTest, ...]:
     """Holm's step-down: the smallest p against 5 % / m, the next against 5 % / (m - 1), ..."""
-    results: list[TestedMovement] = []
+    results: list[MovementTest] = []
     stands = True
     for index, (change, p_worse) in enumerate(sorted(tested, key=lambda item: item[1])):
         stands = stands and p_worse <= SIGNIFICANCE / (len(tested) - index)
-        results.append(TestedMovement(change, p_worse, stands))
+        results.append(MovementTest(change, p_worse, stands))
     return tuple(sorted(results, key=lambda item: item.change.movement))

@@ -17,60 +17,52 @@ from models.validation import (
 Language: TypeAlias = Literal["en", "vi"]
 LANGUAGES: tuple[Language, ...] = ("en", "vi")
 
+_DELAY = {
+    "en": "delay per vehicle changes by {delay} over {pairs} pairs (from {before} to {after} s)",
+    "vi": "độ trễ mỗi xe thay đổi {delay} qua {pairs} cặp (từ {before} thành {after} s)",
+}
+_RISE = {
+    "en": "by {rise} s (from {m_before} to {m_after} s, {vehicles} vehicles), beyond the limit of "
+    "{pct} % and {worse} s",
+    "vi": "{rise} s (từ {m_before} lên {m_after} s, {vehicles} xe), vượt giới hạn {pct} % và "
+    "{worse} s",
+}
 _REASONS: Mapping[Language, Mapping[Cause, str]] = {
     "en": {
-        Cause.IMPROVED: (
-            "delay per vehicle changes by {delay} over {pairs} pairs ({before} -> {after} s), and "
-            "none of the {tested} movements with at least {enough} vehicles is significantly "
-            "worse by more than {pct} % and {worse} s (paired t-tests, Holm at 5 %)"
-        ),
+        Cause.IMPROVED: _DELAY["en"]
+        + ", and none of the {tested} movements with at least {enough} vehicles is significantly "
+        "worse by more than {pct} % and {worse} s (paired t-tests, Holm at 5 %)",
         Cause.SAME_PLAN: "the candidate times the signals exactly as the plan it is compared with",
-        Cause.DELAY_NOT_LOWER: (
-            "delay per vehicle changes by {delay} over {pairs} pairs ({before} -> {after} s); it "
-            "must be below {limit} %"
-        ),
-        Cause.DELAY_UNCLEAR: (
-            "delay per vehicle changes by {delay} over {pairs} pairs ({before} -> {after} s), and "
-            "the interval is not wholly below {limit} %; more pairs may tell"
-        ),
-        Cause.MOVEMENT_WORSE: (
-            "movement {movement} gets worse by {rise} s ({m_before} -> {m_after} s, {vehicles} "
-            "vehicles), beyond the limit of {pct} % and {worse} s, significantly over {pairs} "
-            "pairs and {tested} movements (Holm at 5 %), while delay per vehicle changes by {delay}"
-        ),
-        Cause.MOVEMENT_UNCLEAR: (
-            "delay per vehicle changes by {delay}, but movement {movement} seems worse by {rise} s "
-            "({m_before} -> {m_after} s, {vehicles} vehicles), beyond the limit of {pct} % and "
-            "{worse} s, and {pairs} pairs are too few to tell among {tested} movements (Holm at "
-            "5 %); more pairs may"
-        ),
+        Cause.DELAY_NOT_LOWER: _DELAY["en"] + "; it must be below {limit} %",
+        Cause.DELAY_UNCLEAR: _DELAY["en"]
+        + ", and the interval is not wholly below {limit} %; more pairs may tell",
+        Cause.MOVEMENT_WORSE: "movement {movement} gets worse "
+        + _RISE["en"]
+        + ", significantly over {pairs} pairs and {tested} movements (Holm at 5 %), while delay "
+        "per vehicle changes by {delay}",
+        Cause.MOVEMENT_UNCLEAR: "delay per vehicle changes by {delay}, but movement {movement} "
+        "seems worse "
+        + _RISE["en"]
+        + ", and {pairs} pairs are too few to tell among {tested} movements (Holm at 5 %); more "
+        "pairs may",
     },
     "vi": {
-        Cause.IMPROVED: (
-            "độ trễ mỗi xe thay đổi {delay} qua {pairs} cặp ({before} -> {after} s), và trong "
-            "{tested} hướng đi có ít nhất {enough} xe không hướng nào xấu đi rõ rệt quá {pct} % "
-            "và {worse} s (kiểm định t theo cặp, Holm ở mức 5 %)"
-        ),
+        Cause.IMPROVED: _DELAY["vi"]
+        + ", và trong {tested} hướng đi có ít nhất {enough} xe không hướng nào xấu đi rõ rệt quá "
+        "{pct} % và {worse} s (kiểm định t theo cặp, Holm ở mức 5 %)",
         Cause.SAME_PLAN: "phương án đề xuất có thời gian đèn giống hệt phương án được so sánh",
-        Cause.DELAY_NOT_LOWER: (
-            "độ trễ mỗi xe thay đổi {delay} qua {pairs} cặp ({before} -> {after} s); phải dưới "
-            "{limit} %"
-        ),
-        Cause.DELAY_UNCLEAR: (
-            "độ trễ mỗi xe thay đổi {delay} qua {pairs} cặp ({before} -> {after} s), khoảng tin "
-            "cậy chưa nằm hẳn dưới {limit} %; cần thêm cặp mô phỏng"
-        ),
-        Cause.MOVEMENT_WORSE: (
-            "hướng đi {movement} xấu đi {rise} s ({m_before} -> {m_after} s, {vehicles} xe), vượt "
-            "giới hạn {pct} % và {worse} s, có ý nghĩa thống kê qua {pairs} cặp và {tested} hướng "
-            "đi (Holm ở mức 5 %), trong khi độ trễ mỗi xe thay đổi {delay}"
-        ),
-        Cause.MOVEMENT_UNCLEAR: (
-            "độ trễ mỗi xe thay đổi {delay}, nhưng hướng đi {movement} có vẻ xấu đi {rise} s "
-            "({m_before} -> {m_after} s, {vehicles} xe), vượt giới hạn {pct} % và {worse} s, và "
-            "{pairs} cặp là quá ít để kết luận giữa {tested} hướng đi (Holm ở mức 5 %); cần thêm "
-            "cặp mô phỏng"
-        ),
+        Cause.DELAY_NOT_LOWER: _DELAY["vi"] + "; phải dưới {limit} %",
+        Cause.DELAY_UNCLEAR: _DELAY["vi"]
+        + ", khoảng tin cậy chưa nằm hẳn dưới {limit} %; cần thêm cặp mô phỏng",
+        Cause.MOVEMENT_WORSE: "hướng đi {movement} xấu đi "
+        + _RISE["vi"]
+        + ", có ý nghĩa thống kê qua {pairs} cặp và {tested} hướng đi (Holm ở mức 5 %), trong khi "
+        "độ trễ mỗi xe thay đổi {delay}",
+        Cause.MOVEMENT_UNCLEAR: "độ trễ mỗi xe thay đổi {delay}, nhưng hướng đi {movement} có vẻ "
+        "xấu đi "
+        + _RISE["vi"]
+        + ", và {pairs} cặp là quá ít để kết luận giữa {tested} hướng đi (Holm ở mức 5 %); cần "
+        "thêm cặp mô phỏng",
     },
 }
 
