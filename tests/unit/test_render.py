@@ -82,8 +82,7 @@ def test_the_box_is_where_the_road_user_projects(
     assert frame.boxes.in_frame[0] == pytest.approx(1.0)
     assert CLASSES[frame.boxes.vehicle_class[0]] == kind
     # And the picture really changed there, and (but for its shadow) only near there.
-    empty = street._background.image
-    small = cv2.resize(empty, (640, 480), interpolation=cv2.INTER_AREA)
+    empty = street.render(VehicleStates.empty())
     x0, y0, x1, y1 = (int(v) for v in box)
     change = np.abs(frame.image.astype(int) - empty.astype(int)).max(2)
     assert change[y0:y1, x0:x1].max() > 60
