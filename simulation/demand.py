@@ -8,7 +8,7 @@ import shutil
 import xml.etree.ElementTree as ET
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -106,8 +106,8 @@ def write_demand(
         return _copy_routes(site.folder / site.simulation.routes, path)
     net = read_net(site.network)
     types = VehicleTypes.of_site(site)
-    streets = _Streets(net, site.junctions)
     flows = _flows(site, rows)
+    streets = _Streets(net, site.junctions, flows)
     turning = _Turning(streets, flows)
     draw = random.Random(seed)
 
@@ -249,14 +249,17 @@ class VehicleTypes:
 
 
 class _Streets:
-    """How counted junctions hang together, and what leads on where nothing is counted."""
+    """How counted approaches hang together, and what leads on where nothing is counted."""
 
-    def __init__(self, net: NetFile, junctions: Mapping[str, Junction]) -> None:
+    def __init__(
+        self, net: NetFile, junctions: Mapping[str, Junction], counted: Collection[str]
+    ) -> None:
         self.net = net
         self.movements: dict[str, list[Movement]] = defaultdict(list)
         for junction in junctions.values():
             for movement in junction.movements:
-                self.movements[movement.from_edge].append(movement)
+                if movement.id in counted:
+                    self.movements[movement.from_edge].append(movement)
         self._straight: dict[str, str] = {}
         self._before: dict[str, str] = {}
         rank = {"s": 0, "L": 1, "R": 1, "r": 2, "l": 3}
