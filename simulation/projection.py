@@ -28,8 +28,8 @@ MIN_INSIDE: Final = 0.35
 HIDDEN_FROM: Final = 0.45
 HIDDEN_TO: Final = 0.85
 """Covered less than the first a road user is seen as if free, more than the second never."""
-_FILL: Final = 0.7
-"""Share of its box that a road user fills, and so hides."""
+_FILL: Final[FloatArray] = np.array([0.6, 0.5, 0.92, 0.95, 0.95, 0.6])
+"""Share of its box that a road user of each class fills, and so hides."""
 NEAREST_M: Final = 1.5
 """What is nearer to the camera than this is not projected."""
 
@@ -90,7 +90,7 @@ def project_boxes(
     chosen = np.nonzero(seen)[0]
     chosen = chosen[np.argsort(depth[chosen], kind="stable")]
     clipped = clipped[chosen]
-    hidden = _hidden(clipped)
+    hidden = _hidden(clipped, _FILL[states.vehicle_class[chosen]])
     blocked = np.clip((hidden - HIDDEN_FROM) / (HIDDEN_TO - HIDDEN_FROM), 0.0, 1.0)
     missed = rng.random(len(chosen)) < miss_rate + (1.0 - miss_rate) * blocked
     side = np.tile(clipped[:, 2:] - clipped[:, :2], 2)
@@ -178,15 +178,18 @@ def _area(boxes: FloatArray) -> FloatArray:
     return area
 
 
-def _hidden(boxes: FloatArray) -> FloatArray:
-    """Share of each box that nearer ones hide; boxes sorted from near to far."""
+def _hidden(boxes: FloatArray, fill: FloatArray) -> FloatArray:
+    """Share of each box that nearer ones hide; boxes sorted from near to far.
+
+    ``fill`` (N,) says how much of its own box each covers.
+    """
     if len(boxes) < 2:
         return np.zeros(len(boxes))
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     sides = np.maximum(high - low, 0.0)
     covered = sides[..., 0] * sides[..., 1] / np.maximum(_area(boxes), 1e-9)[:, None]
-    free = np.tril(1.0 - _FILL * np.minimum(covered, 1.0), -1)
+    free = np.tril(1.0 - fill[None, :] * np.minimum(covered, 1.0), -1)
     free[np.triu_indices(len(boxes))] = 1.0
     hidden: FloatArray = 1.0 - free.prod(axis=1)
     return hidden

@@ -2,7 +2,8 @@
 
 One step is one second. A signal state that is set for the step that begins at ``t`` rules
 everything that moves in ``[t, t + 1)``; road users move in a straight line in between
-(``simulation.states.interpolate``). Everything is determined by the seed.
+(``simulation.states.interpolate``). Everything is determined by the seed. SUMO's own outputs call
+the end of that second ``t``: instants in them are one second earlier than here.
 
 SUMO runs inside this process (libsumo) and only once: use a spawned process per street.
 """
@@ -160,15 +161,19 @@ class Street:
         self._shown: dict[str, str] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="xanh-street-")
         folder = Path(self._folder.name)
-        additional = []
-        if wrong_way_vph > 0 and kerbs:
-            additional.append(folder / "wrong-way.add.xml")
-            write_wrong_way_type([site.folder / site.simulation.vehicle_types], additional[0])
-        write = demand or _writer(site, counts, pedestrians_ph)
-        self._demand = LiveDemand(write, seed=seed, begin_s=begin_s, folder=folder)
-        self._session: SumoSession | None = SumoSession(
-            site, seed=seed, begin_s=begin_s, additional=additional
-        )
+        try:
+            additional = []
+            if wrong_way_vph > 0 and kerbs:
+                additional.append(folder / "wrong-way.add.xml")
+                write_wrong_way_type([site.folder / site.simulation.vehicle_types], additional[0])
+            write = demand or _writer(site, counts, pedestrians_ph)
+            self._demand = LiveDemand(write, seed=seed, begin_s=begin_s, folder=folder)
+            self._session: SumoSession | None = SumoSession(
+                site, seed=seed, begin_s=begin_s, additional=additional
+            )
+        except BaseException:
+            self._folder.cleanup()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -185,6 +190,11 @@ class Street:
     def time_s(self) -> float:
         """The present: end of the last step."""
         return float(self._time_s)
+
+    @property
+    def stop_lines(self) -> tuple[StopLine, ...]:
+        """Where each approach lane ends."""
+        return tuple(self._lines)
 
     def close(self) -> None:
         """Stop SUMO; the street cannot be stepped any more."""
