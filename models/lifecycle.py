@@ -53,7 +53,8 @@ TRANSITIONS: Mapping[PlanStatus, frozenset[PlanStatus]] = {
     PlanStatus.APPLIED: frozenset({PlanStatus.ROLLED_BACK, PlanStatus.SUPERSEDED}),
     PlanStatus.ROLLED_BACK: frozenset({PlanStatus.VALIDATED, PlanStatus.FAILED}),
     PlanStatus.REFUSED: frozenset(),
-    PlanStatus.SUPERSEDED: frozenset({PlanStatus.VALIDATED, PlanStatus.FAILED}),
+    # Rolling back the plan that superseded it puts it on the street again.
+    PlanStatus.SUPERSEDED: frozenset({PlanStatus.VALIDATED, PlanStatus.FAILED, PlanStatus.APPLIED}),
 }
 
 

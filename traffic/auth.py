@@ -23,6 +23,7 @@ from traffic.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
 MIN_PASSWORD = 12
+_MANY_FAILURES = 1000
 
 
 class Permission(StrEnum):
@@ -229,6 +230,7 @@ class Accounts:
             with self._guard:
                 for key in _keys(name, address):
                     self._failures[key].append(now)
+                self._forget(now)
             raise SignInRefused("the name or the password is wrong")
         with self._guard:
             self._failures.pop(f"name {name}", None)
@@ -267,6 +269,13 @@ class Accounts:
             connection.execute(
                 schema.sessions.delete().where(schema.sessions.c.token_sha256 == _sha256(token))
             )
+
+    def _forget(self, now: datetime) -> None:
+        """Drop what no longer counts once there is much of it: names may be made up."""
+        if len(self._failures) <= _MANY_FAILURES:
+            return
+        for key in [k for k, at in self._failures.items() if now - at[-1] >= self._window]:
+            del self._failures[key]
 
     def _throttle(self, name: str, address: str, now: datetime) -> None:
         with self._guard:

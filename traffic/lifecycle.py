@@ -28,6 +28,7 @@ from traffic.planrecords import Application, PlanEvent, PlanRecord, StoredReport
 from traffic.store import Severity, Store, clear_alarms, raise_alarm
 
 SYSTEM = "system"
+FIELD_WAIT_S = 30.0
 ALARM_ROLLED_BACK = "plan_rolled_back"
 ALARM_NOT_RESTORED = "controller_not_restored"
 
@@ -296,19 +297,19 @@ class PlanService:
         by, comment = _person(by), _reason(comment)
         with self._only_one():
             with self._store.write() as connection:
-                applied = records.plans_with_status(connection, self._site.id, PlanStatus.APPLIED)
-                application = self._newest(connection)
-                if not applied or application is None or application.digest != applied[0]:
-                    raise NotAllowed("no plan is applied; there is nothing to roll back")
-                previous = {plan.junction: plan for plan in application.previous}
+                digest, before = self._applied_before(connection)
+                previous = {plan.junction: plan for plan in before.previous}
                 # The intent, so that a crash half-way is taken up again by recover().
-                records.end_application(
-                    connection, application.id, at=self._clock.now(), unrestored=previous
+                application = records.insert_application(
+                    connection,
+                    digest,
+                    at=self._clock.now(),
+                    previous=before.previous,
+                    previous_digest=before.previous_digest,
+                    unrestored=previous,
                 )
-            unrestored = self._roll_back(
-                application.digest, application.id, previous, previous, by, comment
-            )
-            return ApplyOutcome(application.digest, False, {}, comment, unrestored)
+            unrestored = self._roll_back(digest, application, previous, previous, by, comment)
+            return ApplyOutcome(digest, False, {}, comment, unrestored)
 
     def recover(self) -> tuple[str, ...]:
         """Finish what a crash or a lost controller left: roll back, or try restoring again.
@@ -346,9 +347,14 @@ class PlanService:
 
         Returns:
             Per junction whether it runs what it should; a controller that cannot be read is
-            False. Empty before any plan was applied.
+            False. Empty before any plan was applied, and while one is on its way.
         """
-        compared = self._controllers.compare(self.expected())
+        if not self._field.acquire(blocking=False):
+            return {}
+        try:
+            compared = self._controllers.compare(self.expected())
+        finally:
+            self._field.release()
         now = self._clock.now()
         for junction, trouble in compared.items():
             with self._store.write() as connection:
@@ -363,12 +369,23 @@ class PlanService:
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
-        if not self._field.acquire(blocking=False):
+        if not self._field.acquire(timeout=FIELD_WAIT_S):
             raise NotAllowed("a plan is being applied or rolled back; wait until it is done")
         try:
             yield
         finally:
             self._field.release()
+
+    def _applied_before(self, connection: Connection) -> tuple[str, Application]:
+        """The applied plan's digest, and the application that brought it onto the street."""
+        newest = self._newest(connection)
+        if newest is not None and newest.unrestored:
+            raise NotAllowed("an earlier roll-back is not finished; recover first")
+        for digest in records.plans_with_status(connection, self._site.id, PlanStatus.APPLIED):
+            for application in records.applications_of(connection, self._site.id):
+                if application.digest == digest:
+                    return digest, application
+        raise NotAllowed("no plan is applied; there is nothing to roll back")
 
     def _newest(self, connection: Connection) -> Application | None:
         return next(iter(records.applications_of(connection, self._site.id)), None)
@@ -492,12 +509,32 @@ class PlanService:
                     message = f"plan {digest[:12]} was rolled back: {reason}"
                     self._alarm(connection, Severity.WARNING, ALARM_ROLLED_BACK, digest, message)
             records.end_application(connection, application, at=now, unrestored=failures)
+            if not failures:
+                self._reinstate(connection, digest, by=by)
             for junction in junctions:
                 if junction not in failures:
                     clear_alarms(connection, site, ALARM_NOT_RESTORED, junction, at=now)
             for junction, message in failures.items():
                 self._alarm(connection, Severity.CRITICAL, ALARM_NOT_RESTORED, junction, message)
         return tuple(sorted(failures))
+
+    def _reinstate(self, connection: Connection, digest: str, *, by: str) -> None:
+        """What runs again is the plan that the rolled back one had superseded, if it was one."""
+        newest = self._newest(connection)
+        before = None if newest is None else newest.previous_digest
+        site = self._site.id
+        superseded = records.plans_with_status(connection, site, PlanStatus.SUPERSEDED)
+        if before is not None and before in superseded:
+            records.move(
+                connection,
+                site,
+                before,
+                PlanStatus.APPLIED,
+                action="reinstate",
+                by=by,
+                at=self._clock.now(),
+                comment=f"plan {digest[:12]} was rolled back",
+            )
 
     def _alarm(
         self, connection: Connection, severity: Severity, kind: str, subject: str, message: str

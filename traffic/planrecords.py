@@ -295,6 +295,7 @@ def insert_application(
     at: datetime,
     previous: Iterable[JunctionPlan],
     previous_digest: str | None,
+    unrestored: Iterable[str] = (),
 ) -> int:
     """Write down what the controllers run before a plan touches them; returns the id."""
     statement = (
@@ -305,7 +306,7 @@ def insert_application(
             begun_at=at,
             previous=[junction_plan_to_dict(plan) for plan in previous],
             previous_digest=previous_digest,
-            unrestored=[],
+            unrestored=sorted(unrestored),
         )
     )
     return int(connection.execute(statement).scalar_one())

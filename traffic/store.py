@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from models.counts import CountRow
 from models.errors import BadInput, XanhError
@@ -130,7 +130,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that may write: all of it is kept, or nothing. Do not nest."""
-        with self._lock, self._engine.connect() as plain:
+        with self._lock, self._one_line(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
                 if self._engine.dialect.name == "postgresql":
@@ -142,8 +142,15 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view for reading."""
-        with self._engine.connect() as connection, connection.begin():
+        with self._one_line(), self._engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:  # a full disk, a lock that is never given back
+            raise XanhError(f"{self._name}: {error.orig}") from error
 
     # Counts
 

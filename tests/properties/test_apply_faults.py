@@ -75,6 +75,11 @@ def test_any_order_of_steps_and_faults_keeps_the_street_safe(steps, faults):
         field.faults = []
         plans.recover()
         assert all(plans.watch().values())
+        if plans.applied() is not None:
+            timings = {item.junction: item for item in plans.applied().plan.junctions}
+            assert field.running == timings
+            plans.rollback("cat", "the last plan off")
+            assert field.running == plans.expected()
         store.close()
 
 

@@ -69,6 +69,10 @@ def test_a_second_plan_supersedes_and_rolls_back_to_the_first(plans, field):
     assert {p.junction: p for p in first.junctions} == field.running
     assert plans.expected() == field.running
     assert plans.history(second.digest)[-1].by == "cat"
+    assert plans.applied().digest == first.digest
+    plans.rollback("cat", "still queues")
+    assert field.running == plans.expected() == {p.junction: p for p in CURRENT.junctions}
+    assert plans.applied() is None
     with pytest.raises(NotAllowed, match="nothing to roll back"):
         plans.rollback("cat", "again")
 
@@ -176,6 +180,18 @@ def test_a_lost_controller_before_the_start_leaves_all_untouched(plans, field):
         plans.apply(digest, "ben")
     assert field.received == []
     assert plans.get(digest).status is PlanStatus.APPROVED
+
+
+def test_the_plan_in_force_can_be_rolled_back_after_another_failed(plans, field):
+    first, second = plan(30), plan(35)
+    plans.apply(approved(plans, first), "ben")
+    digest = approved(plans, second)
+    field.faults = [None] * 4 + ["raise"]
+    assert not plans.apply(digest, "ben").applied
+    assert plans.applied().digest == first.digest
+    assert plans.watch() == {"J1": True, "J2": True}
+    plans.rollback("cat", "queues")
+    assert field.running == plans.expected() == {p.junction: p for p in CURRENT.junctions}
 
 
 def test_a_controller_lost_for_good_is_restored_later(plans, field, store):
