@@ -168,6 +168,7 @@ def _junction(
         for crossing, indices in sorted(crossing_links.items(), key=lambda item: min(item[1]))
     )
     requests, nodes = _requests(net, signal, vehicle_links, crossing_links)
+    _refuse_shared_nodes(net, signal, nodes, requests)
     conflicts, yields = _right_of_way(requests, nodes)
     allowed = {
         (yielding, priority)
@@ -245,6 +246,28 @@ def _requests(
                 signal, "", f"the network holds no right of way for its link {request.link}"
             )
     return requests, nodes
+
+
+def _refuse_shared_nodes(
+    net: NetFile, signal: str, nodes: Mapping[str, NetNode], requests: Sequence[_Request]
+) -> None:
+    """Refuse a signal whose paths cross those of another signal: nothing would keep them apart.
+
+    Raises:
+        BadInput: Naming the other signal.
+    """
+    own = {(request.node, request.row) for request in requests}
+    for link in net.links:
+        if not link.tl or link.tl == signal or link.from_edge not in net.edges:
+            continue
+        node = nodes.get(net.edges[link.from_edge].to_node)
+        if node is None or net.edges[link.to_edge].function in ("crossing", "walkingarea"):
+            continue
+        foes = node.foes.get(_request_row(net, node, link), 0)
+        if any(name == node.id and foes >> row & 1 for name, row in own):
+            raise BadInput(
+                signal, "", f"its paths at {node.id} cross those of another signal, {link.tl}"
+            )
 
 
 def _request_row(net: NetFile, node: NetNode, link: NetLink) -> int:

@@ -168,6 +168,25 @@ def test_a_signal_that_cannot_be_taken_is_named_and_the_others_are_read(
     assert "\n" not in line
 
 
+def test_two_signals_whose_paths_cross_are_both_refused(net: Path, tmp_path: Path) -> None:
+    text = net.read_text()
+    logic = text[text.index('<tlLogic id="C4"') :]
+    logic = logic[: logic.index("</tlLogic>") + len("</tlLogic>")]
+    split = text.replace(logic, logic + logic.replace('id="C4"', 'id="D4"'))
+    lines = [
+        line.replace('tl="C4"', 'tl="D4"') if 'from="eb4a"' in line else line
+        for line in split.splitlines()
+    ]
+    path = tmp_path / "split.net.xml"
+    path.write_text("\n".join(lines))
+    read = read_signals(path)
+    assert list(read.junctions) == ["C1", "C2", "C3", "C5", "C6", "C7", "C8"]
+    assert read.refused == (
+        "junction C4 cannot be taken: its paths at C4 cross those of another signal, D4",
+        "junction D4 cannot be taken: its paths at C4 cross those of another signal, C4",
+    )
+
+
 def test_a_network_without_signals_is_one_line(tmp_path: Path) -> None:
     path = build(tmp_path, *cross_roads(""))
     with pytest.raises(XanhError, match="no signalized junction can be taken: it has no signals"):
