@@ -1,0 +1,392 @@
+"""Cyclic flow profiles through a network of signals with one cycle (after TRANSYT).
+
+Each lane group is a vertical queue with a periodic arrival profile and a periodic capacity
+profile; what it discharges travels along the links, dispersed after Robertson, and arrives at
+the next signal. Delay = area of the periodic queue + HCM incremental delay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.capacity import Service, green_windows_s, services
+from optimizer.delay import incremental_delay_s, upstream_filtering
+from optimizer.problem import JunctionProblem, Link, RetimingProblem
+from optimizer.stages import StageSet
+
+Array = npt.NDArray[np.float64]
+
+# Robertson's platoon dispersion: T' = beta T, F = 1 / (1 + alpha T').
+ALPHA = 0.35
+BETA = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Timing of one junction while it is being searched."""
+
+    stages: StageSet
+    greens_ds: tuple[int, ...]
+    offset_ds: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDelay:
+    """Prediction for one lane group: per vehicle delay, stops, and its load."""
+
+    junction: str
+    group: str
+    movements: tuple[str, ...]
+    demand_vph: float
+    degree_of_saturation: float
+    uniform_s: float
+    incremental_s: float
+    stops: float
+    peak_queue_pcu: float
+
+    @property
+    def delay_s(self) -> float:
+        """Control delay per vehicle."""
+        return self.uniform_s + self.incremental_s
+
+
+def capacity_profile(
+    service: Service,
+    greens_ds: Sequence[int],
+    clears_ds: Sequence[int],
+    steps: int,
+    step_s: float,
+) -> Array:
+    """Capacity in pcu per step over one cycle from the start of the first stage; (steps,)."""
+    cycle_s = steps * step_s
+    profile = np.zeros(steps)
+    rate = service.group.saturation_flow_pcuph / 3600.0
+    edges = np.arange(steps) * step_s
+    last = 0.0
+    for begin, end, weight in green_windows_s(service.weights, greens_ds, clears_ds):
+        for shift in (-cycle_s, 0.0):
+            overlap = np.minimum(edges + step_s, end + shift) - np.maximum(edges, begin + shift)
+            profile += np.clip(overlap, 0.0, step_s) * weight * rate
+        last = max(last, end)
+    if service.bonus_pcu > 0:
+        profile[int((last % cycle_s) / step_s) % steps] += service.bonus_pcu
+    return profile
+
+
+def periodic_queue(arrivals: Array, capacity: Array) -> tuple[Array, Array]:
+    """Queue at each step's end and departures per step, periodic; last axis is the cycle.
+
+    Arrivals above capacity are scaled below it: the overflow is the incremental delay's part.
+    """
+    total_in = arrivals.sum(axis=-1, keepdims=True)
+    total_out = capacity.sum(axis=-1, keepdims=True)
+    factor = np.minimum(1.0, 0.995 * total_out / np.maximum(total_in, 1e-12))
+    arriving = arrivals * factor
+    net = np.concatenate([arriving - capacity] * 2, axis=-1)
+    walk = np.cumsum(net, axis=-1)
+    start = np.zeros((*walk.shape[:-1], 1))
+    # Reflected walk: the queue is the height above the lowest point so far. Its drift over a
+    # cycle is negative, so the second cycle is already periodic.
+    low = np.minimum.accumulate(np.concatenate([start, walk], axis=-1), axis=-1)[..., 1:]
+    queue = (walk - np.minimum(low, 0.0))[..., arrivals.shape[-1] :]
+    before = np.roll(queue, 1, axis=-1)
+    return queue, np.maximum(0.0, arriving + before - queue)
+
+
+def dispersion_kernel(travel_time_s: float, steps: int, step_s: float) -> Array:
+    """Periodic response of a link to one vehicle leaving in step 0 (Robertson); sums to 1."""
+    smoothing = 1.0 / (1.0 + ALPHA * BETA * travel_time_s / step_s)
+    ages = np.arange(steps)
+    tail = smoothing * (1.0 - smoothing) ** ages / (1.0 - (1.0 - smoothing) ** steps)
+    delay = BETA * travel_time_s / step_s
+    whole = math.floor(delay)
+    part = delay - whole
+    kernel: Array = (1.0 - part) * np.roll(tail, whole) + part * np.roll(tail, whole + 1)
+    return kernel
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """One junction with one set of greens, as arrays over its lane groups."""
+
+    services: tuple[Service, ...]
+    capacity: Array  # (groups, steps), from the start of the first stage, pcu per step
+    expected: Array  # (groups,) arrivals per cycle, pcu
+    vph: Array  # (groups,)
+    per_link: Mapping[int, Array]  # outgoing link -> (groups,) part of discharge that takes it
+    of_link: Mapping[int, Array]  # incoming link -> (groups,) part of it that each group gets
+    periodic: tuple[Array, Array, Array]  # capacity per cycle, d2 capacity pcu/h, served pcu
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What a junction does with its arrivals in absolute cycle time."""
+
+    arrivals: Array  # (groups, steps)
+    capacity: Array
+    queue: Array
+    departures: Array
+
+
+class PlatoonModel:
+    """Delays of junctions that share a cycle, for any timing of them."""
+
+    def __init__(self, problem: RetimingProblem, junctions: Sequence[str], cycle_ds: int) -> None:
+        """Prepare kernels and the order of junctions.
+
+        Args:
+            problem: The problem.
+            junctions: Ids of the junctions that run this cycle.
+            cycle_ds: The cycle.
+        """
+        self.problem = problem
+        self.cycle_ds = cycle_ds
+        self.steps = max(1, round(cycle_ds / 10.0))
+        self.step_s = cycle_ds / 10.0 / self.steps
+        inside = set(junctions)
+        self.links = tuple(
+            link
+            for link in problem.links
+            if {link.upstream, link.downstream} <= inside and link.upstream != link.downstream
+        )
+        self.kernels = tuple(
+            np.fft.rfft(dispersion_kernel(link.travel_time_s, self.steps, self.step_s))
+            for link in self.links
+        )
+        self.order, self.acyclic = _order(junctions, self.links)
+        self._incoming = {
+            name: tuple(i for i, link in enumerate(self.links) if link.downstream == name)
+            for name in self.order
+        }
+        self._nodes: dict[tuple[str, StageSet, tuple[int, ...]], _Node] = {}
+        self._flows: dict[tuple[object, ...], _Flow] = {}
+
+    def part(self, junction: str) -> JunctionProblem:
+        """The junction's part of the problem."""
+        return self.problem.junction(junction)
+
+    def shift_steps(self, offset_ds: int) -> int:
+        """An offset in steps of the profile."""
+        return round(offset_ds / 10.0 / self.step_s) % self.steps
+
+    def node(self, junction: str, timing: Timing) -> _Node:
+        """The junction under these greens; offsets do not matter."""
+        key = (junction, timing.stages, timing.greens_ds)
+        found = self._nodes.get(key)
+        if found is None:
+            found = self._nodes[key] = self._build(junction, timing)
+        return found
+
+    def _build(self, junction: str, timing: Timing) -> _Node:
+        part = self.part(junction)
+        clears = [y + r for y, r in timing.stages.interstages(part.junction)]
+        served = services(part, timing.stages, [green / 10.0 for green in timing.greens_ds])
+        capacity = np.array(
+            [
+                capacity_profile(service, timing.greens_ds, clears, self.steps, self.step_s)
+                for service in served
+            ]
+        ).reshape(len(served), self.steps)
+        expected = np.array([s.group.demand_pcuph for s in served]) * self.cycle_ds / 36000.0
+        total = capacity.sum(axis=1)
+        return _Node(
+            services=served,
+            capacity=capacity,
+            expected=expected,
+            vph=np.array([s.group.demand_vph for s in served]),
+            per_link={
+                i: self._outgoing(served, link)
+                for i, link in enumerate(self.links)
+                if link.upstream == junction
+            },
+            of_link={
+                i: _received(served, self.links[i].approach) for i in self._incoming[junction]
+            },
+            periodic=(
+                total,
+                total * 36000.0 / self.cycle_ds,
+                np.maximum(np.minimum(expected, 0.995 * total), 1e-9),
+            ),
+        )
+
+    def _outgoing(self, served: Sequence[Service], link: Link) -> Array:
+        feeds = {flow.movement: flow.pcuph for flow in link.feeds}
+        everywhere: dict[str, float] = {}
+        for service in served:
+            for lane in service.group.lanes:
+                for flow in lane.flows:
+                    everywhere[flow.movement] = everywhere.get(flow.movement, 0.0) + flow.pcuph
+        parts = []
+        for service in served:
+            onto = sum(
+                feeds[flow.movement] * flow.pcuph / everywhere[flow.movement]
+                for lane in service.group.lanes
+                for flow in lane.flows
+                if flow.movement in feeds and everywhere[flow.movement] > 0
+            )
+            parts.append(min(1.0, onto / service.group.demand_pcuph))
+        return np.array(parts)
+
+    def flows(self, timings: Mapping[str, Timing]) -> dict[str, _Flow]:
+        """Arrivals, queues and departures of each junction in absolute cycle time."""
+        result: dict[str, _Flow] = {}
+        if self.acyclic:
+            keys: dict[str, tuple[object, ...]] = {}
+            for name in self.order:
+                timing = timings[name]
+                above = tuple(keys[self.links[i].upstream] for i in self._incoming[name])
+                key = (name, timing.greens_ds, timing.stages.name, timing.offset_ds, above)
+                keys[name] = (hash(key),)
+                found = self._flows.get(key)
+                if found is None:
+                    if len(self._flows) > 4000:
+                        self._flows.clear()
+                    found = self._flows[key] = self._flow(name, timings, result)
+                result[name] = found
+            return result
+        for _ in range(3):
+            for name in self.order:
+                result[name] = self._flow(name, timings, result)
+        return result
+
+    def _flow(self, name: str, timings: Mapping[str, Timing], known: Mapping[str, _Flow]) -> _Flow:
+        timing = timings[name]
+        node = self.node(name, timing)
+        capacity = np.roll(node.capacity, self.shift_steps(timing.offset_ds), axis=1)
+        platoon = np.zeros_like(capacity)
+        for i in self._incoming[name]:
+            above = self.links[i].upstream
+            if above in known:
+                leaving = self.node(above, timings[above]).per_link[i] @ known[above].departures
+                platoon += node.of_link[i][:, None] * self.travel(i, leaving)[None, :]
+        arrivals = self.complete(platoon, node.expected)
+        queue, departures = periodic_queue(arrivals, capacity)
+        return _Flow(arrivals, capacity, queue, departures)
+
+    def travel(self, link: int, leaving: Array) -> Array:
+        """What leaves into a link as it arrives at its end; cyclic, (steps,)."""
+        arriving: Array = np.fft.irfft(np.fft.rfft(leaving) * self.kernels[link], n=self.steps)
+        return np.maximum(arriving, 0.0)
+
+    def complete(self, platoon: Array, expected: Array) -> Array:
+        """Arrivals that sum to what is expected: side roads add evenly what no signal sent."""
+        coming = platoon.sum(axis=1)
+        scale = np.where(coming > expected, expected / np.maximum(coming, 1e-12), 1.0)
+        even = np.maximum(0.0, expected - coming) / self.steps
+        result: Array = platoon * scale[:, None] + even[:, None]
+        return result
+
+    def evaluate(self, timings: Mapping[str, Timing]) -> tuple[GroupDelay, ...]:
+        """Predicted delay of every lane group."""
+        result = []
+        for name, figures in self._figures(timings).items():
+            node = self.node(name, timings[name])
+            for index, service in enumerate(node.services):
+                uniform, incremental, stops, x, peak = (float(row[index]) for row in figures)
+                result.append(
+                    GroupDelay(
+                        junction=name,
+                        group=service.group.id,
+                        movements=service.group.movements,
+                        demand_vph=service.group.demand_vph,
+                        degree_of_saturation=x,
+                        uniform_s=uniform,
+                        incremental_s=incremental,
+                        stops=stops,
+                        peak_queue_pcu=peak,
+                    )
+                )
+        return tuple(result)
+
+    def _figures(
+        self, timings: Mapping[str, Timing]
+    ) -> dict[str, tuple[Array, Array, Array, Array, Array]]:
+        """Uniform and incremental delay, stops, degree of saturation, peak queue by group."""
+        flows = self.flows(timings)
+        result = {}
+        saturation: dict[str, float] = {}
+        for name in self.order:
+            flow = flows[name]
+            node = self.node(name, timings[name])
+            total, capacity_pcuph, served = node.periodic
+            x = np.where(total > 0, node.expected / np.maximum(total, 1e-9), 20.0)
+            uniform = flow.queue.sum(axis=1) * self.step_s / served
+            waiting = (np.roll(flow.queue, 1, axis=1) > 1e-6) | (flow.capacity <= 0)
+            stops = (flow.arrivals * waiting).sum(axis=1) / np.maximum(node.expected, 1e-9)
+            incremental = np.array(
+                [
+                    incremental_delay_s(
+                        float(x[index]),
+                        float(capacity_pcuph[index])
+                        if total[index] > 0
+                        else service.group.demand_pcuph / 20.0,
+                        self.problem.period_h,
+                        upstream=self._filtering(name, service, saturation),
+                    )
+                    for index, service in enumerate(node.services)
+                ]
+            )
+            for index, service in enumerate(node.services):
+                for movement in service.group.movements:
+                    saturation[movement] = float(x[index])
+            peak = flow.queue.max(axis=1) if len(node.services) else np.zeros(0)
+            result[name] = (uniform, incremental, stops, x, peak)
+        return result
+
+    def _filtering(self, junction: str, service: Service, saturation: Mapping[str, float]) -> float:
+        """HCM filtering factor of a group from the load of what feeds it."""
+        fed, weighted = 0.0, 0.0
+        for i in self._incoming[junction]:
+            link = self.links[i]
+            if link.approach == service.group.approach:
+                for flow in link.feeds:
+                    fed += flow.pcuph
+                    weighted += flow.pcuph * saturation.get(flow.movement, 0.0)
+        return upstream_filtering(weighted / fed) if fed > 0 else 1.0
+
+    def cost(self, timings: Mapping[str, Timing]) -> float:
+        """Vehicle seconds of delay and of weighted stops per hour."""
+        stop_s = self.problem.weights.stop_s
+        return float(
+            sum(
+                (
+                    (uniform + incremental + stop_s * stops) * self.node(name, timings[name]).vph
+                ).sum()
+                for name, (uniform, incremental, stops, _, _) in self._figures(timings).items()
+            )
+        )
+
+
+def _received(served: Sequence[Service], approach: str) -> Array:
+    """Part of an approach's arrivals that each group gets, by demand."""
+    own = np.array([s.group.demand_pcuph if s.group.approach == approach else 0.0 for s in served])
+    total = float(own.sum())
+    return own / total if total > 0 else own
+
+
+def _order(junctions: Sequence[str], links: Sequence[Link]) -> tuple[tuple[str, ...], bool]:
+    """Junctions upstream first, and whether that order exists (no loop)."""
+    remaining = sorted(set(junctions))
+    placed: list[str] = []
+    acyclic = True
+    while remaining:
+        ready = [
+            junction
+            for junction in remaining
+            if not any(
+                link.downstream == junction and link.upstream in remaining
+                for link in links
+                if link.upstream != junction
+            )
+        ]
+        if not ready:
+            acyclic = False
+            ready = [remaining[0]]
+        placed += ready
+        remaining = [junction for junction in remaining if junction not in ready]
+    return tuple(placed), acyclic

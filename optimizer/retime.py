@@ -1,0 +1,475 @@
+"""Retiming: from counts to a fixed-time plan that keeps every rule of the envelope."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import lcm
+from typing import Literal
+
+from models.errors import BadInput
+from models.plan import Plan
+from models.safety import check_plan
+from optimizer.bands import solve_bands
+from optimizer.corridor import OffsetResult, components, solve_offsets
+from optimizer.platoon import PlatoonModel, Timing
+from optimizer.polish import polish
+from optimizer.problem import RetimingProblem
+from optimizer.splits import (
+    Infeasible,
+    Splits,
+    clash,
+    green_rules,
+    smallest_cycle_ds,
+    solve_splits,
+    split_step_ds,
+)
+from optimizer.stages import StageSet, build_plan
+from optimizer.webster import webster_splits
+
+Method = Literal["cpsat", "webster", "maxband"]
+METHODS: tuple[Method, ...] = ("cpsat", "webster", "maxband")
+Evaluate = Callable[[Plan], float]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+__all__ = [
+    "METHODS",
+    "Binding",
+    "Evaluate",
+    "Infeasible",
+    "MovementPrediction",
+    "RetimingResult",
+    "candidates",
+    "choose",
+    "retime",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MovementPrediction:
+    """What the model expects of one movement; delay and stops are per vehicle."""
+
+    junction: str
+    movement: str
+    demand_vph: float
+    degree_of_saturation: float
+    delay_s: float
+    stops: float
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A rule of the envelope that the plan meets with nothing to spare."""
+
+    junction: str
+    rule: str
+    limit_ds: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetimingResult:
+    """A plan with what is expected of it and why it is as it is.
+
+    ``cost`` is what was minimized: seconds of delay and weighted stops of all vehicles in an
+    hour, by the platoon model. ``gap`` is the proven relative gap of the offset program for the
+    platoons as they leave each signal; ``status`` the solver's word. ``overloaded`` names the
+    movements whose demand is above what any share of the cycle given to them carries.
+    ``seconds`` is wall-clock time and no part of equality.
+    """
+
+    plan: Plan
+    method: str
+    cycle_ds: Mapping[str, int]
+    stage_sets: Mapping[str, str]
+    delay_s: float
+    stops: float
+    cost: float
+    movements: tuple[MovementPrediction, ...]
+    binding: tuple[Binding, ...]
+    overloaded: tuple[str, ...]
+    status: str
+    gap: float
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def note(self) -> str:
+        """One line on what the plan cannot do; empty when demand fits."""
+        if not self.overloaded:
+            return ""
+        worst = max(self.movements, key=lambda item: item.degree_of_saturation)
+        return (
+            f"demand is above capacity on {len(self.overloaded)} movement(s), worst "
+            f"{worst.movement} at {worst.degree_of_saturation:.2f} of capacity; the plan keeps "
+            "the overload as small as it can"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A solution of one connected part of the network."""
+
+    parts: tuple[tuple[PlatoonModel, Mapping[str, Timing]], ...]
+    cost: float
+    status: str
+    gap: float
+
+    @property
+    def order(self) -> tuple[float, int]:
+        """Key by which options are ranked: cost, then the shorter cycle."""
+        return self.cost, self.parts[0][0].cycle_ds
+
+
+def retime(
+    problem: RetimingProblem,
+    *,
+    method: Method = "cpsat",
+    seed: int = 0,
+    time_limit_s: float = 20.0,
+    created: datetime = _EPOCH,
+) -> RetimingResult:
+    """The best plan that the method finds for the problem.
+
+    Args:
+        problem: The problem.
+        method: ``cpsat``, or a baseline: ``webster``, ``maxband``.
+        seed: Seed of the solver.
+        time_limit_s: Budget of work, about seconds on one core; counted in solver and model
+            steps, never by a clock, so the same limit gives the same plan everywhere.
+        created: Time that the plan carries.
+
+    Raises:
+        Infeasible: If no plan keeps the envelope; names the clash.
+        BadInput: If there is no such method.
+    """
+    return candidates(
+        problem, 1, method=method, seed=seed, time_limit_s=time_limit_s, created=created
+    )[0]
+
+
+def candidates(
+    problem: RetimingProblem,
+    k: int,
+    *,
+    method: Method = "cpsat",
+    seed: int = 0,
+    time_limit_s: float = 20.0,
+    created: datetime = _EPOCH,
+) -> tuple[RetimingResult, ...]:
+    """Up to ``k`` good and different plans, best by the model first.
+
+    They differ in cycle or stages, so that a simulation may choose where the model errs.
+
+    Raises:
+        Infeasible: If no plan keeps the envelope; names the clash.
+        BadInput: If there is no such method.
+    """
+    if method not in METHODS:
+        raise BadInput("method", "", f"{method!r} is not known; valid is {', '.join(METHODS)}")
+    started = time.perf_counter()
+    share = time_limit_s / len(problem.junctions)
+    pools = []
+    for names in components(problem):
+        budget = share * len(names)
+        if method == "webster":
+            pools.append(_webster(problem, names))
+        else:
+            pools.append(_pool(problem, names, method, k, seed, budget))
+    results = []
+    for rank in range(max(len(pool) for pool in pools)):
+        chosen = [pool[min(rank, len(pool) - 1)] for pool in pools]
+        results.append(_result(problem, chosen, method, created, started))
+    return tuple(results[: max(1, k)])
+
+
+def choose(
+    options: Sequence[RetimingResult], evaluate: Evaluate
+) -> tuple[RetimingResult, tuple[float, ...]]:
+    """The option with the lowest figure of an outside judge, such as simulated delay.
+
+    Returns the option and every figure in the options' order. The first wins a draw.
+
+    Raises:
+        ValueError: If there is no option.
+    """
+    figures = tuple(evaluate(option.plan) for option in options)
+    best = min(range(len(figures)), key=figures.__getitem__)
+    return options[best], figures
+
+
+def _cycles(problem: RetimingProblem, names: Sequence[str]) -> tuple[list[int], dict[str, int]]:
+    """Cycle lengths to try for junctions that share one, and each junction's shortest.
+
+    Raises:
+        Infeasible: If some junction's minimums do not fit any allowed cycle.
+    """
+    step = problem.cycle_step_ds
+    smallest: dict[str, int] = {}
+    for name in names:
+        part = problem.junction(name)
+        step = lcm(step, split_step_ds(part))
+        fits: list[int] = []
+        reason: Infeasible | None = None
+        for stages in part.stage_sets:
+            try:
+                fits.append(smallest_cycle_ds(part, stages))
+            except Infeasible as error:
+                reason = reason or error
+        if not fits:
+            assert reason is not None
+            raise reason
+        smallest[name] = min(fits)
+    envelopes = [problem.junction(name).junction.envelope for name in names]
+    low = max(0, *smallest.values(), *(envelope.min_cycle_ds for envelope in envelopes))
+    # The problem's range is a preference; the envelope's is the law.
+    ceiling = min(envelope.max_cycle_ds for envelope in envelopes)
+    top = min(ceiling, max(problem.max_cycle_ds, low))
+    low = max(low, min(problem.min_cycle_ds, top))
+    cycles = list(range(-(-low // step) * step, top + 1, step))
+    if not cycles:
+        grain = lcm(*(split_step_ds(problem.junction(name)) for name in names))
+        first = -(-low // grain) * grain
+        cycles = [first] if first <= top else []
+    if not cycles:
+        worst = max(names, key=lambda name: smallest[name])
+        part = problem.junction(worst)
+        raise Infeasible(worst, clash(part, part.stage_sets[0], top))
+    return cycles, smallest
+
+
+def _pool(
+    problem: RetimingProblem,
+    names: Sequence[str],
+    method: Method,
+    k: int,
+    seed: int,
+    budget: float,
+) -> list[_Option]:
+    cycles, _ = _cycles(problem, names)
+    linked = any(link.upstream in names for link in problem.links)
+    rough: list[tuple[float, int, dict[str, Splits]]] = []
+    promising = _promising(problem, names, cycles, seed, 2 if linked else max(3, k))
+    for cycle_ds in cycles:
+        for chosen in _best_splits(problem, promising, cycle_ds, seed, 1 if linked else k):
+            rough.append((sum(splits.cost for splits in chosen.values()), cycle_ds, chosen))
+    if not rough:
+        part = problem.junction(names[0])
+        raise Infeasible(part.id, clash(part, part.stage_sets[0], cycles[-1]))
+    rough.sort(key=lambda item: (item[0], item[1]))
+    kept = rough[: max(8, 2 * k)]
+    options = []
+    for _, cycle_ds, chosen in kept:
+        model = PlatoonModel(problem, names, cycle_ds)
+        timings = {
+            name: Timing(splits.stages, splits.greens_ds, 0) for name, splits in chosen.items()
+        }
+        offsets = (
+            solve_bands(model, timings, seed=seed)
+            if method == "maxband"
+            else solve_offsets(model, timings, seed=seed, time_limit=max(0.5, budget / 10))
+            if linked
+            else OffsetResult(dict(timings), 0.0, 0.0, _worst_status(chosen))
+        )
+        options.append(
+            _Option(
+                ((model, offsets.timings),),
+                model.cost(offsets.timings),
+                offsets.status,
+                offsets.gap,
+            )
+        )
+    options.sort(key=lambda option: option.order)
+    if method == "maxband":
+        return options[:k]
+    # An evaluation of the model takes about 0.15 ms per lane group.
+    groups = sum(len(problem.junction(name).groups) for name in names)
+    finalists = options[: max(3, k + 2)]
+    evaluations = max(60, int(budget / (0.00015 * groups) / len(finalists)))
+    refined = []
+    for option in finalists:
+        model, found = option.parts[0]
+        timings, cost = polish(model, found, evaluations=evaluations)
+        refined.append(_Option(((model, timings),), cost, option.status, option.gap))
+    refined.sort(key=lambda option: option.order)
+    return refined[:k]
+
+
+def _worst_status(chosen: Mapping[str, Splits]) -> str:
+    statuses = {splits.status for splits in chosen.values()}
+    return "FEASIBLE" if "FEASIBLE" in statuses else "OPTIMAL"
+
+
+def _promising(
+    problem: RetimingProblem,
+    names: Sequence[str],
+    cycles: Sequence[int],
+    seed: int,
+    count: int,
+) -> dict[str, tuple[StageSet, ...]]:
+    """The ``count`` stage sets of each junction that do best at three cycle lengths.
+
+    The set in force is always among them.
+    """
+    probes = sorted({cycles[(len(cycles) - 1) * part // 4] for part in (1, 2, 3)} | {cycles[-1]})
+    kept = {}
+    for name in names:
+        part = problem.junction(name)
+        best: list[tuple[float, int]] = []
+        for index, stages in enumerate(part.stage_sets):
+            if len(part.stage_sets) <= count:
+                best.append((0.0, index))
+                continue
+            costs = [
+                splits.cost
+                for cycle_ds in probes
+                if (splits := solve_splits(problem, part, stages, cycle_ds, seed=seed))
+            ]
+            best.append((min(costs, default=float("inf")), index))
+        chosen = {index for _, index in sorted(best)[:count]} | {0}
+        kept[name] = tuple(part.stage_sets[index] for index in sorted(chosen))
+    return kept
+
+
+def _best_splits(
+    problem: RetimingProblem,
+    stage_sets: Mapping[str, Sequence[StageSet]],
+    cycle_ds: int,
+    seed: int,
+    count: int,
+) -> list[dict[str, Splits]]:
+    """For each rank up to ``count``, every junction's splits with that rank's stage set."""
+    ranked: dict[str, list[Splits]] = {}
+    for name, sets in stage_sets.items():
+        part = problem.junction(name)
+        found = []
+        for stages in sets:
+            splits = solve_splits(problem, part, stages, cycle_ds, seed=seed)
+            if splits is not None:
+                found.append(splits)
+        if not found:
+            return []
+        ranked[name] = sorted(found, key=lambda splits: splits.cost)
+    depth = min(count, max(len(found) for found in ranked.values()))
+    return [
+        {name: found[min(rank, len(found) - 1)] for name, found in ranked.items()}
+        for rank in range(depth)
+    ]
+
+
+def _webster(problem: RetimingProblem, names: Sequence[str]) -> list[_Option]:
+    """Each junction by itself, with its own cycle and no offset."""
+    _, smallest = _cycles(problem, names)
+    parts = []
+    for name in names:
+        part = problem.junction(name)
+        shortest = max(
+            smallest_cycle_ds(part, part.stage_sets[0]),
+            part.junction.envelope.min_cycle_ds,
+            smallest[name],
+        )
+        splits = webster_splits(problem, part, shortest)
+        model = PlatoonModel(problem, (name,), splits.cycle_ds)
+        parts.append((model, {name: Timing(splits.stages, splits.greens_ds, 0)}))
+    cost = sum(model.cost(timings) for model, timings in parts)
+    return [_Option(tuple(parts), cost, "WEBSTER", 0.0)]
+
+
+def _result(
+    problem: RetimingProblem,
+    chosen: Sequence[_Option],
+    method: Method,
+    created: datetime,
+    started: float,
+) -> RetimingResult:
+    junction_plans = []
+    movements: list[MovementPrediction] = []
+    binding: list[Binding] = []
+    stage_names: dict[str, str] = {}
+    for model, timings in (pair for option in chosen for pair in option.parts):
+        for name, timing in timings.items():
+            part = problem.junction(name)
+            junction_plans.append(
+                build_plan(part.junction, timing.stages, timing.greens_ds, timing.offset_ds)
+            )
+            stage_names[name] = timing.stages.name
+            binding += _binding(problem, name, timing, model.cycle_ds)
+        movements += _predictions(model, timings)
+    junction_plans.sort(key=lambda plan: plan.junction)
+    plan = Plan(problem.site, tuple(junction_plans), created, f"xanh retime --method {method}")
+    breaches = check_plan(plan, {part.id: part.junction for part in problem.junctions})
+    if breaches:
+        raise Infeasible(breaches[0].junction, breaches[0].message)
+    vehicles = sum(item.demand_vph for item in movements)
+    gaps = [option.gap for option in chosen]
+    statuses = {option.status for option in chosen}
+    return RetimingResult(
+        plan=plan,
+        method=method,
+        cycle_ds={item.junction: item.cycle_ds for item in junction_plans},
+        stage_sets=stage_names,
+        delay_s=_mean(movements, "delay_s", vehicles),
+        stops=_mean(movements, "stops", vehicles),
+        cost=sum(option.cost for option in chosen),
+        movements=tuple(sorted(movements, key=lambda item: (item.junction, item.movement))),
+        binding=tuple(binding),
+        overloaded=tuple(
+            sorted(item.movement for item in movements if item.degree_of_saturation > 1.0)
+        ),
+        status=statuses.pop() if len(statuses) == 1 else "FEASIBLE",
+        gap=max(gaps, default=0.0),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _mean(movements: Sequence[MovementPrediction], name: str, vehicles: float) -> float:
+    total: float = sum(getattr(item, name) * item.demand_vph for item in movements)
+    return total / vehicles if vehicles > 0 else 0.0
+
+
+def _predictions(model: PlatoonModel, timings: Mapping[str, Timing]) -> list[MovementPrediction]:
+    """Groups' figures as figures of movements, weighted by the flow in each group."""
+    figures = {(item.junction, item.group): item for item in model.evaluate(timings)}
+    result = []
+    for name in sorted(timings):
+        part = model.part(name)
+        for movement in part.junction.movements:
+            uses = [
+                (flow.vph, figures[name, group.id])
+                for group in part.groups
+                if (name, group.id) in figures
+                for lane in group.lanes
+                for flow in lane.flows
+                if flow.movement == movement.id
+            ]
+            vehicles = sum(vph for vph, _ in uses)
+            if vehicles <= 0:
+                continue
+            result.append(
+                MovementPrediction(
+                    junction=name,
+                    movement=movement.id,
+                    demand_vph=vehicles,
+                    degree_of_saturation=max(item.degree_of_saturation for _, item in uses),
+                    delay_s=sum(vph * item.delay_s for vph, item in uses) / vehicles,
+                    stops=sum(vph * item.stops for vph, item in uses) / vehicles,
+                )
+            )
+    return result
+
+
+def _binding(problem: RetimingProblem, name: str, timing: Timing, cycle_ds: int) -> list[Binding]:
+    part = problem.junction(name)
+    step = split_step_ds(part)
+    found: dict[str, Binding] = {}
+    for rule in green_rules(part, timing.stages, cycle_ds):
+        value = sum(timing.greens_ds[i] for i in rule.stages) + rule.constant_ds
+        if rule.low_ds > 0 and value - rule.low_ds < step:
+            found[rule.what] = Binding(name, f"{rule.what} at its minimum", rule.low_ds)
+        elif rule.high_ds is not None and rule.high_ds - value < step:
+            found[rule.what] = Binding(name, f"{rule.what} at its maximum", rule.high_ds)
+    envelope = part.junction.envelope
+    for what, limit in (("shortest", envelope.min_cycle_ds), ("longest", envelope.max_cycle_ds)):
+        if cycle_ds == limit:
+            found[what] = Binding(name, f"cycle is the {what} allowed", limit)
+    return list(found.values())

@@ -1,0 +1,191 @@
+"""Retiming of small problems with known answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from retiming_problems import USUAL, crossroads, northbound_link, problem, two_stages
+
+from models.errors import BadInput
+from models.junction import SafetyEnvelope
+from models.plan import Plan
+from models.safety import check_plan
+from optimizer.platoon import PlatoonModel, Timing, dispersion_kernel, periodic_queue
+from optimizer.problem import RetimingProblem
+from optimizer.retime import Infeasible, candidates, choose, retime
+from optimizer.splits import solve_splits
+from optimizer.stages import stage_sets
+
+
+def test_the_busier_street_gets_the_longer_green():
+    result = retime(problem([crossroads("A")], {"A": USUAL}), time_limit_s=2)
+    plan = result.plan.junction("A")
+    green = {i: s.green_ds for s in plan.stages for i in s.green if i not in s.permissive}
+    assert green["A:nin>nout"] > green["A:ein>eout"]
+
+
+def test_uniform_arrivals_reproduce_hcm_uniform_delay():
+    """The platoon model without platoons is d1: C = 90, effective green 40, X = 0.71."""
+    part = problem([crossroads("A")], {"A": {"n through": 600}})
+    solved = part.junctions[0]
+    stages = solved.stage_sets[0]
+    model = PlatoonModel(part, ("A",), 900)
+    timing = Timing(stages, (400, 400), 0)
+    figures = next(f for f in model.evaluate({"A": timing}) if f.demand_vph > 0)
+    ratio, x = 40 / 90, figures.degree_of_saturation
+    assert x == pytest.approx(600 / (1900 * ratio), rel=0.01)
+    assert figures.uniform_s == pytest.approx(
+        0.5 * 90 * (1 - ratio) ** 2 / (1 - x * ratio), rel=0.03
+    )
+
+
+def test_splits_are_optimal_against_enumeration():
+    body = problem([crossroads("A")], {"A": USUAL})
+    part = body.junctions[0]
+    found = solve_splits(body, part, part.stage_sets[0], 800)
+    assert found is not None
+    from optimizer.capacity import services
+    from optimizer.splits import group_cost
+
+    clears = [50, 50]
+    served = services(part, part.stage_sets[0], [g / 10 for g in found.greens_ds])
+    costs = {}
+    for first in range(70, 531, 10):
+        greens = (first, 700 - first)
+        if greens[1] < 170:
+            continue
+        costs[greens] = sum(
+            group_cost(s, s.effective_green_s(greens, clears), 80.0, body.period_h) for s in served
+        )
+    best = min(costs.values())
+    assert costs[found.greens_ds] == pytest.approx(best, rel=0.01)
+
+
+def test_offset_follows_the_travel_time():
+    """One-way flow between two signals: the second turns green as the platoon comes."""
+    one_way = {"n through": 700, "e through": 200}
+    body = problem(
+        [crossroads("A"), crossroads("B")],
+        {"A": one_way, "B": one_way},
+        [northbound_link("A", "B", 300.0)],
+    )
+    result = retime(body, time_limit_s=4)
+    alone = retime(replace(body, links=()), time_limit_s=4)
+
+    def of(which, movement):
+        return next(m.delay_s for m in which.movements if m.movement == movement)
+
+    assert of(result, "B:nin>nout") < 0.6 * of(alone, "B:nin>nout")
+    assert result.cycle_ds["A"] == result.cycle_ds["B"]
+    assert result.status == "OPTIMAL"
+    assert result.gap <= 1e-6
+
+
+def test_same_problem_and_seed_give_the_same_plan():
+    body = problem([crossroads("A")], {"A": USUAL})
+    first, second = (retime(body, seed=3, time_limit_s=2) for _ in range(2))
+    assert first.plan.digest == second.plan.digest
+    assert first == second
+
+
+@pytest.mark.parametrize("method", ["cpsat", "webster", "maxband"])
+def test_every_method_keeps_the_rulebook(method):
+    junctions = [crossroads("A"), crossroads("B")]
+    body = problem(junctions, {"A": USUAL, "B": USUAL}, [northbound_link("A", "B")])
+    result = retime(body, method=method, time_limit_s=3)
+    assert check_plan(result.plan, {j.id: j for j in junctions}) == ()
+
+
+def test_unknown_method_is_bad_input():
+    with pytest.raises(BadInput, match="cpsat, webster, maxband"):
+        retime(problem([crossroads("A")], {"A": USUAL}), method="magic")  # type: ignore[arg-type]
+
+
+def test_clash_names_what_does_not_fit():
+    envelope = SafetyEnvelope(min_green_ds=400, max_cycle_ds=600, ped_clearance_ds={":A_c0": 100})
+    junction = crossroads("A", envelope)
+    body = problem([crossroads("A")], {"A": USUAL})
+    body = replace(body, junctions=(replace(body.junctions[0], junction=junction),))
+    with pytest.raises(Infeasible, match=r"junction A.*needs 40 s.*needs 40 s.*60 s"):
+        retime(body)
+
+
+def test_overload_is_said_and_still_served():
+    heavy = {key: 3 * value for key, value in USUAL.items()}
+    result = retime(problem([crossroads("A")], {"A": heavy}), time_limit_s=2)
+    assert result.overloaded
+    assert "above capacity" in result.note
+    assert check_plan(result.plan, {"A": crossroads("A")}) == ()
+
+
+def test_no_demand_still_gives_a_plan():
+    result = retime(problem([crossroads("A")], {"A": {"n through": 1}}), time_limit_s=1)
+    assert check_plan(result.plan, {"A": crossroads("A")}) == ()
+
+
+def test_candidates_differ_and_an_outside_judge_chooses():
+    body = problem([crossroads("A")], {"A": USUAL})
+    options = candidates(body, 3, time_limit_s=3)
+    digests = [option.plan.digest for option in options]
+    assert len(set(digests)) == 3
+    chosen, figures = choose(options, lambda plan: -float(digests.index(plan.digest)))
+    assert chosen is options[2]
+    assert figures == (0.0, -1.0, -2.0)
+
+
+def test_alternatives_keep_protected_turns_protected():
+    junction = crossroads("A")
+    sets = stage_sets(junction, two_stages(junction))
+    assert sets[0].name == "in force"
+    assert len(sets) > 1
+    for stages in sets:
+        served = {i for stage in stages.stages for i in stage.green}
+        assert served == junction.signal_ids
+
+
+def test_problem_round_trips():
+    body = problem(
+        [crossroads("A"), crossroads("B")],
+        {"A": USUAL, "B": USUAL},
+        [northbound_link("A", "B")],
+    )
+    text = json.dumps(body.to_dict())
+    again = RetimingProblem.from_dict(json.loads(text))
+    assert again == body
+    assert again.digest == body.digest
+
+
+def test_binding_rules_are_named():
+    result = retime(
+        problem([crossroads("A")], {"A": {"n through": 900, "e through": 1}}), time_limit_s=2
+    )
+    assert any("at its minimum" in item.rule for item in result.binding)
+
+
+def test_queue_conserves_vehicles():
+    rng = np.random.default_rng(1)
+    arrivals = rng.uniform(0, 1, (5, 60))
+    capacity = np.zeros(60)
+    capacity[20:] = 2.0
+    queue, departures = periodic_queue(arrivals, capacity[None, :].repeat(5, axis=0))
+    np.testing.assert_allclose(departures.sum(axis=1), arrivals.sum(axis=1))
+    assert (departures <= 2.0 + 1e-9).all()
+    assert (queue >= 0).all()
+
+
+def test_dispersion_keeps_vehicles_and_travel_time():
+    kernel = dispersion_kernel(30.0, 100, 1.0)
+    assert kernel.sum() == pytest.approx(1.0)
+    # Nothing arrives before 0.8 of the mean travel time.
+    assert kernel[:24].max() < kernel[24:].max() * 0.1
+
+
+def test_plan_file_of_result_is_whole():
+    result = retime(problem([crossroads("A")], {"A": USUAL}), time_limit_s=1)
+    assert isinstance(result.plan, Plan)
+    assert {m.movement for m in result.movements} == {
+        f"A:{m}" for m in ("nin>nout", "sin>sout", "ein>eout", "win>wout", "nin>wout", "ein>nout")
+    }
