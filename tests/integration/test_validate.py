@@ -1,0 +1,226 @@
+"""Two plans of a small corridor through SUMO, to a verdict and its report."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from models.counts import CountRow
+from models.errors import BadInput, XanhError
+from models.plan import JunctionPlan, Plan, Stage
+from models.site import SimulationOptions, Site
+from models.validation import ValidationReport, Verdict
+from simulation.network import read_junctions
+from simulation.report import report_html, write_report
+from simulation.runner import SUMO_BINARY, simulate, site_job, sumo_environment, sweep
+from simulation.validate import scenario_digest, validate
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+SPACING_M = 300
+JUNCTIONS = ("J1", "J2", "J3")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Three signals along a street eastward, each crossed by a street northward."""
+    folder = tmp_path_factory.mktemp("three")
+    nodes = [("W", 0, 0, "priority"), ("E", 4 * SPACING_M, 0, "priority")]
+    edges = []
+    street = ["W", *JUNCTIONS, "E"]
+    for index, (one, other) in enumerate(itertools.pairwise(street)):
+        edges.append((f"e{index}", one, other))
+    for number, name in enumerate(JUNCTIONS, start=1):
+        nodes.append((name, number * SPACING_M, 0, "traffic_light"))
+        nodes.append((f"S{number}", number * SPACING_M, -SPACING_M, "priority"))
+        nodes.append((f"N{number}", number * SPACING_M, SPACING_M, "priority"))
+        edges += [(f"n{number}a", f"S{number}", name), (f"n{number}b", name, f"N{number}")]
+    (folder / "a.nod.xml").write_text(
+        "<nodes>"
+        + "".join(f'<node id="{i}" x="{x}" y="{y}" type="{k}"/>' for i, x, y, k in nodes)
+        + "</nodes>"
+    )
+    (folder / "a.edg.xml").write_text(
+        "<edges>"
+        + "".join(
+            f'<edge id="{i}" from="{a}" to="{b}" numLanes="1" speed="13.89"/>' for i, a, b in edges
+        )
+        + "</edges>"
+    )
+    subprocess.run(
+        [
+            str(SUMO_BINARY.with_name("netconvert")),
+            *("--node-files", str(folder / "a.nod.xml"), "--edge-files", str(folder / "a.edg.xml")),
+            *("--output-file", str(folder / "network.net.xml")),
+        ],
+        env=sumo_environment(),
+        check=True,
+        capture_output=True,
+    )
+    return Site(
+        id="three",
+        name="<Three> & one",
+        folder=folder,
+        junctions=read_junctions(folder / "network.net.xml"),
+        network=folder / "network.net.xml",
+        simulation=SimulationOptions(end_s=900, warm_up_s=120),
+    )
+
+
+@pytest.fixture(scope="module")
+def counts(site: Site) -> tuple[CountRow, ...]:
+    hour = timedelta(hours=1)
+    flows = {"through": 420, "cross": 180, "turn": 24}
+    rows = []
+    for name, junction in site.junctions.items():
+        for movement in junction.movements:
+            along = movement.from_edge.startswith("e")
+            straight = along == movement.to_edge.startswith("e")
+            kind = ("through" if along else "cross") if straight else "turn"
+            rows.append(CountRow(name, movement.id, "car", NOW, NOW + hour, flows[kind]))
+    return tuple(rows)
+
+
+def plan(site: Site, along_s: int, offsets_s: tuple[int, int, int] = (0, 0, 0)) -> Plan:
+    """Two stages in 60 s at each junction: the street, then the crossing street."""
+    junctions = []
+    for (name, junction), offset_s in zip(site.junctions.items(), offsets_s, strict=True):
+        stages = []
+        for stage, letter, green_s in (("along", "e", along_s), ("cross", "n", 50 - along_s)):
+            green = tuple(m.id for m in junction.movements if m.from_edge.startswith(letter))
+            stages.append(Stage(stage, green, green_s * 10, 30, 20))
+        junctions.append(JunctionPlan(name, 600, offset_s * 10, tuple(stages)))
+    return Plan(site.id, tuple(junctions), NOW, "test")
+
+
+@pytest.fixture(scope="module")
+def bad(site: Site) -> Plan:
+    return plan(site, 20, (0, 40, 20))
+
+
+@pytest.fixture(scope="module")
+def wave(site: Site) -> Plan:
+    """A wave at about 12.5 m/s."""
+    return plan(site, 30, (0, 24, 48))
+
+
+@pytest.fixture(scope="module")
+def report(site: Site, counts: tuple[CountRow, ...], bad: Plan, wave: Plan) -> ValidationReport:
+    seen: list[tuple[int, int]] = []
+    result = validate(
+        site, wave, bad, counts, now=NOW, progress=lambda done, of: seen.append((done, of))
+    )
+    assert seen == [(done, 10) for done in range(1, 11)]
+    return result
+
+
+def test_a_green_wave_passes_and_the_way_back_fails(
+    report: ValidationReport, site: Site, counts: tuple[CountRow, ...], bad: Plan, wave: Plan
+) -> None:
+    assert report.verdict is Verdict.PASS, report.reason
+    assert report.change["delay_s"].ci95_pct[1] < -20
+    assert report.seeds == (1, 2, 3, 4, 5)
+    assert (report.plan_digest, report.baseline_digest) == (wave.digest, bad.digest)
+    assert report.expires - report.created == timedelta(hours=24)
+    assert report.worst_movement is not None
+    assert len(report.pair_delay_s) == 5
+    back = validate(site, bad, wave, counts, now=NOW)
+    assert back.verdict is Verdict.FAIL
+    assert back.change["delay_s"].ci95_pct[0] > 0
+    assert back.scenario_digest == report.scenario_digest
+    # The same seeds and demand: the same runs, only the roles are changed.
+    assert back.pair_delay_s == tuple((after, before) for before, after in report.pair_delay_s)
+
+
+def test_the_report_is_whole_and_reads_back(
+    report: ValidationReport, site: Site, bad: Plan, wave: Plan, tmp_path: Path
+) -> None:
+    write_report(report, site, wave, bad, tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+    body = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert ValidationReport.from_dict(body) == report
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "&lt;Three&gt; &amp; one" in page
+    assert "<Three>" not in page
+    assert report.plan_digest in page
+    assert 'data-figure="corridor-0-after"' in page
+    assert "://" not in page.replace(get_plotlyjs(), "")
+    vietnamese = report_html(report, site, wave, bad, language="vi")
+    assert '<html lang="vi">' in vietnamese
+    assert "Kiểm chứng" in vietnamese
+
+
+def test_a_candidate_that_breaks_a_rule_is_refused(
+    site: Site, counts: tuple[CountRow, ...], bad: Plan
+) -> None:
+    short = plan(site, 46)
+    with pytest.raises(BadInput, match=r"candidate plan: min_green: .*valid is at least 7 s"):
+        validate(site, short, bad, counts, now=NOW)
+
+
+def test_bad_questions_are_answered_in_one_line(
+    site: Site, counts: tuple[CountRow, ...], bad: Plan, wave: Plan
+) -> None:
+    with pytest.raises(BadInput, match="no network"):
+        validate(replace(site, network=None), wave, bad, counts, now=NOW)
+    with pytest.raises(BadInput, match="valid is 5 or more"):
+        validate(site, wave, bad, counts, now=NOW, pairs=4)
+    with pytest.raises(BadInput, match="no counts"):
+        validate(site, wave, bad, None, now=NOW)
+    part = Plan(site.id, bad.junctions[:2], NOW, "test")
+    with pytest.raises(BadInput, match="has no timing for 'J3'"):
+        validate(site, wave, part, counts, now=NOW)
+    with pytest.raises(BadInput, match="'elsewhere'"):
+        validate(site, Plan("elsewhere", wave.junctions, NOW, "test"), bad, counts, now=NOW)
+
+
+def test_the_scenario_digest_follows_demand_and_options(
+    site: Site, counts: tuple[CountRow, ...]
+) -> None:
+    first = scenario_digest(site, counts)
+    assert first == scenario_digest(site, tuple(reversed(counts)))
+    assert first != scenario_digest(site, (replace(counts[0], count=1), *counts[1:]))
+    longer = replace(site, simulation=replace(site.simulation, end_s=901))
+    assert first != scenario_digest(longer, counts)
+
+
+@pytest.fixture
+def demand(tmp_path: Path) -> Path:
+    path = tmp_path / "d.rou.xml"
+    path.write_text(
+        '<routes><flow id="f" begin="0" end="900" period="8"><route edges="e0 e1 e2 e3"/></flow>'
+        "</routes>"
+    )
+    return path
+
+
+def test_runs_repeat_and_a_given_executor_carries_them(
+    site: Site, wave: Plan, demand: Path
+) -> None:
+    jobs = [site_job(site, wave, [demand], seed=seed, name=f"run {seed}") for seed in (1, 2, 1)]
+    with ThreadPoolExecutor(1) as executor:
+        first, second, third = sweep(jobs, executor=executor)
+        assert not executor._shutdown  # it belongs to the caller
+    assert first.kpi == third.kpi
+    assert first.movements == third.movements
+    assert first.kpi != second.kpi
+    assert first.kpi.trips == 98  # one in 8 s from 120 to 900, the first at 120
+
+
+def test_a_failed_run_is_named_with_sumos_reason(site: Site, wave: Plan, tmp_path: Path) -> None:
+    broken = tmp_path / "b.rou.xml"
+    broken.write_text('<routes><trip id="t" depart="0" from="e0" to="nowhere"/></routes>')
+    job = site_job(site, wave, [broken], seed=1, name="pair 1 (seed 1), candidate")
+    with pytest.raises(
+        XanhError, match=r"simulation pair 1 \(seed 1\), candidate failed: .*nowhere"
+    ):
+        sweep([job, job])
+    with pytest.raises(XanhError, match="failed"):
+        simulate(job)
