@@ -34,12 +34,14 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class CountingSettings:
     """How a line is watched.
 
-    ``hysteresis_m`` is the band on either side that a front must have left; ``beyond_ends_m`` how
-    far outside its ends the line still counts; ``max_gap_s`` the longest time without a frame
-    that counts as watched.
+    ``hysteresis_m`` is the band on either side that a front must have left, ``min_travel_m`` how
+    far it must have come in all (a box that jumps in a queue does not travel);
+    ``beyond_ends_m`` how far outside its ends the line still counts; ``max_gap_s`` the longest
+    time without a frame that counts as watched.
     """
 
     hysteresis_m: float = 0.5
+    min_travel_m: float = 1.5
     beyond_ends_m: float = 1.5
     max_gap_s: float = 1.0
     interval_s: float = 900.0
@@ -84,6 +86,8 @@ class Crossing:
 class _Watch:
     """One track at one line: the side it is known to be on and where it may be crossing."""
 
+    least: float
+    most: float
     side: int = 0
     last: tuple[float, float, Point, Point, Point] | None = None
     candidate: tuple[float, int, Point, Point, Point] | None = None
@@ -103,8 +107,9 @@ class LineCounter:
         if track.id in self._done or not track.seen:
             return None
         band = self._settings.hysteresis_m
-        watch = self._watches.setdefault(track.id, _Watch())
         depth = self.line.depth_m(track.front, track.units_per_m)
+        watch = self._watches.setdefault(track.id, _Watch(depth, depth))
+        watch.least, watch.most = min(watch.least, depth), max(watch.most, depth)
         if watch.side == 0 and abs(depth) >= band:
             watch.side = 1 if depth > 0 else -1
         found = None
@@ -120,7 +125,9 @@ class LineCounter:
                     _between(contact, track.contact_px, share),
                     track.units_per_m,
                 )
-            if depth * watch.side <= -band and watch.candidate is not None:
+            travelled = depth - watch.least if watch.side < 0 else watch.most - depth
+            past = depth * watch.side <= -band and travelled >= self._settings.min_travel_m
+            if past and watch.candidate is not None:
                 found = self._crossing(track, watch)
         watch.last = (time_s, depth, track.front, track.contact_px, track.units_per_m)
         return found

@@ -59,6 +59,8 @@ def road_users(found: Detections, *, truthful: bool = False) -> Detections:
     scores, classes = found.scores[kept].astype(np.float64), classes[kept]
     parted = "person" in found.class_names
     if parted:
+        single = ~_groups(boxes, classes)
+        boxes, scores, classes = boxes[single], scores[single], classes[single]
         boxes, scores, classes = _fuse_riders(boxes, scores, classes)
     alive = np.ones(len(boxes), np.bool_)
     if not truthful:
@@ -69,6 +71,18 @@ def road_users(found: Detections, *, truthful: bool = False) -> Detections:
         classes[alive],
         VEHICLE_CLASSES,
     )
+
+
+def _groups(boxes: FloatArray, classes: IntArray) -> BoolArray:
+    """Which boxes of two-wheelers hold several: a dense queue looks like one thing from afar."""
+    machine = np.isin(classes, TWO_WHEELERS)
+    if machine.sum() < 3:
+        return np.zeros(len(boxes), np.bool_)
+    area = bx.areas(boxes)
+    within = (bx.covered(boxes, boxes) > 0.7) & (area[:, None] < 0.5 * area[None])
+    within &= machine[:, None] & machine[None]
+    result: BoolArray = machine & (within.sum(axis=0) >= 2)
+    return result
 
 
 def _fuse_riders(
@@ -93,6 +107,9 @@ def _fuse_riders(
         & (offset < 0.75 * width)
         & (foot < wheel + 0.35 * height)
         & (foot > wheel - 1.1 * height)
+        # A person beside a much smaller or larger machine sits on another one.
+        & ((person[:, 3] - person[:, 1])[:, None] < 2.0 * height)
+        & ((person[:, 3] - person[:, 1])[:, None] > 0.4 * height)
     )
     score = np.where(fits, inside - offset / np.maximum(width, 1.0), -np.inf)
     result_boxes, result_scores = boxes.copy(), scores.copy()

@@ -25,12 +25,15 @@ class RedLightRule:
     interpolation between frames and a signal log of limited resolution. ``continue_m``: the
     front must get this far past the line, still on red; one who stops on the pedestrian
     crossing did not run the light. ``within_s``: and must do so within this time of crossing,
-    else it is a creeping start, which is another kind.
+    else it is a creeping start, which is another kind. ``max_gap_s`` and ``max_speed_mps``: the
+    vehicle is seen all the way; a track that breaks or leaps may have changed vehicles.
     """
 
     min_red_s: float = 0.3
     continue_m: float = 5.0
     within_s: float = 8.0
+    max_gap_s: float = 1.0
+    max_speed_mps: float = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +104,31 @@ def red_light(
     into_s = signal.time_into_s(crossing_s)
     if into_s is None or into_s < rule.min_red_s:
         return None
+    before: TrajectoryPoint | None = None
     for point in points:
         if point.time_s < crossing_s:
+            before = point
             continue
-        if point.time_s > crossing_s + rule.within_s:
+        if point.time_s > crossing_s + rule.within_s or not _continuous(before, point, rule):
             return None
+        before = point
         if signal.state_at(point.time_s) is not SignalState.RED:
             return None
         if point.depth_m >= rule.continue_m:
             return RedLightFinding(crossing_s, into_s, point.time_s, point.depth_m)
     return None
+
+
+def _continuous(before: TrajectoryPoint | None, after: TrajectoryPoint, rule: RedLightRule) -> bool:
+    """Whether one vehicle can have made the way between two sightings, on the depth axis."""
+    if before is None:
+        return True
+    gap_s = after.time_s - before.time_s
+    # A standing vehicle adds a sighting a second only (detection.trajectory).
+    standing = abs(after.depth_m - before.depth_m) < 1.0
+    if gap_s > rule.max_gap_s and not standing:
+        return False
+    return abs(after.depth_m - before.depth_m) <= rule.max_speed_mps * gap_s + 1.0
 
 
 def wrong_way(

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from detection.boxes import covered, iou
+from detection.boxes import areas, covered, iou
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, Detections, Detector, Image
 from models.camera import CameraView
@@ -25,6 +25,7 @@ OVERLAP: Final = 0.25
 BORDER_PX: Final = 3
 SAME_IOU: Final = 0.5
 SAME_COVERED: Final = 0.75
+PART_AREA: Final = 0.35
 HEADROOM: Final = 0.2
 """Vehicles stand on the zone and rise above it by about this share of the picture's height."""
 
@@ -123,8 +124,11 @@ def _best_of_each(found: Detections) -> BoolArray:
     order = np.argsort(-found.scores, kind="stable")
     alive = np.ones(len(found), np.bool_)
     overlap = iou(found.boxes, found.boxes) > SAME_IOU
-    # A part of a vehicle that a tile shows large lies within the whole one's box.
-    overlap |= (covered(found.boxes, found.boxes) > SAME_COVERED).T
+    # A part of a vehicle that a tile shows large lies within the whole one's box; much smaller
+    # ones are other vehicles, whose group the other pass took for one.
+    area = areas(found.boxes)
+    alike = area[None] > PART_AREA * area[:, None]
+    overlap |= (covered(found.boxes, found.boxes) > SAME_COVERED).T & alike
     same_class = found.classes[:, None] == found.classes[None]
     for index in order:
         if alive[index]:

@@ -56,7 +56,12 @@ class TrackerSettings:
     """Spread of the unknown speed of a new track."""
     gate: float = 14.0
     """Largest squared Mahalanobis distance of a detection from a track."""
-    max_speed_mps: float = 28.0
+    max_speed_mps: float = 22.0
+    slack_m: float = 1.2
+    surprise_mps2: float = 8.0
+    """A settled track may be off its prediction by ``slack_m`` and what this does in the gap."""
+    max_size_ratio: float = 2.2
+    """A box that differs more in height from the last one is another vehicle."""
     max_ground_sigma_m: float = 5.0
     """Detections whose place on the ground is less certain (far away) are left out."""
     walking_mps: float = 3.5
@@ -178,17 +183,35 @@ class Tracker:
         det = np.maximum(a * c - b * b, 1e-9)
         dx, dy = delta[..., 0], delta[..., 1]
         distance2 = (c * dx * dx - 2 * b * dx * dy + a * dy * dy) / det
-        overlap = bx.iou(self._predicted_boxes(contact), found.box)
         # The log determinant lets a track that knows its place win over one that merely could.
         area = np.prod(t.units, axis=1)[:, None]
         mismatch = (t.votes @ _SMALL > 0.5 * t.votes.sum(axis=1))[:, None] != found.small[None]
-        cost = distance2 + np.log(det / (area * area)) + 5.0 * (1.0 - overlap) + 4.0 * mismatch
         assert self._time_s is not None
         gap_s = np.maximum(self._time_s - t.seen_s, 0.05)[:, None]
         metres = np.hypot(dx / t.units[:, :1], dy / t.units[:, 1:])
-        possible = (distance2 < s.gate) & (metres < 1.0 + s.max_speed_mps * gap_s)
+        settled = (t.hits >= 4)[:, None]
+        reach = np.where(
+            settled,
+            s.slack_m + s.surprise_mps2 / 2 * gap_s**2 + np.sqrt(found.spread_m2)[None],
+            s.slack_m + s.max_speed_mps * gap_s,
+        )
+        expected = self._predicted_boxes(contact)
+        overlap = bx.iou(expected, found.box)
+        possible = (distance2 < s.gate) & (metres < reach)
         # An occluded box has a wrong bottom edge but still lies on the predicted one.
         possible |= (overlap > 0.55) & (distance2 < 6 * s.gate)
+        tall = (expected[:, 3] - expected[:, 1])[:, None] / (found.box[:, 3] - found.box[:, 1])[
+            None
+        ]
+        ratio = np.abs(np.log(np.maximum(tall, 1e-3)))
+        possible &= ratio < np.log(s.max_size_ratio)
+        cost = (
+            distance2
+            + np.log(det / (area * area))
+            + 5.0 * (1.0 - overlap)
+            + 4.0 * mismatch
+            + 2.0 * ratio
+        )
         result: FloatArray = np.where(possible, cost, _NEVER)
         return result
 
@@ -374,6 +397,7 @@ class _Found:
     away: FloatArray
     units: FloatArray
     cut: BoolArray
+    spread_m2: FloatArray
 
     def __len__(self) -> int:
         return len(self.score)
@@ -400,12 +424,11 @@ class _Found:
         scaled = jacobian * np.stack([sigma_x, sigma_y], axis=1)[:, None, :]
         units = plane.units_per_m(height, HEIGHT_M[classes])
         noise = scaled @ np.swapaxes(scaled, 1, 2)
-        certain = np.trace(noise, axis1=1, axis2=2) < settings.max_ground_sigma_m**2 * np.prod(
-            units, axis=1
-        )
+        spread_m2 = np.trace(noise, axis1=1, axis2=2) / np.prod(units, axis=1)
+        certain = spread_m2 < settings.max_ground_sigma_m**2
         found = cls(
             box, score, classes, _SMALL[classes], contact_px, plane.to_plane(contact_px), noise,
-            plane.away(contact_px), units, cut_y,
+            plane.away(contact_px), units, cut_y, spread_m2,
         )  # fmt: skip
         return found if certain.all() else found.select(certain)
 
@@ -413,7 +436,7 @@ class _Found:
         return _Found(
             self.box[chosen], self.score[chosen], self.classes[chosen], self.small[chosen],
             self.contact_px[chosen], self.contact[chosen], self.noise[chosen], self.away[chosen],
-            self.units[chosen], self.cut[chosen],
+            self.units[chosen], self.cut[chosen], self.spread_m2[chosen],
         )  # fmt: skip
 
 
