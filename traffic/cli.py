@@ -120,11 +120,16 @@ def _need_network(site: Site, what: str) -> None:
 @site_app.command("check")
 def site_check(folder: Path) -> None:
     """Check a site folder: files, ids, values, the plan in force, counts."""
-    from traffic.sites import check_site
+    from traffic.sites import Level, check_site
 
     findings = check_site(folder)
+    errors = [finding.message for finding in findings if finding.level is Level.ERROR]
     for finding in findings:
-        _say(str(finding))
+        if finding.message not in errors[:1]:
+            _say(str(finding))
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        _fail(f"xanh: {errors[0]}{more}", 2)
     site = _load(folder)
     crossings = sum(len(junction.crossings) for junction in site.junctions.values())
     movements = sum(len(junction.movements) for junction in site.junctions.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 from models.counts import counts_from_csv
 from models.errors import BadInput
 from models.junction import Junction, Movement, SafetyEnvelope, Turn
-from models.safety import check_plan
+from models.safety import Rule, check_plan
 from models.site import DEFAULT_CLASSES, SimulationOptions, Site, StreetOptions, VehicleClass
 from models.units import seconds_to_ds
 from models.validation import AcceptancePolicy
@@ -368,6 +368,7 @@ def _check_plan_file(site: Site) -> list[Finding]:
             + (" (as found: compared against, never deployed)" if breach.junction in found else ""),
         )
         for breach in check_plan(plan, site.junctions)
+        if breach.rule is not Rule.DEPLOYABLE
     ]
 
 
