@@ -55,6 +55,7 @@ class Cause(StrEnum):
     DELAY_UNCLEAR = "delay_unclear"
     MOVEMENT_WORSE = "movement_worse"
     MOVEMENT_UNCLEAR = "movement_unclear"
+    FEW_PAIRS = "few_pairs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from simulation.metrics import MovementDelay
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
+ENOUGH_PAIRS = 5
 
 KpiPair = tuple[Kpi, Kpi]
 MovementPair = tuple[Mapping[str, MovementDelay], Mapping[str, MovementDelay]]
@@ -126,6 +127,7 @@ def judge(
     tested: Sequence[MovementTest],
     policy: AcceptancePolicy,
     *,
+    pairs: int,
     same_plan: bool = False,
 ) -> Judgement:
     """The verdict on a candidate.
@@ -134,7 +136,8 @@ def judge(
     and no movement is beyond the limits for movements. A movement is beyond them when its mean
     delay rises by more than both limits; it fails the plan when that stands after Holm's
     correction, and leaves it undecided when the movement's own test finds it worse but the
-    correction for many movements does not. One that no test finds worse counts as noise.
+    correction for many movements does not. One that no test finds worse counts as noise. Fewer
+    than ``ENOUGH_PAIRS`` never pass.
     """
     if same_plan:
         return Judgement(Verdict.FAIL, Cause.SAME_PLAN)
@@ -153,6 +156,8 @@ def judge(
         return Judgement(Verdict.UNDECIDED, Cause.DELAY_UNCLEAR)
     if maybe := [t.change for t in beyond if t.p_worse < SIGNIFICANCE]:
         return Judgement(Verdict.UNDECIDED, Cause.MOVEMENT_UNCLEAR, maybe[0])
+    if pairs < ENOUGH_PAIRS:
+        return Judgement(Verdict.UNDECIDED, Cause.FEW_PAIRS)
     return Judgement(Verdict.PASS, Cause.IMPROVED)
 
 

@@ -18,6 +18,7 @@ from models.site import Site
 from models.validation import ValidationReport
 from simulation.demand import write_demand
 from simulation.judge import (
+    ENOUGH_PAIRS,
     judge,
     kpi_changes,
     mean_kpi,
@@ -27,7 +28,8 @@ from simulation.judge import (
 from simulation.runner import SimulationJob, SimulationResult, site_job, sumo_version, sweep
 from simulation.wording import reason
 
-MIN_PAIRS = 5
+MIN_PAIRS = 2
+"""An interval needs two pairs; passing needs ``ENOUGH_PAIRS``."""
 
 
 def validate(
@@ -37,7 +39,7 @@ def validate(
     counts: Sequence[CountRow] | None,
     *,
     now: datetime,
-    pairs: int = MIN_PAIRS,
+    pairs: int = ENOUGH_PAIRS,
     workers: int = 2,
     first_seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -55,7 +57,7 @@ def validate(
         against: The plan to compare with, usually the one in force; may be taken as found.
         counts: Demand; None for the site's own routes.
         now: The present, timezone-aware; the report's ``created``.
-        pairs: Number of pairs, at least 5.
+        pairs: Number of pairs; with fewer than 5 no plan passes.
         workers: SUMO processes at a time.
         first_seed: Seed of the first pair; the others follow.
         progress: Called with (runs done, runs in all).
@@ -185,7 +187,11 @@ def _report(
         [(one.movements, other.movements) for one, other in paired], policy
     )
     judgement = judge(
-        changes["delay_s"], tested, policy, same_plan=candidate.digest == against.digest
+        changes["delay_s"],
+        tested,
+        policy,
+        pairs=len(paired),
+        same_plan=candidate.digest == against.digest,
     )
     baseline = mean_kpi([one.kpi for one, _ in paired])
     proposed = mean_kpi([other.kpi for _, other in paired])

@@ -13,6 +13,7 @@ from models.validation import (
     MovementChange,
     ValidationReport,
 )
+from simulation.judge import ENOUGH_PAIRS
 
 Language: TypeAlias = Literal["en", "vi"]
 LANGUAGES: tuple[Language, ...] = ("en", "vi")
@@ -45,6 +46,7 @@ _REASONS: Mapping[Language, Mapping[Cause, str]] = {
         + _RISE["en"]
         + ", and {pairs} pairs are too few to tell among {tested} movements (Holm at 5 %); more "
         "pairs may",
+        Cause.FEW_PAIRS: _DELAY["en"] + ", but to pass a plan needs at least {enough_pairs} pairs",
     },
     "vi": {
         Cause.IMPROVED: _DELAY["vi"]
@@ -63,6 +65,7 @@ _REASONS: Mapping[Language, Mapping[Cause, str]] = {
         + _RISE["vi"]
         + ", và {pairs} cặp là quá ít để kết luận giữa {tested} hướng đi (Holm ở mức 5 %); cần "
         "thêm cặp mô phỏng",
+        Cause.FEW_PAIRS: _DELAY["vi"] + ", nhưng để đạt cần ít nhất {enough_pairs} cặp",
     },
 }
 
@@ -98,6 +101,7 @@ def reason(
         "before": f"{baseline.delay_s:.1f}",
         "after": f"{candidate.delay_s:.1f}",
         "pairs": pairs,
+        "enough_pairs": ENOUGH_PAIRS,
         "tested": sum(movement.vehicles >= enough for movement in movements),
         "enough": f"{enough:g}",
         "limit": f"{policy.max_delay_change_pct:g}",

@@ -170,8 +170,8 @@ def test_bad_questions_are_answered_in_one_line(
 ) -> None:
     with pytest.raises(BadInput, match="no network"):
         validate(replace(site, network=None), wave, bad, counts, now=NOW)
-    with pytest.raises(BadInput, match="valid is 5 or more"):
-        validate(site, wave, bad, counts, now=NOW, pairs=4)
+    with pytest.raises(BadInput, match="valid is 2 or more"):
+        validate(site, wave, bad, counts, now=NOW, pairs=1)
     with pytest.raises(BadInput, match="no counts"):
         validate(site, wave, bad, None, now=NOW)
     part = Plan(site.id, bad.junctions[:2], NOW, "test")

@@ -61,7 +61,7 @@ def test_means_keep_whole_vehicles() -> None:
 
 
 def test_an_interval_below_the_limit_passes() -> None:
-    judgement = judge(BETTER, [result(30, 32, 0.01, True)], POLICY)
+    judgement = judge(BETTER, [result(30, 32, 0.01, True)], POLICY, pairs=5)
     assert (judgement.verdict, judgement.cause) == (Verdict.PASS, Cause.IMPROVED)
 
 
@@ -74,13 +74,13 @@ def test_an_interval_below_the_limit_passes() -> None:
     ],
 )
 def test_delay_decides(interval: tuple[float, float], verdict: Verdict, cause: Cause) -> None:
-    judgement = judge(Change(sum(interval) / 2, interval), [], POLICY)
+    judgement = judge(Change(sum(interval) / 2, interval), [], POLICY, pairs=5)
     assert (judgement.verdict, judgement.cause) == (verdict, cause)
 
 
 def test_the_sites_own_limit_holds() -> None:
     strict = replace(POLICY, max_delay_change_pct=-20.0)
-    assert judge(BETTER, [], strict).verdict is Verdict.UNDECIDED
+    assert judge(BETTER, [], strict, pairs=5).verdict is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,26 @@ def test_the_sites_own_limit_holds() -> None:
 def test_a_movement_counts_as_worse_only_when_significant(
     p: float, holm: bool, verdict: Verdict
 ) -> None:
-    judgement = judge(BETTER, [result(30, 60, p, holm)], POLICY)
+    judgement = judge(BETTER, [result(30, 60, p, holm)], POLICY, pairs=5)
     assert judgement.verdict is verdict
     assert (judgement.subject is None) == (verdict is Verdict.PASS)
 
 
 @pytest.mark.parametrize(("before", "after"), [(10, 29), (100, 125)])
 def test_both_limits_must_be_passed(before: float, after: float) -> None:
-    assert judge(BETTER, [result(before, after, 0.0, True)], POLICY).verdict is Verdict.PASS
+    assert (
+        judge(BETTER, [result(before, after, 0.0, True)], POLICY, pairs=5).verdict is Verdict.PASS
+    )
+
+
+def test_few_pairs_may_fail_but_never_pass() -> None:
+    few = judge(BETTER, [], POLICY, pairs=4)
+    assert (few.verdict, few.cause) == (Verdict.UNDECIDED, Cause.FEW_PAIRS)
+    assert judge(Change(2.0, (1.0, 3.0)), [], POLICY, pairs=4).verdict is Verdict.FAIL
 
 
 def test_the_same_plan_does_not_pass() -> None:
-    judgement = judge(Change(0.0, (0.0, 0.0)), [], POLICY, same_plan=True)
+    judgement = judge(Change(0.0, (0.0, 0.0)), [], POLICY, pairs=5, same_plan=True)
     assert (judgement.verdict, judgement.cause) == (Verdict.FAIL, Cause.SAME_PLAN)
 
 
