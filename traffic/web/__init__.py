@@ -1,0 +1,1 @@
+"""The console's pages: drawings, charts, words and templates."""

@@ -1,0 +1,247 @@
+"""What the pages of cases show: the list by deadline, and one case with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from models.signals import SignalState
+from models.violation import CaseStatus, RejectReason
+from traffic.auth import Permission, User
+from traffic.cases import TRANSITIONS, Case, CaseSummary
+from traffic.web.i18n import Words
+from traffic.web.names import Names
+from traffic.web.strip import Mark, StripRow, signal_strip_svg
+from traffic.web.text import dong, local_time, time_left
+
+NEAR = timedelta(days=2)
+FRAMES = (
+    ("before", "case.frame.before"),
+    ("at", "case.frame.line"),
+    ("inside", "case.frame.inside"),
+)
+CLIP = "clip.mp4"
+# Keys 1 to 9 and 0, in the order in which reviewers meet the reasons.
+REASONS: tuple[dict[str, str], ...] = tuple(
+    {"value": reason.value, "key": str((index + 1) % 10)}
+    for index, reason in enumerate(RejectReason)
+)
+_STEPS: Mapping[str, CaseStatus] = {
+    "accept": CaseStatus.ACCEPTED,
+    "reject": CaseStatus.REJECTED,
+    "escalate": CaseStatus.ESCALATED,
+    "confirm": CaseStatus.CONFIRMED,
+}
+
+
+def case_row(item: CaseSummary, now: datetime, names: Names, t: Words) -> dict[str, Any]:
+    """A case in the list."""
+    return {
+        "id": item.id,
+        "kind": item.kind.value,
+        "status": item.status.value,
+        "left": time_left(item.deadline_at, now, t),
+        "near": item.deadline_at - now < NEAR,
+        "deadline": local_time(item.deadline_at),
+        "when": local_time(item.occurred_at, seconds=True),
+        "place": names.junction(item.junction),
+        "vehicle": _class(item.vehicle_class, t),
+        "camera": item.camera,
+    }
+
+
+def frames_of(item: CaseSummary) -> list[str]:
+    """Paths of the frames that a case's page shows, for fetching them ahead."""
+    held = {entry.name for entry in item.evidence}
+    return [_href(item.id, f"{name}.jpg") for name, _ in FRAMES if f"{name}.jpg" in held]
+
+
+def _href(case_id: str, name: str) -> str:
+    return f"/api/v1/cases/{case_id}/evidence/{name}"
+
+
+def case_view(
+    case: Case,
+    recorded: Mapping[str, Any],
+    user: User,
+    now: datetime,
+    names: Names,
+    t: Words,
+) -> dict[str, Any]:
+    """Everything that a case's page shows; ``recorded`` is its ``case.json``."""
+    shown = {str(frame["name"]): frame for frame in recorded.get("frames", ())}
+    item = case.summary
+    violation = case.violation
+    held = {entry.name for entry in item.evidence}
+    movement = violation.get("movement")
+    allowed, why = allowed_steps(case, user, t)
+    return {
+        "case": {
+            **case_row(item, now, names, t),
+            "place": names.place(item.junction, movement),
+        },
+        "frames": [
+            {
+                "href": _href(item.id, f"{name}.jpg"),
+                "title": t(key),
+                "signal": _frame_signal(shown.get(name), violation, name, t),
+            }
+            for name, key in FRAMES
+            if f"{name}.jpg" in held
+        ],
+        "clip": _href(item.id, CLIP) if CLIP in held else "",
+        "strip": case_strip(violation, list(shown.values()), t),
+        "schematic": bool(recorded.get("schematic")),
+        "left": time_left(item.deadline_at, now, t),
+        "near": item.deadline_at - now < NEAR,
+        "deadline": local_time(item.deadline_at),
+        "facts": _facts(item, violation, names, t),
+        "law": _law(case, t),
+        "law_note": case.law_note.get(t.language, ""),
+        "history": [
+            {
+                "what": t("case_event." + event.action),
+                "by": event.by,
+                "when": local_time(event.at, seconds=True),
+                "comment": " · ".join(
+                    part
+                    for part in (
+                        t("reject." + event.reason.value) if event.reason else "",
+                        event.comment,
+                    )
+                    if part
+                ),
+            }
+            for event in reversed(case.events)
+        ],
+        "allowed": allowed,
+        "why": why,
+        "reasons": REASONS,
+    }
+
+
+def allowed_steps(case: Case, user: User, t: Words) -> tuple[list[str], str]:
+    """Steps that this person may take now, and why not more."""
+    status = case.summary.status
+    steps = [name for name, wanted in _STEPS.items() if wanted in TRANSITIONS[status]]
+    if not user.may(Permission.REVIEW_CASES):
+        return [], t("case.why_role")
+    if status in (CaseStatus.CONFIRMED, CaseStatus.REJECTED):
+        return [], t("case.why_closed")
+    if user.name == case.barred:
+        return [], t("case.why_own")
+    return steps, ""
+
+
+def case_strip(
+    violation: Mapping[str, Any], frames: Sequence[Mapping[str, Any]], t: Words
+) -> Markup:
+    """The head's states around the act: the flagged mark, second 0; ticks are the frames."""
+    changes = tuple((float(at), SignalState(state)) for at, state in violation["signal"])
+    act_s = float(violation["time_s"])
+    state = SignalState(violation["signal_state"])
+    if not changes:
+        changes = ((act_s - 30.0, state),)
+    mark = Mark(act_s, flagged=True, title=f"{act_s:.2f} s · {t('signal.' + state.value)}")
+    ticks = tuple(
+        Mark(float(frame["time_s"]), title=str(frame["name"]))
+        for frame in frames
+        if frame["name"] != "at"
+    )
+    start_s, end_s = act_s - 40.0, act_s + 20.0
+    return signal_strip_svg(
+        [StripRow(t("case.head"), changes, (*ticks, mark))],
+        start_s,
+        end_s,
+        t=t,
+        height_px=22,
+        tick_origin_s=act_s,
+        tick_label=lambda at: f"{at - act_s:+.0f}" if round(at - act_s) else "0",
+    )
+
+
+def _frame_signal(
+    frame: Mapping[str, Any] | None, violation: Mapping[str, Any], name: str, t: Words
+) -> str:
+    """What the head showed in a frame, and when, against the act."""
+    if frame is None:
+        known = t("signal." + str(violation["signal_state"]))
+        return t("case.frame_signal", state=known) if name == "at" else ""
+    since_s = float(frame["time_s"]) - float(violation["time_s"])
+    state = t("signal." + str(frame["signal_state"]))
+    return f"{since_s:+.1f} s · {t('case.frame_signal', state=state)}"
+
+
+def _facts(
+    item: CaseSummary, violation: Mapping[str, Any], names: Names, t: Words
+) -> list[dict[str, str]]:
+    into_red = violation.get("time_into_red_s")
+    speed = violation.get("measures", {}).get("speed_mps")
+    weights = str(violation.get("weights_sha256") or "")[:12]
+    facts = [
+        ("case.id", item.id),
+        ("case.when", local_time(item.occurred_at, seconds=True)),
+        ("junction.one", names.junction(item.junction)),
+        (
+            "movement.one",
+            names.movement(str(violation["movement"])) if violation.get("movement") else "–",
+        ),
+        ("case.vehicle", _class(item.vehicle_class, t)),
+        ("case.signal", t("signal." + str(violation["signal_state"]))),
+        ("case.into_red", "–" if into_red is None else f"{into_red:.1f} s"),
+        ("case.speed", "–" if speed is None else f"{speed * 3.6:.0f} km/h"),
+        ("camera.one", f"{item.camera} · {_kind(violation, t)}"),
+        ("case.detector", " ".join(part for part in (str(violation["detector"]), weights) if part)),
+        ("case.calibration", str(violation["calibration_version"])),
+    ]
+    return [{"name": t(key), "value": value} for key, value in facts]
+
+
+def _kind(violation: Mapping[str, Any], t: Words) -> str:
+    key = f"camera.kind.{violation['source_kind']}"
+    return t(key) if t.has(key) else str(violation["source_kind"])
+
+
+def _law(case: Case, t: Words) -> list[str]:
+    offence = case.offence
+    if offence is None:
+        return [t("case.law_none")]
+    least, most = offence.fine
+    return [
+        offence.text.get(t.language, ""),
+        f"{offence.decree}, {offence.article}",
+        t("case.fine", least=dong(least), most=dong(most), points=offence.points),
+    ]
+
+
+def _class(name: str, t: Words) -> str:
+    return t("class." + name) if t.has("class." + name) else name
+
+
+def filters(counts: Mapping[CaseStatus, int], chosen: CaseStatus | None) -> list[dict[str, Any]]:
+    """The list's filters with how many cases each has; ``open`` is everything undecided."""
+    undecided = (CaseStatus.PENDING_REVIEW, CaseStatus.ESCALATED, CaseStatus.ACCEPTED)
+    rows: list[dict[str, Any]] = [
+        {
+            "status": "open",
+            "count": sum(counts[status] for status in undecided),
+            "chosen": chosen is None,
+        }
+    ]
+    return rows + [
+        {"status": status.value, "count": counts[status], "chosen": status is chosen}
+        for status in CaseStatus
+    ]
+
+
+def neighbours(order: Sequence[CaseSummary], case_id: str) -> tuple[str, CaseSummary | None, int]:
+    """The case before, the case after, and the position (0 when it is not in the list)."""
+    for index, item in enumerate(order):
+        if item.id == case_id:
+            before = order[index - 1].id if index else ""
+            after = order[index + 1] if index + 1 < len(order) else None
+            return before, after, index + 1
+    return "", (order[0] if order else None), 0

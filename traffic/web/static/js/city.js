@@ -1,0 +1,81 @@
+import { connect, level, onSnapshot, onStanding, setText, about } from "/static/js/live.js";
+import { t } from "/static/js/words.js";
+
+const names = JSON.parse(document.getElementById("approach-names").textContent);
+const order = ["observing", "retiming", "validating", "waiting_for_approval", "applying", "comparing"];
+const stepOf = { starting: 0, observing: 0, retiming: 1, validating: 2, waiting_for_approval: 3, applying: 4, settling: 4, comparing: 5, done: 6, stopped: -1 };
+
+onSnapshot((now) => {
+  const worst = [];
+  for (const [junction, state] of Object.entries(now.junctions)) {
+    for (const [edge, approach] of Object.entries(state.approaches)) {
+      const known = names[`${junction}|${edge}`];
+      if (known) worst.push({ junction, approach, part: approach.queue_m / known.length_m, label: known.label });
+    }
+  }
+  worst.sort((a, b) => b.approach.queue_m - a.approach.queue_m);
+  document.querySelectorAll("#worst li").forEach((row, index) => {
+    const item = worst[index];
+    const link = row.querySelector("a");
+    setText(link, item ? item.label : "–");
+    if (item) link.href = `/junctions/${encodeURIComponent(item.junction)}`;
+    setText(row.querySelector(".num"), item ? `${Math.round(item.approach.queue_m)} m` : "");
+    const bar = row.querySelector(".meter i");
+    bar.style.width = item ? `${Math.min(100, item.part * 100)}%` : "0";
+    bar.dataset.level = item ? level(item.part) : 0;
+    row.title = item ? about(item.approach, t("live.source_age", { age: now.age_s.toFixed(1) })) : "";
+  });
+  for (const row of document.querySelectorAll("#cameras li")) {
+    const camera = now.cameras[row.dataset.camera];
+    if (!camera) continue;
+    row.dataset.ok = camera.ok;
+    row.dataset.kind = camera.kind;
+    setText(row.querySelector(".num"), camera.ok ? `${camera.age_s.toFixed(1)} s` : t("camera.lost"));
+    row.title = t("camera.about", { kind: t("camera.kind." + camera.kind), fps: camera.fps.toFixed(1), coverage: (camera.coverage * 100).toFixed(1), dropped: camera.dropped });
+  }
+  thread(now.progress);
+});
+
+function thread(progress) {
+  const list = document.getElementById("thread");
+  if (!list) return;
+  list.hidden = !progress;
+  if (!progress) return;
+  const at = stepOf[progress.phase];
+  order.forEach((name, index) => {
+    const row = list.querySelector(`[data-phase="${name}"]`);
+    row.dataset.state = at < 0 ? "todo" : index < at ? "done" : index === at ? "now" : "todo";
+    row.querySelector(".bar").style.width = index === at ? `${progress.fraction * 100}%` : "0";
+    setText(row.querySelector("span"), index === at ? progress.detail || t("phase." + progress.phase) : "");
+  });
+}
+
+onStanding((standing) => {
+  const list = document.getElementById("alarms");
+  list.replaceChildren(...standing.alarms.map((alarm) => {
+    const item = document.createElement("li");
+    const what = document.createElement("b");
+    what.textContent = `${alarm.title} `;
+    const detail = document.createElement("span");
+    detail.textContent = alarm.message;
+    const since = document.createElement("div");
+    since.className = "small muted";
+    since.textContent = alarm.since;
+    item.append(what, since, detail);
+    return item;
+  }));
+  document.getElementById("no-alarms").hidden = standing.alarms.length > 0;
+  const subjects = new Set(standing.alarms.map((alarm) => alarm.subject));
+  for (const label of document.querySelectorAll(".map-label")) label.dataset.alarm = subjects.has(label.dataset.junction);
+  for (const [id, value] of Object.entries(standing.counts)) {
+    const place = document.getElementById(id);
+    if (place) setText(place, value ? String(value) : "");
+  }
+  const waiting = document.getElementById("waiting-plan");
+  if (waiting) {
+    waiting.hidden = !standing.waiting_plan;
+    if (standing.waiting_plan) waiting.href = `/plans/${standing.waiting_plan}`;
+  }
+});
+
+connect("?corridor=1");

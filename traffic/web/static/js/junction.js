@@ -1,0 +1,32 @@
+import { connect, onSnapshot, setText } from "/static/js/live.js";
+import { t } from "/static/js/words.js";
+
+const page = document.getElementById("junction-page");
+const { junction, camera } = page.dataset;
+
+onSnapshot((now) => {
+  const state = now.junctions[junction];
+  if (!state) return;
+  for (const bar of document.querySelectorAll(".stage-bar, .cycle .strip-svg")) {
+    const cursor = bar.querySelector(".cursor");
+    const x = `${(100 * state.second_in_cycle) / state.cycle_s}%`;
+    cursor?.setAttribute("x1", x);
+    cursor?.setAttribute("x2", x);
+  }
+  for (const segment of document.querySelectorAll(".stage-seg")) segment.dataset.running = segment.dataset.stage === state.stage;
+  setText(document.getElementById("second"), state.second_in_cycle.toFixed(0));
+  for (const row of document.querySelectorAll("[data-movement]")) {
+    const flow = state.flows_vph[row.dataset.movement];
+    setText(row.querySelector(".flow-now"), flow === undefined ? "–" : String(flow));
+  }
+  const seen = now.cameras[camera];
+  if (seen) {
+    setText(document.getElementById("camera-figures"), t("camera.figures", { fps: seen.fps.toFixed(1), age: seen.age_s.toFixed(1), coverage: (seen.coverage * 100).toFixed(1) }));
+    for (const cell of document.querySelectorAll("[data-class]")) setText(cell, String(seen.counts[cell.dataset.class] ?? 0));
+  }
+});
+
+const picture = document.getElementById("video");
+picture?.addEventListener("error", () => { document.getElementById("no-video").hidden = false; picture.hidden = true; });
+
+connect(`?junction=${encodeURIComponent(junction)}&camera=${encodeURIComponent(camera ?? "")}`);

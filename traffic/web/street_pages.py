@@ -1,0 +1,229 @@
+"""What the corridor's and a junction's pages show."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from models.counts import CountRow
+from models.junction import Junction
+from models.plan import Plan
+from models.site import Site, SiteCamera
+from simulation.figures import figure_json
+from traffic.live import HISTORY_S, LiveState
+from traffic.web.drawing import lamp
+from traffic.web.geometry import DrawnNetwork
+from traffic.web.i18n import Words
+from traffic.web.names import Names
+from traffic.web.strip import (
+    Mark,
+    StripRow,
+    TimeSpaceRow,
+    cycle_changes,
+    label_width_px,
+    signal_strip_svg,
+    time_space_svg,
+)
+from traffic.web.text import LOCAL
+
+MAX_SPEED_MPS = 11.1  # 40 km/h: a usual progression speed in town
+
+
+def camera_rows(site: Site, live: LiveState, names: Names) -> list[dict[str, str]]:
+    """Cameras with the kind of their source: what is published now, else what the site says."""
+    latest = live.latest
+    rows = []
+    for camera in site.cameras:
+        now = latest.snapshot.cameras.get(camera.id) if latest else None
+        rows.append(
+            {
+                "id": camera.id,
+                "junction": camera.junction,
+                "kind": now.kind.value if now else _kind(camera),
+                "bound": names.bound(camera.junction, camera.approach),
+            }
+        )
+    return rows
+
+
+def _kind(camera: SiteCamera) -> str:
+    return "stream" if camera.source else camera.view.source_kind.value
+
+
+def approach_names(drawing: DrawnNetwork | None, names: Names) -> dict[str, dict[str, str | float]]:
+    """Label and length of every approach, by ``junction|edge``."""
+    if drawing is None:
+        return {}
+    return {
+        f"{junction.id}|{approach.edge}": {
+            "label": f"{junction.id} {names.bound(junction.id, approach.edge)} · {junction.name}",
+            "length_m": round(approach.length_m, 1),
+        }
+        for junction in drawing.junctions.values()
+        for approach in junction.approaches
+    }
+
+
+def junction_lamps(drawing: DrawnNetwork | None, junction: str) -> Markup:
+    """One small head per approach, for lists."""
+    if drawing is None or junction not in drawing.junctions:
+        return Markup("–")
+    approaches = drawing.junctions[junction].approaches
+    heads = "".join(
+        lamp(approach.main_movement, (14 + 26 * index, 12), 0.9)
+        for index, approach in enumerate(approaches)
+    )
+    return Markup(f'<svg width="{26 * len(approaches) + 4}" height="24">{heads}</svg>')
+
+
+def corridor_strips(drawing: DrawnNetwork | None, live: LiveState, t: Words) -> Markup:
+    """The last minutes of the corridor's signals at their distances."""
+    latest = live.latest
+    if drawing is None or drawing.corridor is None or latest is None:
+        return Markup("")
+    corridor = drawing.corridor
+    end_s = latest.snapshot.at.timestamp()
+    rows = [
+        TimeSpaceRow(stop.junction, stop.at_m, live.signal_history(stop.movement))
+        for stop in corridor.stops
+    ]
+    speed = min(corridor.speed_limit_mps, MAX_SPEED_MPS)
+    return time_space_svg(rows, end_s - HISTORY_S, end_s, speed_mps=speed, tick_origin_s=end_s, t=t)
+
+
+def approach_strip(
+    junction: Junction, approach: str, camera: str, live: LiveState, names: Names, t: Words
+) -> Markup:
+    """The last minutes of an approach's heads, each camera's crossings marked."""
+    latest = live.latest
+    if latest is None:
+        return Markup("")
+    end_s = latest.snapshot.at.timestamp()
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for movement in junction.movements:
+        if movement.from_edge == approach:
+            groups.setdefault(live.signal_history(movement.id), []).append(movement.id)
+    rows = []
+    for changes, movements in groups.items():
+        crossings = live.crossings(movements, end_s - HISTORY_S, camera)
+        marks = tuple(
+            Mark(
+                item.time_s,
+                flagged=bool(item.case),
+                title=f"{_class(item.vehicle_class, t)} · {t('signal.' + item.state.value)}",
+            )
+            for item in crossings
+        )
+        label = names.movement(movements[0])
+        if len(movements) > 1:
+            label = names.bound(junction.id, approach)
+        rows.append(StripRow(label, changes, marks))
+    return signal_strip_svg(rows, end_s - HISTORY_S, end_s, t=t, tick_s=30.0, tick_origin_s=end_s)
+
+
+def split_monitor(plan: Plan | None, junction: Junction, names: Names, t: Words) -> Markup:
+    """What every head shows over one cycle of the plan in force."""
+    if plan is None or all(item.junction != junction.id for item in plan.junctions):
+        return Markup("")
+    timing = plan.junction(junction.id)
+    cycle_s = timing.cycle_ds / 10
+    rows = [
+        StripRow(names.signal(key), cycle_changes(plan, junction, key))
+        for key in signal_order(junction)
+    ]
+    return signal_strip_svg(
+        rows,
+        0.0,
+        cycle_s,
+        t=t,
+        tick_label=lambda at: f"{at:.0f}",
+        cursor_s=0.0,
+        height_px=12,
+        label_px=monitor_label_px(junction, names),
+        title=t("junction.cycle"),
+    )
+
+
+def monitor_label_px(junction: Junction, names: Names) -> int:
+    """Room for the names of a junction's heads."""
+    return label_width_px(names.signal(key) for key in signal_order(junction))
+
+
+def signal_order(junction: Junction) -> list[str]:
+    """Heads that can be drawn from a network's links: movements by approach, then crossings."""
+    movements = sorted(junction.movements, key=lambda m: junction.approaches.index(m.from_edge))
+    return [m.id for m in movements if m.links] + [c.id for c in junction.crossings if c.links]
+
+
+def _class(name: str, t: Words) -> str:
+    return t("class." + name) if t.has("class." + name) else name
+
+
+def count_rows(
+    junction: Junction, rows: Sequence[CountRow], classes: Sequence[str], names: Names
+) -> list[dict[str, Any]]:
+    """Counted vehicles per movement and class, and the least coverage of their intervals."""
+    totals: dict[tuple[str, str], int] = defaultdict(int)
+    coverage: dict[str, float] = {}
+    for row in rows:
+        totals[row.movement, row.vehicle_class] += row.count
+        coverage[row.movement] = min(coverage.get(row.movement, 1.0), row.coverage)
+    out = []
+    for movement in junction.movements:
+        by_class = [totals[movement.id, name] for name in classes]
+        seen = coverage.get(movement.id)
+        out.append(
+            {
+                "id": movement.id,
+                "label": names.movement(movement.id),
+                "by_class": by_class,
+                "total": sum(by_class),
+                "coverage": "–" if seen is None else f"{100 * seen:.0f} %",
+            }
+        )
+    return out
+
+
+def history_figure(
+    junction: Junction, rows: Iterable[CountRow], names: Names, t: Words
+) -> Markup | None:
+    """Flow by approach over the counted intervals, None before one has closed."""
+    approach_of = {m.id: m.from_edge for m in junction.movements}
+    flows: Mapping[str, dict[Any, float]] = defaultdict(lambda: defaultdict(float))
+    for row in rows:
+        if row.movement in approach_of and row.vehicle_class != "pedestrian":
+            seen_s = row.duration_s * row.coverage
+            if seen_s > 0:
+                flows[approach_of[row.movement]][row.start] += 3600 * row.count / seen_s
+    if not flows:
+        return None
+    figure = go.Figure()
+    dashes = ("solid", "dash", "dot", "dashdot")
+    shades = ("var(--accent)", "var(--text)", "var(--muted)", "var(--before)")
+    for index, edge in enumerate(approach for approach in junction.approaches if approach in flows):
+        starts = sorted(flows[edge])
+        figure.add_scatter(
+            x=[start.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M:%S") for start in starts],
+            y=[round(flows[edge][start]) for start in starts],
+            mode="lines+markers",
+            name=names.bound(junction.id, edge),
+            line={"dash": dashes[index % 4], "color": shades[index % 4], "shape": "hv"},
+        )
+    axis = {"gridcolor": "var(--line)", "linecolor": "var(--line)", "zeroline": False}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(title=t("history.flow"), rangemode="tozero", **axis)
+    figure.update_layout(
+        template="none",
+        height=260,
+        margin={"l": 56, "r": 10, "t": 30, "b": 36},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 12, "color": "var(--muted)"},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        dragmode=False,
+    )
+    return Markup(figure_json(figure))  # safe inside a script element by its own escaping
