@@ -53,6 +53,8 @@ class LampReader:
         self._settings = settings or LampSettings()
         self._recent: deque[tuple[float, SignalState]] = deque(maxlen=64)
         self._state = SignalState.UNKNOWN
+        self.since_s: float | None = None
+        """When the state that :meth:`read` gave began; it is believed only later."""
 
     def read(self, time_s: float, image: Image) -> SignalState:
         """The debounced state at this time."""
@@ -64,6 +66,8 @@ class LampReader:
                 break
             begin = at
         if begin is not None and time_s - begin >= self._settings.hold_s:
+            if seen is not self._state:
+                self.since_s = begin
             self._state = seen
         return self._state
 

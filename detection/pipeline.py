@@ -146,6 +146,7 @@ class CameraPipeline:
         image: Image | None = None,
         *,
         frame: int | None = None,
+        signal_since_s: float | None = None,
     ) -> FrameResult:
         """Take one frame.
 
@@ -156,6 +157,8 @@ class CameraPipeline:
                 when nobody knows.
             image: The picture, for evidence.
             frame: Number of the frame in its source; counted from 0 by default.
+            signal_since_s: When ``signal`` began, where that is known better than by the first
+                frame that brought it.
 
         Raises:
             ValueError: If time goes backwards.

@@ -209,13 +209,16 @@ class _Run:
         if image is None or image.shape[:2] != (self._view.height_px, self._view.width_px):
             # A camera that changed its picture is not the one that was calibrated: a gap.
             return None
-        state = SignalState.UNKNOWN
+        state, since_s = SignalState.UNKNOWN, None
         if self._signals is not None:
             state = self._signals.state_at(frame.time_s)
         elif self._lamp is not None:
             state = self._lamp.read(frame.time_s, image)
+            since_s = self._lamp.since_s
         found = self._detector.detect([image])[0]
-        result = self._pipeline.process(frame.time_s, found, state, image, frame=frame.index)
+        result = self._pipeline.process(
+            frame.time_s, found, state, image, frame=frame.index, signal_since_s=since_s
+        )
         self._crossings += result.crossings
         self._violations += result.violations
         self._signal_frames[state.value] = self._signal_frames.get(state.value, 0) + 1
