@@ -169,7 +169,7 @@ class CameraPipeline:
         if self._counts is None:
             self._counts = IntervalCounts(
                 self.view.junction,
-                [path.movement for path in self.view.movements],
+                list(dict.fromkeys(path.movement for path in self.view.movements)),
                 self.settings.counting,
                 time_s,
             )

@@ -216,7 +216,7 @@ def retime(
 ) -> None:
     """Find cycle, splits and offsets for the counts."""
     from traffic.planfiles import write_plan
-    from traffic.retiming import retime_site
+    from traffic.replan import retime_site
 
     loaded = _load(site)
     _need_network(loaded, "be retimed")

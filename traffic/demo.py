@@ -31,7 +31,7 @@ from traffic.camerawork import CameraReport
 from traffic.field import StreetTick, street_of
 from traffic.live import Phase, Progress
 from traffic.planfiles import read_plan, write_plan
-from traffic.retiming import retime_site
+from traffic.replan import retime_site
 from traffic.service import open_services
 from traffic.settings import load_settings
 from traffic.streetwork import StreetWork, Window, count_rows

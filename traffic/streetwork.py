@@ -234,14 +234,15 @@ def count_rows(site: Site, windows: Iterable[Window], zero: datetime) -> tuple[C
             rows += [
                 CountRow(
                     junction=camera.junction,
-                    movement=path.movement,
+                    movement=movement,
                     vehicle_class=vehicle_class,
                     start=zero + timedelta(seconds=window.begin_s),
                     end=zero + timedelta(seconds=window.end_s),
-                    count=found.get((path.movement, vehicle_class), 0),
+                    count=found.get((movement, vehicle_class), 0),
                     coverage=window.coverage(camera.id),
                 )
-                for path in camera.view.movements
+                # A movement has one path per lane.
+                for movement in dict.fromkeys(path.movement for path in camera.view.movements)
                 for vehicle_class in classes
             ]
     return tuple(rows)
