@@ -29,10 +29,11 @@ OPEN_TIMEOUT_S: Final = 10.0
 class LiveSettings:
     """``hang_s``: no frame for so long means the reader hangs or the stream has stopped, and the
     reader is replaced. ``give_up_s``: nothing at all for so long ends the source (None: never).
-    ``retry_s``: pause before a new attempt.
+    ``retry_s``: pause before a new attempt; ``open_s``: how long the first frame may take.
     """
 
     hang_s: float = 5.0
+    open_s: float = OPEN_TIMEOUT_S
     give_up_s: float | None = None
     retry_s: float = 1.0
 
@@ -67,10 +68,12 @@ class LiveSource:
         self._closed = False
         self.gaps: list[Gap] = []
         self._start()
-        self._first = self._receive(max(OPEN_TIMEOUT_S, self._settings.hang_s))
+        self._first = self._receive(self._settings.open_s)
         if self._first is None:
             self.close()
-            raise BadInput(url, "", f"no frame within {OPEN_TIMEOUT_S:g} s; valid is a live stream")
+            raise BadInput(
+                url, "", f"no frame within {self._settings.open_s:g} s; valid is a live stream"
+            )
         height, width = self._first[1].shape[:2]
         self._size = (width, height)
 

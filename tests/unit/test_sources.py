@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from detection.live import LiveSettings, LiveSource
+from detection.sources import FileSource, FolderSource, open_source
+from models.errors import BadInput
+
+
+def picture(number: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
+    image = np.full((size[1], size[0], 3), 40, np.uint8)
+    cv2.circle(image, (10 + number % 70, 30), 8, (0, 200, 255), -1)
+    return image
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    writer = cv2.VideoWriter(
+        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 8.0, (96, 64)
+    )
+    for number in range(40):
+        writer.write(picture(number))
+    writer.release()
+    return path
+
+
+def test_times_of_a_file_are_its_timestamps(video):
+    source = open_source(str(video))
+    frames = list(source)
+    source.close()
+    assert source.size_px == (96, 64)
+    assert [frame.index for frame in frames] == list(range(40))
+    np.testing.assert_allclose([f.time_s for f in frames], np.arange(40) / 8.0, atol=0.002)
+
+
+def test_a_missing_an_empty_and_a_damaged_video_are_each_one_line(tmp_path, video):
+    with pytest.raises(BadInput, match="no such video file"):
+        FileSource(tmp_path / "none.mp4")
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    with pytest.raises(BadInput, match="empty"):
+        FileSource(empty)
+    # The index of an MP4 stands at its end, so half a file cannot be opened at all.
+    half = tmp_path / "half.mp4"
+    half.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    with pytest.raises(BadInput, match="truncated"):
+        list(FileSource(half))
+    text = tmp_path / "text.mp4"
+    text.write_text("this is no video\n" * 50)
+    with pytest.raises(BadInput, match="not a video"):
+        FileSource(text)
+
+
+def test_a_video_that_breaks_off_says_where(tmp_path):
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(
+        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 8.0, (96, 64)
+    )
+    for number in range(60):
+        writer.write(picture(number))
+    writer.release()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    source = FileSource(cut)
+    assert source.promised_frames == 60
+    seen = []
+    with pytest.raises(BadInput, match="breaks off"):
+        seen.extend(iter(source))
+    source.close()
+
+
+def test_a_folder_needs_a_rate_and_images(tmp_path):
+    with pytest.raises(BadInput, match="no images"):
+        FolderSource(tmp_path, 6.0)
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number:03d}.png"), picture(number))
+    with pytest.raises(BadInput, match="clock"):
+        open_source(str(tmp_path))
+    frames = list(open_source(str(tmp_path), folder_rate_hz=5.0))
+    assert [frame.time_s for frame in frames] == [0.0, 0.2, 0.4]
+    (tmp_path / "003.png").write_bytes(b"not an image")
+    with pytest.raises(BadInput, match=r"003\.png"):
+        list(open_source(str(tmp_path), folder_rate_hz=5.0))
+
+
+class _Camera:
+    """A loopback MJPEG camera that can stop sending, as cameras do."""
+
+    def __init__(self) -> None:
+        self.silent = threading.Event()
+        self.connections = 0
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                camera.connections += 1
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                number = 0
+                try:
+                    while not camera.closing.is_set():
+                        if camera.silent.is_set():
+                            time.sleep(0.02)
+                            continue
+                        number += 1
+                        data = cv2.imencode(".jpg", picture(number))[1].tobytes()
+                        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
+                        self.wfile.write(head.encode() + b"\r\n\r\n" + data + b"\r\n")
+                        time.sleep(0.04)
+                except OSError:
+                    return
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.closing = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/stream.mjpg"
+
+    def close(self) -> None:
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def camera() -> Iterator[_Camera]:
+    server = _Camera()
+    yield server
+    server.close()
+
+
+def test_a_stream_that_falls_silent_is_reconnected_and_the_gap_is_known(camera):
+    source = LiveSource(camera.url, LiveSettings(hang_s=3.0, retry_s=0.2))
+    frames = iter(source)
+    first = [next(frames) for _ in range(5)]
+    assert source.size_px == (96, 64)
+    camera.silent.set()
+    threading.Timer(4.0, camera.silent.clear).start()
+    before = camera.connections
+    # What had been sent before the silence still arrives; then the gap.
+    last = first[-1].time_s
+    for frame in frames:
+        gap, last = frame.time_s - last, frame.time_s
+        if gap > 1.0:
+            break
+    source.close()
+    assert camera.connections > before
+    assert len(source.gaps) == 1
+    assert source.gaps[0].end_s - source.gaps[0].start_s == pytest.approx(gap, abs=0.01)
+    times = [frame.time_s for frame in first]
+    assert times == sorted(times)
+
+
+def test_a_stream_that_never_answers_is_one_line(camera):
+    camera.close()
+    with pytest.raises(BadInput, match="no frame within"):
+        LiveSource(camera.url, LiveSettings(hang_s=0.5, open_s=1.0))
