@@ -283,17 +283,22 @@ def validate(
 
 @app.command()
 def serve(
-    site: Annotated[Path, typer.Option("--site")] = Path("sites/pho-hue"),
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
-    host: Annotated[str, typer.Option("--host")] = "127.0.0.1",
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Default: XANH_SITE, else sites/pho-hue.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Default: XANH_PORT, else 8000.")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Default: XANH_HOST.")] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Store and evidence; default by setting.")
+        Path | None, typer.Option("--data", help="Store and evidence; default: XANH_DATA_DIR.")
     ] = None,
 ) -> None:
     """Serve the console of a site, with its cameras and, if it has one, its virtual street."""
     from traffic.serving import serve_site
+    from traffic.settings import load_settings
 
-    serve_site(_load(site), host=host, port=port, data=data)
+    serve_site(_load(site or load_settings().site), host=host, port=port, data=data, say=_say)
 
 
 @app.command()
@@ -354,18 +359,33 @@ def train_detector(
 @weights_app.command("list")
 def weights_list() -> None:
     """Weights that Xanh knows, with licence and whether they are here."""
-    from detection.weights import known_weights
+    from detection.weights import PACKAGED, locate, registry
 
-    for entry in known_weights():
-        _say(str(entry))
+    for name in sorted(path.name for path in PACKAGED.iterdir() if path.is_dir()):
+        _say(f"{name}: packaged, AGPL-3.0-or-later, {PACKAGED / name}")
+    for name, entry in sorted(registry().items()):
+        _say(f"{name}: {entry.licence}, {locate(entry) or 'not here: ' + (entry.url or 'no URL')}")
+
+
+@weights_app.command("fetch")
+def weights_fetch(name: str) -> None:
+    """Download public weights, or find them in XANH_WEIGHTS_DIR, and verify them."""
+    from detection.weights import fetch, require
+
+    _say(str(fetch(require(name))))
 
 
 @weights_app.command("verify")
 def weights_verify(name: str) -> None:
-    """Check a weights file against its sha256."""
-    from detection.weights import verify_weights
+    """Check a weights file that is here against its SHA-256."""
+    from detection.weights import locate, require, verify
 
-    _say(verify_weights(name))
+    entry = require(name)
+    path = locate(entry)
+    if path is None:
+        raise BadInput("weights", name, "not here; valid is after `xanh weights fetch`")
+    verify(entry, path)
+    _say(f"{path}: ok")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,14 +25,13 @@ from simulation.report import write_report
 from simulation.validate import validate
 from traffic.api.app import create_app
 from traffic.api.services import Services
-from traffic.auth import create_demo_users
 from traffic.broadcast import Broadcast
-from traffic.camerawork import CameraReport
-from traffic.field import StreetTick, street_of
+from traffic.field import street_of
 from traffic.live import Phase, Progress
 from traffic.planfiles import read_plan, write_plan
+from traffic.relay import Relay
 from traffic.replan import retime_site
-from traffic.service import open_services
+from traffic.service import announce_users, open_services
 from traffic.settings import load_settings
 from traffic.streetwork import StreetWork, Window, count_rows
 from traffic.summary import Summary, write_summary
@@ -91,7 +90,7 @@ def run_demo(site: Site, options: DemoOptions, say: Callable[[str], None]) -> Pa
     current = read_plan(site.current_plan_path)
     # Second 0 of the street is a midnight UTC, so that offsets mean the same in both clocks.
     zero = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    relay = _Relay()
+    relay = Relay(options.out / "violations")
     work = StreetWork(
         site,
         current,
@@ -105,13 +104,13 @@ def run_demo(site: Site, options: DemoOptions, say: Callable[[str], None]) -> Pa
     server: WebServer | None = None
     try:
         services = open_services(site, load_settings(), data=options.out / "data", link=work.field)
-        relay.broadcast = Broadcast(site, services.live, zero)
-        relay.services = services
-        _announce_users(services, say)
+        broadcast = Broadcast(site, services.live, zero)
+        relay.connect(services, broadcast)
+        announce_users(services, say)
         if not options.headless:
             server = WebServer(create_app(services), options.host, options.port)
             say(f"console: {server.url}")
-        summary = _Demo(site, options, services, work, relay, current, say).run()
+        summary = _Demo(site, options, services, work, relay, broadcast, current, say).run()
         if server is None:
             return summary
         say(f"wrote {summary}; the street goes on, Ctrl-C ends it")
@@ -127,37 +126,6 @@ def run_demo(site: Site, options: DemoOptions, say: Callable[[str], None]) -> Pa
         work.close()
 
 
-class _Relay:
-    """What street and cameras send, passed on to the live state and the cases."""
-
-    def __init__(self) -> None:
-        self.broadcast: Broadcast | None = None
-        self.services: Services | None = None
-        self.cases = 0
-        self.detector = ""
-        self.evidence = Path()
-
-    def tick(self, tick: StreetTick) -> None:
-        if self.broadcast is not None:
-            self.broadcast.tick(tick)
-
-    def report(self, report: CameraReport) -> None:
-        if self.broadcast is None or self.services is None:
-            return
-        self.broadcast.report(report)
-        for violation in report.violations:
-            case = self.services.cases.open_case(
-                self.services.site.id,
-                violation,
-                self.broadcast.zero + timedelta(seconds=violation.time_s),
-                self.evidence / violation.id,
-            )
-            self.cases += 1
-            if violation.weights_sha256:
-                self.detector = f"{violation.detector} {violation.weights_sha256[:12]}"
-            self.broadcast.case(violation, case)
-
-
 class _Demo:
     """One run; each step leaves what the next one needs."""
 
@@ -167,15 +135,14 @@ class _Demo:
         options: DemoOptions,
         services: Services,
         work: StreetWork,
-        relay: _Relay,
+        relay: Relay,
+        broadcast: Broadcast,
         current: Plan,
         say: Callable[[str], None],
     ) -> None:
         self.site, self.options, self.services = site, options, services
         self.work, self.relay, self.current, self.say = work, relay, current, say
-        assert relay.broadcast is not None
-        self.broadcast = relay.broadcast
-        relay.evidence = work.evidence
+        self.broadcast = broadcast
         self.half_s = max(round(options.minutes * 30.0), 60)
         self.speed = 0.0 if options.headless else options.speed
 
@@ -309,11 +276,6 @@ class _Demo:
 
     def _phase(self, phase: Phase, detail: str, fraction: float = 0.0) -> None:
         self.broadcast.progress = Progress(phase, fraction, detail)
-
-
-def _announce_users(services: Services, say: Callable[[str], None]) -> None:
-    for name, password in create_demo_users(services.auth).items():
-        say(f"user {name:10} password {password}")
 
 
 def _fresh_folder(folder: Path) -> None:

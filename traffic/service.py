@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from models.control import Clock
 from models.site import Site
 from traffic.api.services import Services
-from traffic.auth import Accounts
+from traffic.auth import Accounts, create_demo_users
 from traffic.cases import CaseService
 from traffic.clock import SystemClock
 from traffic.controllers.street import FieldLink, StreetController
@@ -69,3 +70,9 @@ def open_services(
         settings=settings,
         clock=present,
     )
+
+
+def announce_users(services: Services, say: Callable[[str], None]) -> None:
+    """Create the first users where there are none and tell their passwords, once."""
+    for name, password in create_demo_users(services.auth).items():
+        say(f"user {name:10} password {password}")
