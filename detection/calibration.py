@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, cast
 
 import numpy as np
@@ -66,15 +67,15 @@ def fit(pairs: Sequence[PointPair], source: str = "calibration") -> Calibration:
         spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
         if spread[1] < MIN_SPREAD * max(spread[0], 1e-12):
             raise BadInput(source, name, "the points lie on one line; valid is a spread of points")
+        if len(pairs) == MIN_PAIRS and _three_on_a_line(points, spread[0]):
+            raise BadInput(source, name, "three of the four points lie on one line; spread them")
     from_pixels, from_metres = _normaliser(pixels), _normaliser(metres)
     p, m = _apply(from_pixels, pixels), _apply(from_metres, metres)
     rows = []
     for (x, y), (u, v) in zip(p, m, strict=True):
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y, -u])
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y, -v])
-    _, singular, vectors = np.linalg.svd(np.array(rows))
-    if singular[-2 if len(singular) == 9 else -1] < 1e-7 * singular[0]:
-        raise BadInput(source, "points", "three of the four points lie on one line; spread them")
+    _, _, vectors = np.linalg.svd(np.array(rows))
     matrix = np.linalg.inv(from_metres) @ vectors[-1].reshape(3, 3) @ from_pixels
     scale = pixels @ matrix[2, :2] + matrix[2, 2]
     if (scale > 0).any() and (scale < 0).any():
@@ -85,6 +86,14 @@ def fit(pairs: Sequence[PointPair], source: str = "calibration") -> Calibration:
         cast(Matrix3, tuple(tuple(float(v) for v in row) for row in matrix)),
         tuple(float(value) for value in error),
     )
+
+
+def _three_on_a_line(points: FloatArray, extent: float) -> bool:
+    for first, second, third in combinations(points, 3):
+        (ax, ay), (bx, by) = second - first, third - first
+        if abs(ax * by - ay * bx) < MIN_SPREAD * extent * extent:
+            return True
+    return False
 
 
 def _normaliser(points: FloatArray) -> FloatArray:
