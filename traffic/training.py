@@ -2,7 +2,8 @@
 
 Three steps, each usable alone: :func:`generate` renders labelled frames, :func:`train` fits an
 ultralytics model to them within a time budget, :func:`export` writes OpenVINO weights with their
-metadata. Only the last two need torch and ultralytics.
+metadata. Only the last two need torch and ultralytics. :func:`train_detector` does all three,
+scores the result on frames that were held out and writes the model card.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,24 +25,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detection.openvino_detector import DetectorSettings, OpenVinoDetector, from_export
 from models.errors import XanhError
-from traffic.rendered_frames import DETECTED, MIN_VISIBLE, Image, generate, write_text
+from traffic.detector_card import TrainingRun, card_text
+from traffic.detector_score import score
+from traffic.rendered_frames import (
+    DETECTED,
+    MIN_VISIBLE,
+    Image,
+    generate,
+    network_views,
+    write_text,
+)
 
-__all__ = ["INPUT_PX", "TrainingRun", "export", "generate", "train"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRun:
-    """What a training run did, for the model card."""
-
-    frames: int
-    boxes: int
-    epochs: float
-    minutes: float
-    images_per_s: float
-    parameters: int
-    threads: int
-    width: float
+__all__ = ["INPUT_PX", "TrainingRun", "export", "generate", "train", "train_detector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +159,12 @@ def train(
     )
 
 
-def _offline() -> None:
-    # Ultralytics would otherwise look for updates and install packages on its own.
-    os.environ.setdefault("YOLO_OFFLINE", "1")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "0")
-
-
 def _new_model(width: float, threads: int, seed: int) -> tuple[Any, Any, Any]:
-    _offline()
-    try:
-        import torch  # noqa: PLC0415 - heavy, and only training needs it
-        from ultralytics.cfg import get_cfg  # noqa: PLC0415
-        from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: PLC0415
-    except ImportError as error:
-        raise XanhError(_NEEDS) from error
+    _require_torch()
+    import torch  # noqa: PLC0415 - heavy, and only training needs it
+    from ultralytics.cfg import get_cfg  # noqa: PLC0415
+    from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: PLC0415
+
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     description = yaml_model_load("yolo11n.yaml")
@@ -294,11 +283,9 @@ def export(checkpoint: Path, out: Path, *, licence: str = "AGPL-3.0-or-later") -
     Raises:
         XanhError: If torch or ultralytics is missing, or the checkpoint cannot be read.
     """
-    _offline()
-    try:
-        from ultralytics import YOLO  # noqa: PLC0415
-    except ImportError as error:
-        raise XanhError(_NEEDS) from error
+    _require_torch()
+    from ultralytics import YOLO  # noqa: PLC0415
+
     if not checkpoint.is_file():
         raise XanhError(f"{checkpoint}: no such checkpoint")
     width, height = INPUT_PX
@@ -338,3 +325,57 @@ def export(checkpoint: Path, out: Path, *, licence: str = "AGPL-3.0-or-later") -
     }
     write_text(metadata, json.dumps(content, indent=2) + "\n")
     return metadata
+
+
+def train_detector(
+    out: Path,
+    *,
+    frames: int = 3400,
+    minutes: float = 72.0,
+    seed: int = 1,
+    network: Path | None = None,
+    approaches: Sequence[tuple[str, str]] = (),
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Render, train, export and score; everything ends up in ``out``.
+
+    Training frames have the seeds ``seed`` and ``seed + 1``, held-out ones ``seed + 98`` and,
+    when a network and approaches of it (junction, edge) are given, ``seed + 97``.
+
+    Returns:
+        Path of the model card, beside the weights.
+
+    Raises:
+        XanhError: If torch or ultralytics is missing.
+    """
+    _require_torch()
+    halves = [out / f"frames-{seed}", out / f"frames-{seed + 1}"]
+    generate(halves[0], frames - frames // 2, seed, progress=progress)
+    generate(halves[1], max(1, frames // 2), seed + 1, progress=progress)
+    checkpoint = out / "street.pt"
+    run = train(halves, checkpoint, minutes, progress=progress)
+    weights = export(checkpoint, out / "street").parent
+    held = {"invented junctions": out / f"frames-{seed + 98}"}
+    generate(held["invented junctions"], max(1, frames // 11), seed + 98, progress=progress)
+    if network is not None and approaches:
+        held["approaches of the site"] = out / f"frames-{seed + 97}"
+        views = network_views(network, approaches)
+        generate(held["approaches of the site"], max(1, frames // 28), seed + 97, views=views)
+    detector = OpenVinoDetector(*from_export(weights), DetectorSettings(threads=1))
+    scores = {name: score(detector, [folder]) for name, folder in held.items()}
+    command = f"xanh train detector --frames {frames} --minutes {minutes:g} --seed {seed}"
+    card = weights / "model-card.md"
+    write_text(card, card_text(run, scores, command, [seed, seed + 1]))
+    return card
+
+
+def _require_torch() -> None:
+    """Say what is missing before an hour of rendering, not after."""
+    # Ultralytics would otherwise look for updates and install packages on its own.
+    os.environ.setdefault("YOLO_OFFLINE", "1")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "0")
+    try:
+        import torch  # noqa: F401, PLC0415
+        import ultralytics  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise XanhError(_NEEDS) from error
