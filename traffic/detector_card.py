@@ -66,7 +66,7 @@ def card_text(
         "",
         "## Data",
         f"{run.frames:,} frames of 640 x 480 with {run.boxes:,} boxes, seeds"
-        f" {', '.join(str(seed) for seed in seeds)}, six frames a camera. {CORRIDOR_SHARE * 100:.0f} % of"
+        f" {', '.join(map(str, seeds))}, six frames a camera. {CORRIDOR_SHARE * 100:.0f} % of"
         " the cameras stand behind a stop line of a one-way three-lane street or of the two-lane"
         " street that crosses it; the others over junctions of any lanes, behind the line or"
         " facing the queue. Height, tilt, field of view, light, haze, colours, density, noise,"
