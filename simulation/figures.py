@@ -92,7 +92,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "time_loss_s": "thời gian mất",
         "waiting_time_s": "thời gian chờ",
         "stops": "số lần dừng",
-        "letters": "XxVĐs",
+        "letters": "XNVĐs",
     },
 }
 CHANGE_MEASURES = ("delay_s", "trip_time_s", "time_loss_s", "waiting_time_s", "stops")
@@ -311,7 +311,8 @@ def _add_letters(
     junctions: Mapping[str, Junction],
     letters: str,
 ) -> None:
-    """A letter on the first red and green of each junction, beside the colour."""
+    """A letter above the first red and green of each junction, beside the colour."""
+    above_m = 0.02 * corridor.length_m
     for shown, letter in (("rsuo", letters[3]), ("GgO", letters[0])):
         firsts = []
         for stop in corridor.stops:
@@ -321,7 +322,7 @@ def _add_letters(
                 firsts.append((stop.at_m, (inside[0][0] + inside[0][1]) / 2))
         figure.add_scatter(
             x=[x for _, x in firsts],
-            y=[y for y, _ in firsts],
+            y=[y + above_m for y, _ in firsts],
             mode="text",
             text=[letter] * len(firsts),
             textposition="top center",
@@ -406,7 +407,7 @@ def strip_svg(
             f'height="{height}"/>'
         )
         if width >= 6:
-            on = "on-lamp" if height == 14 else "off-lamp"
+            on = "off-lamp" if height != 14 else "on-lamp" + name.removeprefix("lamp-green")
             y = 11 if height == 14 else 8
             parts.append(f'<text class="{on}" x="{left + width / 2:.3f}%" y="{y}">{letter}</text>')
     for at_s, text in marks:

@@ -254,8 +254,7 @@ def _worst(
         red_after=f"{after.longest_wait_s:g}",
     )
     hardly = (
-        abs(before.share - after.share) < 0.02
-        and abs(before.longest_wait_s - after.longest_wait_s) < 5.0
+        after.share > before.share - 0.02 and after.longest_wait_s < before.longest_wait_s + 5.0
     )
     duration_s = max(before.cycle_s, after.cycle_s)
     return {

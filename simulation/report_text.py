@@ -67,11 +67,14 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
             "{movement} at {junction}: {before} → {after} s per vehicle ({change} s) for "
             "{vehicles} vehicles a run."
         ),
-        "why_worse": "Its signal shows why:",
+        "why_worse": "Its signal:",
         "why_better": "No movement with enough vehicles loses; this one gains least.",
         "green_share": "green {before} of {cycle_before} s ({share_before} %) → {after} of "
         "{cycle_after} s ({share_after} %), longest wait for green {red_before} → {red_after} s",
-        "same_green": "Its own green hardly changes: what changes is when its vehicles arrive.",
+        "same_green": (
+            "Its own green is hardly less: the rest is when its vehicles arrive and to whom they "
+            "give way."
+        ),
         "timing": "Timing",
         "timing_note": (
             "Strips start with each plan's first stage. Changed values are marked with ● and set "
@@ -137,15 +140,18 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
             "{movement} tại {junction}: {before} → {after} giây mỗi xe ({change} giây), "
             "{vehicles} xe mỗi lần chạy."
         ),
-        "why_worse": "Đèn của hướng này cho thấy lý do:",
+        "why_worse": "Đèn của hướng này:",
         "why_better": "Không hướng đi nào đủ xe bị thiệt; hướng này được lợi ít nhất.",
         "green_share": "xanh {before} trên {cycle_before} giây ({share_before} %) → {after} trên "
         "{cycle_after} giây ({share_after} %), chờ xanh lâu nhất {red_before} → {red_after} giây",
-        "same_green": "Thời gian xanh của hướng này gần như không đổi: cái đổi là lúc xe tới đèn.",
+        "same_green": (
+            "Thời gian xanh của hướng này hầu như không giảm: phần còn lại do lúc xe tới đèn và "
+            "do phải nhường dòng xe khác."
+        ),
         "timing": "Thời gian đèn",
         "timing_note": (
             "Mỗi dải bắt đầu từ pha đầu tiên của phương án. Giá trị thay đổi có dấu ● và in đậm. "
-            "X xanh, x xanh nhưng phải nhường, V vàng, Đ đỏ."
+            "X xanh, N xanh nhưng phải nhường, V vàng, Đ đỏ."
         ),
         "cycle": "Chu kỳ",
         "offset": "Độ lệch",

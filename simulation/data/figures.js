@@ -14,9 +14,16 @@
     return value;
   };
 
+  // Where there is little room a junction is called by its id alone: "Name (C3) · left" -> "C3 · left".
+  const NARROW_PX = 520;
+  const short = (label) => label.replace(/^.*\(([^()]{1,16})\)(?= ·|$)/, "$1");
+
   const draw = (element, figure) => {
     drawn.set(element, figure);
     const { data, layout } = themed(figure, getComputedStyle(document.documentElement));
+    if (element.clientWidth < NARROW_PX && layout.yaxis?.ticktext) {
+      layout.yaxis.ticktext = layout.yaxis.ticktext.map(short);
+    }
     return Plotly.react(element, data, layout, { displayModeBar: false, responsive: true });
   };
 
