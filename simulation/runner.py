@@ -41,10 +41,14 @@ from simulation.roads import read_roads
 
 SUMO_BINARY = Path(sumo.SUMO_HOME) / "bin" / "sumo"
 
-# How vehicles are never taken off the road, whatever a plan does to them, and what is written:
-# without the unfinished and the undeparted a bad plan would look better than it is. A site may
-# set the first of these otherwise; outputs are always these.
-DEFAULTS: Mapping[str, str] = {"--time-to-teleport": "-1"}
+# What a site may set otherwise by its own options (SUMO refuses an option given twice). No
+# vehicle is ever taken off the road, whatever a plan does to it.
+DEFAULTS: Mapping[str, str] = {
+    "--time-to-teleport": "-1",
+    "--no-step-log": "true",
+    "--no-warnings": "true",
+    "--xml-validation": "never",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def site_job(
     return SimulationJob(
         name=name,
         network=site.network,
-        junctions=site.junctions,
+        junctions=dict(site.junctions),
         plan=plan,
         demand=tuple(demand),
         seed=seed,
@@ -187,7 +191,11 @@ def _executor(given: Executor | None, workers: int) -> Iterator[Executor]:
 
 
 def command(job: SimulationJob, folder: Path) -> list[str]:
-    """The SUMO command of a job whose signals, if any, stand in ``folder/signals.add.xml``."""
+    """The SUMO command of a job whose signals, if any, stand in ``folder/signals.add.xml``.
+
+    Vehicles that did not finish, or never entered, are always written: without them a bad plan
+    would look better than it is.
+    """
     options = job.options
     additional = [str(path) for path in job.additional]
     if job.plan is not None:
@@ -203,7 +211,6 @@ def command(job: SimulationJob, folder: Path) -> list[str]:
         *("--tripinfo-output.write-unfinished", "--tripinfo-output.write-undeparted"),
         *("--vehroute-output", str(folder / "vehroutes.xml")),
         *("--vehroute-output.exit-times", "--vehroute-output.write-unfinished"),
-        *("--no-step-log", "--no-warnings", "--xml-validation", "never"),
     ]
     if additional:
         line += ["--additional-files", ",".join(additional)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +21,7 @@ from models.site import SimulationOptions, Site
 from models.validation import ValidationReport, Verdict
 from simulation.network import read_junctions
 from simulation.report import report_html, write_report
-from simulation.runner import SUMO_BINARY, simulate, site_job, sumo_environment, sweep
+from simulation.runner import SUMO_BINARY, command, simulate, site_job, sumo_environment, sweep
 from simulation.validate import scenario_digest, validate
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -205,6 +206,7 @@ def test_runs_repeat_and_a_given_executor_carries_them(
     site: Site, wave: Plan, demand: Path
 ) -> None:
     jobs = [site_job(site, wave, [demand], seed=seed, name=f"run {seed}") for seed in (1, 2, 1)]
+    jobs = pickle.loads(pickle.dumps(jobs))  # as on the way to another process
     with ThreadPoolExecutor(1) as executor:
         first, second, third = sweep(jobs, executor=executor)
         assert not executor._shutdown  # it belongs to the caller
@@ -212,6 +214,19 @@ def test_runs_repeat_and_a_given_executor_carries_them(
     assert first.movements == third.movements
     assert first.kpi != second.kpi
     assert first.kpi.trips == 98  # one in 8 s from 120 to 900, the first at 120
+
+
+def test_a_sites_own_options_replace_the_defaults(site: Site, tmp_path: Path) -> None:
+    own = replace(
+        site,
+        simulation=replace(site.simulation, options=("--time-to-teleport=300", "--no-warnings")),
+    )
+    job = site_job(own, None, [tmp_path / "d.rou.xml"], seed=3, name="run")
+    line = command(job, tmp_path)
+    assert "--time-to-teleport" not in line
+    assert line[-2:] == ["--time-to-teleport=300", "--no-warnings"]
+    assert line.count("--no-warnings") == 1
+    assert "--tripinfo-output.write-undeparted" in line
 
 
 def test_a_failed_run_is_named_with_sumos_reason(site: Site, wave: Plan, tmp_path: Path) -> None:
