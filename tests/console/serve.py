@@ -9,9 +9,9 @@ from pathlib import Path
 import uvicorn
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(ROOT / "tests"))
 
-from fixture_street import PASSWORD, USERS, FixtureStreet, make_services  # noqa: E402
+from console_street import PASSWORD, USERS, FixtureStreet, make_services  # noqa: E402
 
 from traffic.api.app import create_app  # noqa: E402
 

@@ -92,7 +92,17 @@ def error_page(request: Request, status: int, message: str, error_id: str) -> Re
         session: Session | None = session_of(request) if request.method == "GET" else None
     except NotSignedIn:
         session = None
-    response = page(request, "error.html", "", session, status=status, message=message, id=error_id)
+    words = words_of(request)
+    plain = {404: "error.not_found", 403: "error.forbidden"}
+    response = page(
+        request,
+        "error.html",
+        "",
+        session,
+        status=status,
+        message=words(plain[status]) if status in plain else message,
+        id=error_id,
+    )
     response.status_code = status
     return response
 

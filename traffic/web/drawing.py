@@ -231,7 +231,7 @@ def _city_lamp(approach: DrawnApproach, project: Projection) -> str:
     ux, uy = project.direction(approach.direction)
     # Beside the road on its right, a little before the stop line, so the queue stays visible.
     side = approach.width_m * EMPHASIS / 2 + 14.0
-    return lamp(approach.main_movement, (x - uy * side - ux * 4, y + ux * side - uy * 4), 0.95)
+    return lamp(approach.main_movement, (x - uy * side - ux * 4, y + ux * side - uy * 4), 1.15)
 
 
 def _city_label(

@@ -214,7 +214,7 @@ def history_figure(
             line={"dash": dashes[index % 4], "color": shades[index % 4], "shape": "hv"},
         )
     axis = {"gridcolor": "var(--line)", "linecolor": "var(--line)", "zeroline": False}
-    figure.update_xaxes(**axis)
+    figure.update_xaxes(tickformat="%H:%M", hoverformat="%H:%M", **axis)
     figure.update_yaxes(title=t("history.flow"), rangemode="tozero", **axis)
     figure.update_layout(
         template="none",

@@ -92,18 +92,15 @@ def strip_marks_svg(
             f'<rect class="s-{state.value}" x="{x}%" y="{top_px + height_px - height:.1f}" '
             f'width="{width}%" height="{height:.1f}"/>'
         )
-        # A letter only where it fits: about 10 px of an 800 px strip.
-        if letters and (end - begin) / window > 0.02 and state is not SignalState.RED:
-            out.append(
-                f'<text class="strip-letter" x="{x}%" dx="4" '
-                f'y="{top_px + height_px - 4:.1f}">{escape(t("signal.letter." + state.value))}'
-                "</text>"
-            )
-        elif letters and (end - begin) / window > 0.02:
-            out.append(
-                f'<text class="strip-letter over" x="{x}%" dx="4" '
-                f'y="{top_px + height_px - 6:.1f}">{escape(t("signal.letter.red"))}</text>'
-            )
+        # A letter only where it fits: about 10 px of a 600 px strip, and 9 px high.
+        if letters and (end - begin) / window > 0.018:
+            over = state is SignalState.RED
+            if over or height >= 9:
+                css, up = ("strip-letter over", 6) if over else ("strip-letter", 3)
+                out.append(
+                    f'<text class="{css}" x="{x}%" dx="4" y="{top_px + height_px - up:.1f}">'
+                    f"{escape(t('signal.letter.' + state.value))}</text>"
+                )
     for mark in row.marks:
         if not start_s <= mark.time_s <= end_s:
             continue
@@ -297,7 +294,8 @@ def time_space_svg(
                 f'x2="{_pct(at + travel_s - start_s, window)}%" y2="{top:.1f}"/>'
             )
     labels = "".join(
-        f'<text x="100%" y="{y_of(row.at_m) + 4:.1f}" text-anchor="end">{escape(row.label)}</text>'
+        f'<text class="place" x="100%" y="{y_of(row.at_m) + 4:.1f}" text-anchor="end">'
+        f"{escape(row.label)}</text>"
         for row in rows
     )
     width = label_width_px(row.label for row in rows)

@@ -100,7 +100,7 @@ function patch(now) {
   for (const text of document.querySelectorAll("[data-queue-text]")) {
     const [junction, edge] = text.dataset.queueText.split("|");
     const approach = now.junctions[junction]?.approaches[edge];
-    setText(text, approach ? `${Math.round(approach.queue_m)} m · ${Math.round(approach.queue_veh)}` : "–");
+    setText(text, approach ? `${Math.round(approach.queue_m)} m · ${Math.round(approach.queue_veh)} ${t("unit.veh")}` : "–");
     text.classList.toggle("busy", Boolean(approach) && approach.queue_m > 30);
   }
   for (const band of document.querySelectorAll("[data-flow]")) {
