@@ -41,13 +41,14 @@ from simulation.truth import (
 from simulation.violators import (
     FRONT_ROW_M,
     LAWFUL_SPEED_MODE,
+    RED_RUNNER_TYPE,
     RUN_SPEED_MODE,
     WRONG_WAY_TYPE,
     KerbEdge,
     RedRunners,
     WrongWayRiders,
     kerb_edges,
-    write_wrong_way_type,
+    write_violator_types,
 )
 
 QUEUED_MPS = 5.0 / 3.6
@@ -152,6 +153,8 @@ class Street:
         self._kerbs: dict[str, KerbEdge] = {kerb.edge: kerb for kerb in kerbs}
         self._red_runners = RedRunners(red_light_share, seed * 7919 + 2)
         self._wrong_way = WrongWayRiders(wrong_way_vph, kerbs, begin_s, seed * 7919 + 3)
+        self._lawful_type: dict[str, str] = {}
+        self._in_junction: set[str] = set()
         self._against: dict[str, str] = {}
         self._time_s = begin_s
         self._names = 0
@@ -163,9 +166,9 @@ class Street:
         folder = Path(self._folder.name)
         try:
             additional = []
-            if wrong_way_vph > 0 and kerbs:
-                additional.append(folder / "wrong-way.add.xml")
-                write_wrong_way_type([site.folder / site.simulation.vehicle_types], additional[0])
+            if red_light_share > 0 or (wrong_way_vph > 0 and kerbs):
+                additional.append(folder / "violators.add.xml")
+                write_violator_types([site.folder / site.simulation.vehicle_types], additional[0])
             write = demand or _writer(site, counts, pedestrians_ph)
             self._demand = LiveDemand(write, seed=seed, begin_s=begin_s, folder=folder)
             self._session: SumoSession | None = SumoSession(
@@ -234,7 +237,10 @@ class Street:
         wrong_way = self._wrong_way_entries(session, before, now, begin_s)
         for name in arrived:
             self._red_runners.crossed(name)
+            self._in_junction.discard(name)
+            self._lawful_type.pop(name, None)
             self._against.pop(name, None)
+        self._mend_ways(session)
         # SUMO lets vehicles enter at a step's beginning; who is still outside waited all of it.
         self._waiting.difference_update(departed)
         waited_s = late_s + len(self._waiting)
@@ -308,7 +314,14 @@ class Street:
                 ):
                     self._red_runners.ask(name, time_s)
         for name in self._red_runners.starting(time_s):
-            session.set_speed_mode(name, RUN_SPEED_MODE)
+            self._lawful_type[name] = session.set_manners(name, RED_RUNNER_TYPE, RUN_SPEED_MODE)
+
+    def _mend_ways(self, session: SumoSession) -> None:
+        """Runners who have left the junction are lawful again."""
+        for name in list(self._in_junction):
+            if not session.edge_of(name).startswith(":"):
+                self._in_junction.discard(name)
+                session.set_manners(name, self._lawful_type.pop(name), LAWFUL_SPEED_MODE)
 
     def _at_red(self, session: SumoSession, name: str, line: StopLine) -> bool:
         following = _after(session.route(name), line.approach)
@@ -341,8 +354,8 @@ class Street:
             there = on_lane.get(name)
             if there is not None and self._lines[there].approach == line.approach:
                 continue
-            if self._red_runners.crossed(name) and name not in arrived:
-                session.set_speed_mode(name, LAWFUL_SPEED_MODE)
+            if self._red_runners.crossed(name):
+                self._in_junction.add(name)
             if name in arrived:
                 continue
             following = _after(session.route(name), line.approach)

@@ -172,9 +172,13 @@ class SumoSession:
         """Set a junction's signal state for the steps to come."""
         self._sumo.trafficlight.setRedYellowGreenState(junction, letters)
 
-    def set_speed_mode(self, name: str, mode: int) -> None:
-        """Change what a vehicle on the road obeys."""
-        self._sumo.vehicle.setSpeedMode(name, mode)
+    def set_manners(self, name: str, vehicle_type: str, speed_mode: int) -> str:
+        """Change how a vehicle on the road behaves; the type that it was of before."""
+        vehicle = self._sumo.vehicle
+        before = str(vehicle.getTypeID(name))
+        vehicle.setType(name, vehicle_type)
+        vehicle.setSpeedMode(name, speed_mode)
+        return before
 
     def route(self, name: str) -> tuple[str, ...]:
         """Edges of a vehicle on the road."""

@@ -16,22 +16,23 @@ from simulation.truth import StopLine
 FRONT_ROW_M = 6.0
 """A rider whose front is this near to the line stands in the front rows."""
 
-RUN_SPEED_MODE = 15
-"""SUMO speed mode without the bit that stops at red: still gives way where it would collide."""
+RUN_SPEED_MODE = 7
+"""SUMO speed mode of a safe speed, but without right of way and without stopping at red."""
 LAWFUL_SPEED_MODE = 31
 
 MEAN_PATIENCE_S = 7.0
 """A runner waits about this long at red before going (exponential)."""
 
 WRONG_WAY_TYPE = "wrong_way_rider"
+RED_RUNNER_TYPE = "red_runner"
 
-# What makes a motorcycle ride on against the traffic (SUMO junction model parameters).
+# What makes a motorcycle ride on against the traffic, and one that runs a red light thread its
+# way through instead of standing before the others (SUMO junction model parameters).
+_RED_RUNNER = {"jmIgnoreFoeProb": "1", "jmIgnoreFoeSpeed": "20", "jmIgnoreJunctionFoeProb": "1"}
 _WRONG_WAY = {
     "jmDriveAfterRedTime": "300",
     "jmDriveRedSpeed": "6",
-    "jmIgnoreFoeProb": "1",
-    "jmIgnoreFoeSpeed": "20",
-    "jmIgnoreJunctionFoeProb": "1",
+    **_RED_RUNNER,
 }
 _TWO_WHEELS = frozenset({"motorcycle", "moped"})
 
@@ -153,8 +154,8 @@ class WrongWayRiders:
         return self._random.expovariate(self._rate) if self._rate > 0 else math.inf
 
 
-def write_wrong_way_type(vehicle_types: Iterable[Path], path: Path) -> None:
-    """Write the vehicle type of wrong-way riders: the site's motorcycle that gives way to none.
+def write_violator_types(vehicle_types: Iterable[Path], path: Path) -> None:
+    """Write the vehicle types of violators: the site's motorcycle with other manners.
 
     Raises:
         BadInput: If no file has a type with ``vClass="motorcycle"``.
@@ -162,10 +163,14 @@ def write_wrong_way_type(vehicle_types: Iterable[Path], path: Path) -> None:
     for source in vehicle_types:
         for element in ET.parse(source).getroot().iter("vType"):
             if element.get("vClass") == "motorcycle":
-                attributes = {**element.attrib, **_WRONG_WAY, "id": WRONG_WAY_TYPE}
+                attributes = dict(element.attrib)
                 attributes.pop("probability", None)
                 root = ET.Element("additional")
-                ET.SubElement(root, "vType", attributes)
+                for name, manners in (
+                    (WRONG_WAY_TYPE, _WRONG_WAY),
+                    (RED_RUNNER_TYPE, _RED_RUNNER),
+                ):
+                    ET.SubElement(root, "vType", {**attributes, **manners, "id": name})
                 ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
                 return
     raise BadInput(

@@ -18,11 +18,12 @@ from simulation.netfile import read_net
 from simulation.street import Queue, queue_behind
 from simulation.truth import StopLine, crossing_fraction, signal_of
 from simulation.violators import (
+    RED_RUNNER_TYPE,
     WRONG_WAY_TYPE,
     RedRunners,
     WrongWayRiders,
     kerb_edges,
-    write_wrong_way_type,
+    write_violator_types,
 )
 
 
@@ -107,19 +108,20 @@ def test_kerbs_of_pho_hue_are_found_with_their_approach(pho_hue: Path) -> None:
     assert [time for time, _ in due] == sorted(time for time, _ in due)
 
 
-def test_the_type_of_wrong_way_riders_is_the_site_s_motorcycle(
+def test_violators_are_the_site_s_motorcycle_with_other_manners(
     pho_hue: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "type.add.xml"
-    write_wrong_way_type([pho_hue / "demand" / "vehicle-types.add.xml"], path)
+    write_violator_types([pho_hue / "demand" / "vehicle-types.add.xml"], path)
     text = path.read_text(encoding="utf-8")
     assert f'id="{WRONG_WAY_TYPE}"' in text
+    assert f'id="{RED_RUNNER_TYPE}"' in text
     assert 'minGapLat="0.25"' in text
     assert 'jmIgnoreFoeProb="1"' in text
     empty = tmp_path / "none.add.xml"
     empty.write_text("<additional/>", encoding="utf-8")
     with pytest.raises(BadInput, match="motorcycle"):
-        write_wrong_way_type([empty], path)
+        write_violator_types([empty], path)
 
 
 def test_the_instant_of_a_crossing_is_where_the_front_meets_the_line() -> None:
