@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 failure, 2 bad input. Heavy imports happen inside the c
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,9 @@ OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; made if
 
 def main() -> None:
     """Run the command line; never show a traceback for something a user can mend."""
+    # OpenCV and FFmpeg would print their own lines beside ours; they read these when loaded.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         code = app(standalone_mode=False)
     except _USAGE_ERROR as error:

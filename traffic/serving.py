@@ -42,9 +42,7 @@ def serve_site(
     host, port = host or settings.host, port or settings.port
     require_free_port(host, port)
     if site.street is None:
-        services = open_services(site, settings, data=data)
-        announce_users(services, say)
-        _serve_alone(services, host, port, say)
+        _serve_alone(open_services(site, settings, data=data), host, port, say)
         return
     folder = data or settings.data_dir
     evidence = folder / "violations"
@@ -92,6 +90,7 @@ def _plan_in_force(site: Site, data: Path | None) -> Plan:
 
 
 def _serve_alone(services: Services, host: str, port: int, say: Callable[[str], None]) -> None:
+    announce_users(services, say)
     server = WebServer(create_app(services), host, port)
     say(f"console: {server.url}")
     try:
