@@ -86,7 +86,6 @@ class SumoSession:
             "sumo",
             *("--net-file", str(site.network)),
             *("--begin", str(begin_s), "--step-length", "1", "--seed", str(seed)),
-            *("--no-step-log", "--no-warnings", "--xml-validation", "never"),
             *site.simulation.options,
         ]
         for option, value in DEFAULTS.items():
