@@ -378,14 +378,13 @@ def strip_svg(
     duration_s: float,
     *,
     title: str = "",
-    marks: Sequence[tuple[float, str]] = (),
     language: Language = "en",
 ) -> str:
     """The signal strip: one signal's states along a thin time line, as inline SVG.
 
-    Green is full height, yellow half, red a thin line at the bottom, each with its letter where
-    there is room, so that the strip reads without colour. ``marks`` are instants with a text,
-    such as a vehicle's crossing of the stop line. Classes are styled by ``data/figures.css``.
+    Green is full height, yellow two thirds, red a thin line at the bottom, each with its letter where
+    there is room, so that the strip reads without colour. Classes are styled by
+    ``data/figures.css``.
     """
     letters = _WORDS[language]["letters"]
     forms = {
@@ -393,11 +392,11 @@ def strip_svg(
         "g": ("lamp-green permissive", 0, 14, letters[1]),
         "y": ("lamp-yellow", 5, 9, letters[2]),
         "Y": ("lamp-yellow", 5, 9, letters[2]),
-        "s": ("lamp-red", 10, 4, letters[4]),
+        "s": ("lamp-red", 11, 3, letters[4]),
     }
     parts = []
     for lamp in shown:
-        name, top, height, letter = forms.get(lamp.letter, ("lamp-red", 10, 4, letters[3]))
+        name, top, height, letter = forms.get(lamp.letter, ("lamp-red", 11, 3, letters[3]))
         left, width = (
             _percent(lamp.start_s, duration_s),
             _percent(min(lamp.end_s, duration_s) - lamp.start_s, duration_s),
@@ -410,12 +409,6 @@ def strip_svg(
             on = "off-lamp" if height != 14 else "on-lamp" + name.removeprefix("lamp-green")
             y = 11 if height == 14 else 8
             parts.append(f'<text class="{on}" x="{left + width / 2:.3f}%" y="{y}">{letter}</text>')
-    for at_s, text in marks:
-        x = _percent(at_s, duration_s)
-        parts.append(
-            f'<line class="mark" x1="{x:.3f}%" x2="{x:.3f}%" y1="-2" y2="16">'
-            f"<title>{html.escape(text)}</title></line>"
-        )
     name = html.escape(title)
     return (
         f'<svg class="strip" width="100%" height="14" role="img" aria-label="{name}">'
