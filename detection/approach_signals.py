@@ -25,8 +25,15 @@ class ApproachSignals:
         self._approach: list[SignalChange] = []
         self._by_movement: dict[str, list[SignalChange]] = {name: [] for name in movements}
 
-    def note(self, time_s: float, signal: SignalState | Mapping[str, SignalState]) -> SignalState:
+    def note(
+        self,
+        time_s: float,
+        signal: SignalState | Mapping[str, SignalState],
+        since_s: float | None = None,
+    ) -> SignalState:
         """Take what is shown now, for all movements or for each.
+
+        ``since_s`` is when it began, where that is known better than by this frame's time.
 
         Returns:
             The approach's aspect: green if any movement has green, then yellow, then red.
@@ -43,9 +50,10 @@ class ApproachSignals:
         shown = next((state for state in _RANK if state in states.values()), SignalState.UNKNOWN)
         if isinstance(signal, SignalState):
             shown = signal
-        _append(self._approach, time_s, shown)
+        began_s = time_s if since_s is None else min(since_s, time_s)
+        _append(self._approach, began_s, shown)
         for name, state in states.items():
-            _append(self._by_movement[name], time_s, state)
+            _append(self._by_movement[name], began_s, state)
         return shown
 
     @property
@@ -65,6 +73,8 @@ class ApproachSignals:
 def _append(changes: list[SignalChange], time_s: float, state: SignalState) -> None:
     if changes and changes[-1].state is state:
         return
+    if changes:
+        time_s = max(time_s, changes[-1].time_s)
     changes.append(SignalChange(time_s, state))
     # The change that holds at the start of the memory is kept.
     while len(changes) > 1 and changes[1].time_s < time_s - MEMORY_S:

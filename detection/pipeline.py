@@ -165,7 +165,7 @@ class CameraPipeline:
             XanhError: If evidence cannot be written.
         """
         self._frame = self._frame + 1 if frame is None else frame
-        shown = self._signals.note(time_s, signal)
+        shown = self._signals.note(time_s, signal, signal_since_s)
         if self._counts is None:
             self._counts = IntervalCounts(
                 self.view.junction,
