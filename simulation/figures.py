@@ -382,8 +382,8 @@ def strip_svg(
 ) -> str:
     """The signal strip: one signal's states along a thin time line, as inline SVG.
 
-    Green is full height, yellow two thirds, red a thin line at the bottom, each with its letter where
-    there is room, so that the strip reads without colour. Classes are styled by
+    Green is full height, yellow two thirds, red a thin line at the bottom, each with its letter
+    where there is room, so that the strip reads without colour. Classes are styled by
     ``data/figures.css``.
     """
     letters = _WORDS[language]["letters"]
