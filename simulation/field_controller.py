@@ -24,7 +24,8 @@ from models.signals import SignalState, from_sumo
 from simulation.programs import for_step, signal_rows
 
 SHIFT_SHARE = 5
-"""A transition changes a cycle by at most its fifth: any offset within five cycles."""
+"""A transition changes a cycle by at most its fifth: any offset within five cycles, unless the
+envelope's longest green or longest red leaves less room than that."""
 
 _KEPT = frozenset({Rule.MIN_GREEN, Rule.MAX_GREEN, Rule.PEDESTRIAN, Rule.MAX_RED})
 _MINIMA = frozenset({Rule.MIN_GREEN, Rule.PEDESTRIAN})
@@ -254,8 +255,10 @@ class FixedTimeController:
         return states[:wanted]
 
     def _replan(self) -> None:
-        """Put the pending plan in place of a decided, not yet begun cycle, where nothing that
-        has been shown would have been shown otherwise."""
+        """Put the pending plan in place of a decided cycle that has not begun.
+
+        Only where nothing that has been shown would have been shown otherwise.
+        """
         current = self._schedule[0].cycle_start_s
         kept = deque(slot for slot in self._schedule if slot.cycle_start_s == current)
         if len(kept) == len(self._schedule):
