@@ -19,7 +19,7 @@ from models.signals import SignalState
 from models.site import Site
 from models.validation import Cause, Change, Kpi, MovementChange, ValidationReport, Verdict
 from models.violation import TrackPoint, Violation, ViolationKind
-from simulation.progression import lamps
+from simulation.progression import Lamp, lamps
 from traffic.api.services import Services
 from traffic.auth import Accounts, Role
 from traffic.cases import CaseService
@@ -259,6 +259,7 @@ class FixtureStreet:
     def __init__(self, services: Services, *, phase: Phase = Phase.WAITING) -> None:
         self._services = services
         self._plan = services.plan_in_force()
+        self._lamps: dict[tuple[str, str], tuple[Lamp, ...]] = {}
         self._queues: dict[tuple[str, str], float] = {}
         self._phase = phase
         self._stop = threading.Event()
@@ -276,7 +277,10 @@ class FixtureStreet:
             second = (now_s - timing.offset_ds / 10) % cycle_s
             states = {}
             for key in junction.signal_ids:
-                shown = next(x for x in lamps(plan, junction, key) if second < x.end_s)
+                at = (plan.digest, key)
+                if at not in self._lamps:
+                    self._lamps[at] = lamps(plan, junction, key)
+                shown = next(lamp for lamp in self._lamps[at] if second < lamp.end_s)
                 states[key] = {"G": "green", "g": "green", "y": "yellow"}.get(shown.letter, "red")
             aspects = {key: SignalState(value) for key, value in states.items()}
             approaches, flows = {}, {}
@@ -333,7 +337,7 @@ class FixtureStreet:
                 junctions,
                 cameras,
                 5.0,
-                DelaySoFar(71.2, None, 68.4),
+                DelaySoFar(71.2, None, 68.4 + 6 * math.sin(now_s / 90)),
                 Progress(self._phase, 0.4, "5/5"),
             )
         )

@@ -20,6 +20,7 @@ from models.signals import SignalState
 from models.units import utc_text
 
 HISTORY_S = 180.0
+DELAY_STEP_S = 10.0
 
 
 class FrameKind(StrEnum):
@@ -170,6 +171,18 @@ class Published:
 Change = tuple[float, SignalState]
 
 
+@dataclass(frozen=True, slots=True)
+class DelaySample:
+    """Mean ``delay_s`` of the last minutes at one instant (Unix time) of the street.
+
+    ``after`` says whether the delay with the plan after was being measured already.
+    """
+
+    time_s: float
+    delay_s: float
+    after: bool
+
+
 class LiveState:
     """Thread-safe holder of the newest snapshot, the newest frames and the last minutes.
 
@@ -184,6 +197,7 @@ class LiveState:
         self._frames: dict[str, tuple[int, bytes, float]] = {}
         self._signals: dict[str, deque[Change]] = {}
         self._crossings: deque[Crossing] = deque(maxlen=4000)
+        self._delays: deque[DelaySample] = deque(maxlen=720)
         self._waiting: dict[int, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}
         self._next_waiter = 0
         self._closed = False
@@ -195,6 +209,7 @@ class LiveState:
         for junction in snapshot.junctions.values():
             self.record_signals(snapshot.at, junction.states)
         with self._lock:
+            self._sample_delay(snapshot)
             sequence = self._latest.sequence + 1 if self._latest else 1
             self._latest = Published(sequence, snapshot, time.monotonic())
         self._wake()
@@ -267,6 +282,11 @@ class LiveState:
         with self._lock:
             return tuple(self._signals.get(signal_id, ()))
 
+    def delay_history(self) -> tuple[DelaySample, ...]:
+        """The delay of the last minutes, sampled every ten seconds, oldest first."""
+        with self._lock:
+            return tuple(self._delays)
+
     def crossings(
         self, movements: Iterable[str], since_s: float, camera: str = ""
     ) -> tuple[Crossing, ...]:
@@ -316,6 +336,12 @@ class LiveState:
         finally:
             with self._lock:
                 self._waiting.pop(key, None)
+
+    def _sample_delay(self, snapshot: LiveSnapshot) -> None:
+        now_s, delay = snapshot.at.timestamp(), snapshot.delay
+        due = not self._delays or now_s - self._delays[-1].time_s >= DELAY_STEP_S
+        if delay.now_s is not None and due:
+            self._delays.append(DelaySample(now_s, delay.now_s, delay.after_s is not None))
 
     def _wake(self) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_intervals_fill_the_window_without_gap_or_overlap() -> None:
     spans = intervals(CHANGES, -10.0, 100.0)
     assert spans[0] == (-10.0, 0.0, S.UNKNOWN)
     assert spans[-1] == (90.0, 100.0, S.GREEN)
-    assert all(a[1] == b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(spans))
 
 
 def test_a_change_before_the_window_holds_in_it() -> None:

@@ -200,6 +200,7 @@ def city(request: Request, session: Viewer, services: The) -> Response:
         map_wide=city_map_svg(drawing, wide=True, t=words) if drawing else "",
         map_tall=city_map_svg(drawing, wide=False, t=words) if drawing else "",
         corridor=street_pages.corridor_strips(drawing, services.live, words),
+        delay_line=street_pages.delay_line(services.live, words),
         approach_names=street_pages.approach_names(drawing, names),
     )
 
@@ -291,7 +292,10 @@ async def live(
     if corridor:
 
         def draw() -> Mapping[str, str]:
-            return {"corridor": street_pages.corridor_strips(drawing, services.live, words)}
+            return {
+                "corridor": street_pages.corridor_strips(drawing, services.live, words),
+                "delay-line": street_pages.delay_line(services.live, words),
+            }
 
     elif junction:
         found = need_junction(services, junction)

@@ -25,6 +25,12 @@ from traffic.web.geometry import (
 
 Translate = Callable[..., str]
 EMPHASIS = 1.7
+_LETTER_ON = {
+    "yellow": "on-yellow",
+    "flashing_yellow": "on-hollow",
+    "dark": "on-hollow",
+    "unknown": "on-hollow",
+}
 _TURN_DEG = {Turn.LEFT: -90.0, Turn.THROUGH: 0.0, Turn.RIGHT: 90.0, Turn.UTURN: 180.0}
 TURN_ARROW = {Turn.LEFT: "↰", Turn.THROUGH: "↑", Turn.RIGHT: "↱", Turn.UTURN: "↶"}
 
@@ -62,7 +68,7 @@ def lamp_symbols(t: Translate) -> Markup:
     drop = {"yellow": 6.5, "flashing_yellow": 6.5}
     parts = [
         f'<symbol id="lamp-{state}" overflow="visible"><g class="s-{state}">{shape}</g>'
-        f'<text class="lamp-letter{" on-hollow" if "hollow" in shape else ""}" '
+        f'<text class="lamp-letter {_LETTER_ON.get(state, "")}" '
         f'y="{drop.get(state, 4.6)}">'
         f"{escape(t('signal.letter.' + state))}</text></symbol>"
         for state, shape in shapes.items()
@@ -264,10 +270,12 @@ def _queue_figure(approach: DrawnApproach, project: Projection, centre: Point, r
         max(y - uy * back + ux * side, centre[1] - reach * 0.8 + 5),
         centre[1] + reach * 0.8 - 3,
     )
+    # Beside a road that runs up or down, the text starts at the road's side.
+    anchor = "middle" if abs(uy) < 0.7 else "start" if -uy > 0 else "end"
     key = f"{escape(approach.junction)}|{escape(approach.edge)}"
     return (
         f'<text class="queue-figure" data-queue-text="{key}" x="{px:.1f}" y="{py:.1f}" '
-        'text-anchor="middle">–</text>'
+        f'text-anchor="{anchor}">–</text>'
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from models.counts import CountRow
 from models.junction import Junction
@@ -93,6 +93,32 @@ def corridor_strips(drawing: DrawnNetwork | None, live: LiveState, t: Words) -> 
     ]
     speed = min(corridor.speed_limit_mps, MAX_SPEED_MPS)
     return time_space_svg(rows, end_s - HISTORY_S, end_s, speed_mps=speed, tick_origin_s=end_s, t=t)
+
+
+def delay_line(live: LiveState, t: Words) -> Markup:
+    """Delay of the last minutes since the start; heavier once the new plan is measured."""
+    samples = live.delay_history()
+    if len(samples) < 2:
+        return Markup("")
+    width, height = 320.0, 64.0
+    start_s, end_s = samples[0].time_s, samples[-1].time_s
+    top = max(sample.delay_s for sample in samples) * 1.1 or 1.0
+
+    def place(time_s: float, delay_s: float) -> str:
+        x = width * (time_s - start_s) / (end_s - start_s)
+        return f"{x:.1f} {height - height * delay_s / top:.1f}"
+
+    line = "L".join(place(sample.time_s, sample.delay_s) for sample in samples)
+    after = [place(sample.time_s, sample.delay_s) for sample in samples if sample.after]
+    minutes = (end_s - start_s) / 60
+    caption = t("delay.history", minutes=f"{minutes:.0f}", top=f"{top / 1.1:.0f}")
+    heavy = f'<path class="after" d="M{"L".join(after)}"/>' if len(after) > 1 else ""
+    return Markup(
+        f'<svg class="delay-line" viewBox="0 -4 {width:.0f} {height + 8:.0f}" role="img" '
+        f'aria-label="{escape(caption)}"><line x1="0" x2="{width:.0f}" y1="{height:.0f}" '
+        f'y2="{height:.0f}"/><path d="M{line}"/>{heavy}</svg>'
+        f'<p class="small muted">{escape(caption)}</p>'
+    )
 
 
 def approach_strip(

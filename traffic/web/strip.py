@@ -96,9 +96,10 @@ def strip_marks_svg(
         if letters and (end - begin) / window > 0.018:
             over = state is SignalState.RED
             if over or height >= 9:
-                css, up = ("strip-letter over", 6) if over else ("strip-letter", 3)
+                css, up = ("over", 6) if over else (f"on-{state.value}", 3)
                 out.append(
-                    f'<text class="{css}" x="{x}%" dx="4" y="{top_px + height_px - up:.1f}">'
+                    f'<text class="strip-letter {css}" x="{x}%" dx="4" '
+                    f'y="{top_px + height_px - up:.1f}">'
                     f"{escape(t('signal.letter.' + state.value))}</text>"
                 )
     for mark in row.marks:

@@ -67,10 +67,6 @@ onStanding((standing) => {
   document.getElementById("no-alarms").hidden = standing.alarms.length > 0;
   const subjects = new Set(standing.alarms.map((alarm) => alarm.subject));
   for (const label of document.querySelectorAll(".map-label")) label.dataset.alarm = subjects.has(label.dataset.junction);
-  for (const [id, value] of Object.entries(standing.counts)) {
-    const place = document.getElementById(id);
-    if (place) setText(place, value ? String(value) : "");
-  }
   const waiting = document.getElementById("waiting-plan");
   if (waiting) {
     waiting.hidden = !standing.waiting_plan;

@@ -4,9 +4,14 @@ import { t } from "/static/js/words.js";
 const page = document.getElementById("junction-page");
 const { junction, camera } = page.dataset;
 
+let plan = null;
+
 onSnapshot((now) => {
   const state = now.junctions[junction];
-  if (!state) return;
+  if (!state || !state.cycle_s) return;
+  // Another plan runs since the page came: its stages and splits are drawn by the server.
+  if (plan !== null && state.plan_digest !== plan) { location.reload(); return; }
+  plan = state.plan_digest;
   for (const bar of document.querySelectorAll(".stage-bar, .cycle .strip-svg")) {
     const cursor = bar.querySelector(".cursor");
     const x = `${(100 * state.second_in_cycle) / state.cycle_s}%`;

@@ -3,16 +3,14 @@ import { t } from "/static/js/words.js";
 
 const STALE_S = 5;
 const listeners = [];
-const htmlListeners = [];
+const standingListeners = [];
 let source = null;
 let snapshot = null;
 let receivedAt = 0;
 let query = "";
 
 export function onSnapshot(listener) { listeners.push(listener); if (snapshot) listener(snapshot); }
-export function onDrawing(listener) { htmlListeners.push(listener); }
 export function ageSeconds() { return snapshot ? snapshot.age_s + (performance.now() - receivedAt) / 1000 : null; }
-export function current() { return snapshot; }
 
 export function connect(parameters = "") {
   query = parameters;
@@ -38,16 +36,18 @@ function open() {
       const place = document.getElementById(id);
       // The server escapes every text in these drawings; they are its own SVG.
       if (place) place.innerHTML = html;
-      for (const listener of htmlListeners) listener(id);
     }
   });
   source.addEventListener("standing", (event) => {
     const standing = JSON.parse(event.data);
+    for (const [id, value] of Object.entries(standing.counts)) {
+      const place = document.getElementById(id);
+      if (place) setText(place, value ? String(value) : "");
+    }
     for (const listener of standingListeners) listener(standing);
   });
 }
 
-const standingListeners = [];
 export function onStanding(listener) { standingListeners.push(listener); }
 
 function close() { if (source) { source.close(); source = null; } }

@@ -1,4 +1,4 @@
-import { connect, onSnapshot } from "/static/js/live.js";
+import { connect, onStanding } from "/static/js/live.js";
 import { t } from "/static/js/words.js";
 
 const form = document.getElementById("decision");
@@ -45,5 +45,8 @@ function say(text) {
   place.hidden = !text;
 }
 
-onSnapshot(() => {});
+// Someone else may decide meanwhile: say so, and never move what is being read.
+onStanding((standing) => {
+  document.getElementById("changed").hidden = standing.plans[form.dataset.digest] === form.dataset.status;
+});
 connect();
