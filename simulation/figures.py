@@ -18,8 +18,10 @@ from plotly.offline import get_plotlyjs
 
 from models.junction import Junction
 from models.plan import Plan
+from models.signals import SignalState
 from models.validation import MovementChange, ValidationReport
 from simulation.progression import Band, Corridor, Lamp, best_band, lamps
+from simulation.strip import PERMISSIVE, STOP_THEN_GO, aspect, states_svg
 from simulation.wording import Language, change_text, signed
 
 TEXT, MUTED, LINE = "var(--text)", "var(--muted)", "var(--line)"
@@ -97,6 +99,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
 }
 CHANGE_MEASURES = ("delay_s", "trip_time_s", "time_loss_s", "waiting_time_s", "stops")
 _ROW_PX = 26
+_STRIP_PX = 14
 
 
 def figure_json(figure: go.Figure) -> str:
@@ -380,44 +383,38 @@ def strip_svg(
     title: str = "",
     language: Language = "en",
 ) -> str:
-    """The signal strip: one signal's states along a thin time line, as inline SVG.
+    """One signal's cycle as the signal strip (``simulation.strip``), a whole inline ``svg``.
 
-    Green is full height, yellow two thirds, red a thin line at the bottom, each with its letter
-    where there is room, so that the strip reads without colour. Classes are styled by
-    ``data/figures.css``.
+    Classes are styled by ``data/figures.css``.
     """
-    letters = _WORDS[language]["letters"]
-    forms = {
-        "G": ("lamp-green", 0, 14, letters[0]),
-        "g": ("lamp-green permissive", 0, 14, letters[1]),
-        "y": ("lamp-yellow", 5, 9, letters[2]),
-        "Y": ("lamp-yellow", 5, 9, letters[2]),
-        "s": ("lamp-red", 11, 3, letters[4]),
-    }
-    parts = []
-    for lamp in shown:
-        name, top, height, letter = forms.get(lamp.letter, ("lamp-red", 11, 3, letters[3]))
-        left, width = (
-            _percent(lamp.start_s, duration_s),
-            _percent(min(lamp.end_s, duration_s) - lamp.start_s, duration_s),
-        )
-        parts.append(
-            f'<rect class="{name}" x="{left:.3f}%" y="{top}" width="{width:.3f}%" '
-            f'height="{height}"/>'
-        )
-        if width >= 6:
-            on = "off-lamp" if height != 14 else "on-lamp" + name.removeprefix("lamp-green")
-            y = 11 if height == 14 else 8
-            parts.append(f'<text class="{on}" x="{left + width / 2:.3f}%" y="{y}">{letter}</text>')
+    drawn = states_svg(
+        [(lamp.start_s, aspect(lamp.letter)) for lamp in shown],
+        0.0,
+        duration_s,
+        top_px=0.0,
+        height_px=_STRIP_PX,
+        letters=_strip_letters(language),
+        until_s=min(duration_s, shown[-1].end_s),
+    )
     name = html.escape(title)
     return (
-        f'<svg class="strip" width="100%" height="14" role="img" aria-label="{name}">'
-        f"<title>{name}</title>{''.join(parts)}</svg>"
+        f'<svg class="strip" width="100%" height="{_STRIP_PX}" role="img" aria-label="{name}">'
+        f"<title>{name}</title>{drawn}</svg>"
     )
 
 
-def _percent(value_s: float, duration_s: float) -> float:
-    return 100.0 * max(0.0, value_s) / duration_s
+def _strip_letters(language: Language) -> Mapping[str, str]:
+    green, permissive, yellow, red, stop_then_go = tuple(_WORDS[language]["letters"])
+    return {
+        SignalState.GREEN: green,
+        PERMISSIVE: permissive,
+        SignalState.YELLOW: yellow,
+        SignalState.FLASHING_YELLOW: yellow,
+        SignalState.RED: red,
+        STOP_THEN_GO: stop_then_go,
+        SignalState.DARK: "–",
+        SignalState.UNKNOWN: "?",
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.signals import SignalState as S
+from simulation.strip import intervals
 from traffic.planfiles import read_plan
 from traffic.sites import load_site
 from traffic.web.i18n import Words
@@ -17,7 +18,6 @@ from traffic.web.strip import (
     StripRow,
     TimeSpaceRow,
     cycle_changes,
-    intervals,
     plan_changes,
     signal_strip_svg,
     time_space_svg,
@@ -86,7 +86,7 @@ def test_a_plan_repeats_with_its_offset(pho_hue: Path) -> None:
             for second in range(0, 400, 7):
                 wrapped = (second - offset_s) % cycle_s
                 now = [state for at, state in many if at <= second][-1]
-                assert now is [state for at, state in once if at <= wrapped][-1]
+                assert now == [state for at, state in once if at <= wrapped][-1]
 
 
 def test_time_space_puts_the_last_stop_on_top() -> None:

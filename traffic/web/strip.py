@@ -1,9 +1,7 @@
-"""The signal strip: a thin time line of signal states with crossings marked on it.
+"""Signal strips with marks, axis and cursor, and what is built of them for the pages.
 
-One drawing for every place where it appears: on a case, under the live video, in the timing of
-a plan and in the corridor's time-space view. Aspect is told by height as well as by colour:
-green fills the strip, yellow two thirds of it, red is a thin line. Horizontal positions are
-percentages, so a strip keeps its text size at any width.
+The states themselves are drawn by ``simulation.strip``, as in the validation report: on a case,
+under the live video, in the timing of a plan and in the corridor's time-space view.
 """
 
 from __future__ import annotations
@@ -17,21 +15,21 @@ from markupsafe import Markup
 
 from models.junction import Junction
 from models.plan import JunctionPlan, Plan
-from models.signals import SignalState, from_sumo
+from models.signals import SignalState
 from models.units import ds_to_seconds
 from simulation.progression import lamps
+from simulation.strip import (
+    PERMISSIVE,
+    STOP_THEN_GO,
+    Change,
+    aspect,
+    intervals,
+    percent,
+    states_svg,
+)
 
 Translate = Callable[..., str]
-Change = tuple[float, SignalState]
-
-_HEIGHT = {
-    SignalState.GREEN: 1.0,
-    SignalState.YELLOW: 0.62,
-    SignalState.FLASHING_YELLOW: 0.62,
-    SignalState.RED: 0.2,
-    SignalState.DARK: 0.2,
-    SignalState.UNKNOWN: 0.2,
-}
+ASPECTS = (*SignalState, PERMISSIVE, STOP_THEN_GO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,59 +51,33 @@ class StripRow:
     changed: bool = False
 
 
-def intervals(
-    changes: Sequence[Change], start_s: float, end_s: float
-) -> tuple[tuple[float, float, SignalState], ...]:
-    """Spans ``(from_s, to_s, state)`` that fill the window; unknown before the first change."""
-    spans: list[tuple[float, float, SignalState]] = []
-    at, state = start_s, SignalState.UNKNOWN
-    for time_s, following in changes:
-        if time_s >= end_s:
-            break
-        if time_s > at:
-            spans.append((at, time_s, state))
-            at = time_s
-        state = following
-    if end_s > at:
-        spans.append((at, end_s, state))
-    return tuple(spans)
-
-
-def strip_marks_svg(
+def row_svg(
     row: StripRow,
     start_s: float,
     end_s: float,
     *,
     top_px: float,
-    height_px: float,
+    height_px: int,
     t: Translate,
-    letters: bool = True,
     until_s: float | None = None,
 ) -> str:
     """The states and marks of one row as SVG elements; the part every view shares."""
     window = end_s - start_s
-    out: list[str] = []
-    for begin, end, state in intervals(row.changes, start_s, min(end_s, until_s or end_s)):
-        height = _HEIGHT[state] * height_px
-        x, width = _pct(begin - start_s, window), _pct(end - begin, window)
-        out.append(
-            f'<rect class="s-{state.value}" x="{x}%" y="{top_px + height_px - height:.1f}" '
-            f'width="{width}%" height="{height:.1f}"/>'
+    out = [
+        states_svg(
+            row.changes,
+            start_s,
+            end_s,
+            top_px=top_px,
+            height_px=height_px,
+            letters={name: t("signal.letter." + name) for name in ASPECTS},
+            until_s=until_s,
         )
-        # A letter only where it fits: about 10 px of a 600 px strip, and 9 px high.
-        if letters and (end - begin) / window > 0.018:
-            over = state is SignalState.RED
-            if over or height >= 9:
-                css, up = ("over", 6) if over else (f"on-{state.value}", 3)
-                out.append(
-                    f'<text class="strip-letter {css}" x="{x}%" dx="4" '
-                    f'y="{top_px + height_px - up:.1f}">'
-                    f"{escape(t('signal.letter.' + state.value))}</text>"
-                )
+    ]
     for mark in row.marks:
         if not start_s <= mark.time_s <= end_s:
             continue
-        out.append(_mark(mark, _pct(mark.time_s - start_s, window), top_px, height_px))
+        out.append(_mark(mark, percent(mark.time_s - start_s, window), top_px, height_px))
     return "".join(out)
 
 
@@ -164,11 +136,11 @@ def signal_strip_svg(
     window = end_s - start_s
     ticks = _ticks(start_s, end_s, tick_s, tick_origin_s)
     for at in ticks:
-        x = _pct(at - start_s, window)
+        x = percent(at - start_s, window)
         body.append(f'<line class="tick" x1="{x}%" x2="{x}%" y1="8" y2="{total - 14}"/>')
     for index, row in enumerate(listed):
         body.append(
-            strip_marks_svg(
+            row_svg(
                 row,
                 start_s,
                 end_s,
@@ -180,7 +152,7 @@ def signal_strip_svg(
         )
     stride = max(1, -(-len(ticks) // 12))
     for at in ticks[::stride]:
-        x = _pct(at - start_s, window)
+        x = percent(at - start_s, window)
         near_start, near_end = at - start_s < window * 0.03, end_s - at < window * 0.03
         anchor = "start" if near_start else "end" if near_end else "middle"
         body.append(
@@ -188,7 +160,7 @@ def signal_strip_svg(
             f"{escape(label(at))}</text>"
         )
     if cursor_s is not None and start_s <= cursor_s <= end_s:
-        x = _pct(cursor_s - start_s, window)
+        x = percent(cursor_s - start_s, window)
         body.append(f'<line class="cursor" x1="{x}%" x2="{x}%" y1="4" y2="{total - 12}"/>')
     labels = "".join(
         f'<text class="strip-label{" changed" if row.changed else ""}" x="100%" '
@@ -219,7 +191,7 @@ def plan_changes(
     first = math.floor((start_s - offset_s) / cycle_s)
     last = math.floor((end_s - offset_s) / cycle_s)
     return tuple(
-        (offset_s + index * cycle_s + lamp.start_s, from_sumo(lamp.letter))
+        (offset_s + index * cycle_s + lamp.start_s, aspect(lamp.letter))
         for index in range(first, last + 1)
         for lamp in shown
     )
@@ -227,9 +199,7 @@ def plan_changes(
 
 def cycle_changes(plan: Plan, junction: Junction, signal_id: str) -> tuple[Change, ...]:
     """One head over one cycle from the first stage's green."""
-    return tuple(
-        (lamp.start_s, from_sumo(lamp.letter)) for lamp in lamps(plan, junction, signal_id)
-    )
+    return tuple((lamp.start_s, aspect(lamp.letter)) for lamp in lamps(plan, junction, signal_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +227,7 @@ def time_space_svg(
     The first row lies at the bottom. A dotted line starts with each green of the first row.
     """
     length_m = max(row.at_m for row in rows) or 1.0
-    top, bottom, bar = 12.0, height_px - 26.0, 11.0
+    top, bottom, bar = 12.0, height_px - 26.0, 11
     window = end_s - start_s
     body: list[str] = []
 
@@ -265,7 +235,7 @@ def time_space_svg(
         return bottom - (bottom - top) * at_m / length_m
 
     for at in _ticks(start_s, end_s, 30.0, tick_origin_s):
-        x = _pct(at - start_s, window)
+        x = percent(at - start_s, window)
         label = tick_label(at) if tick_label else f"{at - end_s:.0f}"
         anchor = "start" if at - start_s < 1 else "end" if end_s - at < 1 else "middle"
         body.append(
@@ -276,7 +246,7 @@ def time_space_svg(
     for row in rows:
         line = StripRow(row.label, row.changes)
         body.append(
-            strip_marks_svg(
+            row_svg(
                 line,
                 start_s,
                 end_s,
@@ -287,12 +257,12 @@ def time_space_svg(
         )
     travel_s = length_m / speed_mps
     for begin, end, state in intervals(rows[0].changes, start_s - travel_s, end_s):
-        if state is not SignalState.GREEN:
+        if state not in (SignalState.GREEN, PERMISSIVE):
             continue
         for at in (begin, end):
             body.append(
-                f'<line class="wave" x1="{_pct(at - start_s, window)}%" y1="{bottom:.1f}" '
-                f'x2="{_pct(at + travel_s - start_s, window)}%" y2="{top:.1f}"/>'
+                f'<line class="wave" x1="{percent(at - start_s, window)}%" y1="{bottom:.1f}" '
+                f'x2="{percent(at + travel_s - start_s, window)}%" y2="{top:.1f}"/>'
             )
     labels = "".join(
         f'<text class="place" x="100%" y="{y_of(row.at_m) + 4:.1f}" text-anchor="end">'
@@ -315,8 +285,8 @@ def stage_bar_svg(plan: JunctionPlan, *, label_px: int, t: Translate) -> Markup:
     parts: list[str] = []
     at_ds = 0
     for index, stage in enumerate(plan.stages):
-        x = _pct(at_ds, plan.cycle_ds)
-        width = _pct(stage.green_ds, plan.cycle_ds)
+        x = percent(at_ds, plan.cycle_ds)
+        width = percent(stage.green_ds, plan.cycle_ds)
         parts.append(
             f'<g class="stage-seg" data-stage="{escape(stage.id)}">'
             f'<rect class="stage-green{" alt" if index % 2 else ""}" x="{x}%" y="0" '
@@ -327,8 +297,8 @@ def stage_bar_svg(plan: JunctionPlan, *, label_px: int, t: Translate) -> Markup:
         for length, css in ((stage.yellow_ds, "stage-yellow"), (stage.red_ds, "stage-red")):
             at_part = at_ds + stage.green_ds + (stage.yellow_ds if css == "stage-red" else 0)
             parts.append(
-                f'<rect class="{css}" x="{_pct(at_part, plan.cycle_ds)}%" y="0" '
-                f'width="{_pct(length, plan.cycle_ds)}%" height="28"/>'
+                f'<rect class="{css}" x="{percent(at_part, plan.cycle_ds)}%" y="0" '
+                f'width="{percent(length, plan.cycle_ds)}%" height="28"/>'
             )
         at_ds += stage.split_ds
     return Markup(
@@ -344,7 +314,3 @@ def _ticks(start_s: float, end_s: float, tick_s: float, origin_s: float = 0.0) -
     first = origin_s + math.ceil((start_s - origin_s) / tick_s) * tick_s
     count = int((end_s - first) // tick_s) + 1
     return [first + index * tick_s for index in range(max(count, 0))]
-
-
-def _pct(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.3f}"
