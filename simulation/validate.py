@@ -44,6 +44,7 @@ def validate(
     first_seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
     executor: Executor | None = None,
+    sources: tuple[str, str] = ("candidate plan", "plan to compare with"),
 ) -> ValidationReport:
     """Compare two plans on the same demand and seeds, and judge the candidate.
 
@@ -62,6 +63,7 @@ def validate(
         first_seed: Seed of the first pair; the others follow.
         progress: Called with (runs done, runs in all).
         executor: Where to run instead of here (see ``runner.sweep``).
+        sources: What errors call the candidate and the other plan, such as their files.
 
     Raises:
         BadInput: If the site has no network, the candidate breaks a safety rule, a plan does
@@ -70,7 +72,7 @@ def validate(
     """
     if pairs < MIN_PAIRS:
         raise BadInput("pairs", "", f"{pairs}; valid is {MIN_PAIRS} or more")
-    _check_plans(site, candidate, against)
+    _check_plans(site, candidate, against, sources)
     seeds = tuple(range(first_seed, first_seed + pairs))
     verbatim = runs_own_routes(site, counts)
     with tempfile.TemporaryDirectory(prefix="xanh-demand-") as temporary:
@@ -138,24 +140,24 @@ def scenario_digest(site: Site, counts: Sequence[CountRow] | None) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _check_plans(site: Site, candidate: Plan, against: Plan) -> None:
+def _check_plans(site: Site, candidate: Plan, against: Plan, sources: tuple[str, str]) -> None:
     if site.network is None:
         raise BadInput(
             str(site.folder / "site.yaml"),
             "network",
             "this site has no network, so nothing can be simulated; valid is a SUMO .net.xml",
         )
-    for plan, role in ((candidate, "candidate plan"), (against, "plan to compare with")):
+    for plan, source in zip((candidate, against), sources, strict=True):
         if plan.site != site.id:
-            raise BadInput(role, "site", f"{plan.site!r}; valid is {site.id!r}")
+            raise BadInput(source, "site", f"{plan.site!r}; valid is {site.id!r}")
     if breaches := check_plan(candidate, site.junctions):
         more = f" (and {len(breaches) - 1} more)" if len(breaches) > 1 else ""
-        raise BadInput("candidate plan", breaches[0].rule.value, f"{breaches[0].message}{more}")
+        raise BadInput(sources[0], breaches[0].rule.value, f"{breaches[0].message}{more}")
     named = {plan.junction for plan in against.junctions}
     valid = ", ".join(sorted(site.junctions))
     for name in sorted(named ^ set(site.junctions)):
         problem = f"has no timing for {name!r}" if name in site.junctions else f"{name!r}"
-        raise BadInput("plan to compare with", "junction", f"{problem}; valid are {valid}")
+        raise BadInput(sources[1], "junction", f"{problem}; valid are {valid}")
 
 
 def _demand(
