@@ -31,6 +31,8 @@ TURN_EQUIVALENT: Mapping[Turn, float] = {
     Turn.LEFT: 1.0 / 0.95,
     Turn.UTURN: 1.25,
 }
+# HCM default outside a city's core where nobody has counted, per crossing.
+PEDESTRIANS_PH = 50.0
 TWO_WHEELERS = frozenset({"motorcycle", "bicycle"})
 
 
@@ -116,12 +118,13 @@ class LaneGroup:
 class JunctionProblem:
     """One junction: what it is, the stage sequences allowed, and its demand.
 
-    The first stage set is the one in force.
+    The first stage set is the one in force. ``pedestrians_ph`` walk over each crossing.
     """
 
     junction: Junction
     stage_sets: tuple[StageSet, ...]
     groups: tuple[LaneGroup, ...]
+    pedestrians_ph: float = PEDESTRIANS_PH
 
     @property
     def id(self) -> str:
@@ -199,6 +202,7 @@ class RetimingProblem:
                     "junction": junction_to_dict(part.junction),
                     "stage_sets": [stages.to_dict() for stages in part.stage_sets],
                     "groups": [_group_to_dict(group) for group in part.groups],
+                    "pedestrians_ph": part.pedestrians_ph,
                 }
                 for part in self.junctions
             ],
@@ -241,6 +245,7 @@ class RetimingProblem:
                     junction=junction_from_dict(part["junction"]),
                     stage_sets=tuple(StageSet.from_dict(item) for item in part["stage_sets"]),
                     groups=tuple(_group_from_dict(item) for item in part["groups"]),
+                    pedestrians_ph=part["pedestrians_ph"],
                 )
                 for part in body["junctions"]
             ),
@@ -312,6 +317,7 @@ def problem_from_counts(
     links: Iterable[LinkGeometry] = (),
     *,
     weights: Weights | None = None,
+    pedestrians_ph: Mapping[str, float] | None = None,
     cycle_step_ds: int = 50,
 ) -> RetimingProblem:
     """Build the problem from counts, the plan in force and the network's geometry.
@@ -325,6 +331,7 @@ def problem_from_counts(
         lanes: Lanes at the stop lines. A junction without any gets one lane per approach.
         links: Roads between the junctions.
         weights: What is minimized.
+        pedestrians_ph: People an hour on each crossing of a junction, where known.
         cycle_step_ds: Step in which cycle lengths are tried.
 
     Raises:
@@ -355,7 +362,8 @@ def problem_from_counts(
             raise BadInput(
                 "current plan", "junction", f"the plan in force has none for {junction_id}"
             ) from None
-        parts.append(_part(junction, in_force, by_junction[junction_id], demand, mixed))
+        people = (pedestrians_ph or {}).get(junction_id, PEDESTRIANS_PH)
+        parts.append(_part(junction, in_force, by_junction[junction_id], demand, mixed, people))
     hours = {(row.start, row.end) for row in rows}
     period_h = sum((end - start).total_seconds() for start, end in hours) / 3600.0
     return RetimingProblem(
@@ -383,6 +391,7 @@ def _part(
     lanes: Sequence[LaneGeometry],
     demand: Mapping[str, Flow],
     mixed: bool,
+    pedestrians_ph: float,
 ) -> JunctionProblem:
     lanes = lanes or [
         LaneGeometry(
@@ -413,7 +422,7 @@ def _part(
                 ),
             )
         )
-    return JunctionProblem(junction, stage_sets(junction, in_force), tuple(groups))
+    return JunctionProblem(junction, stage_sets(junction, in_force), tuple(groups), pedestrians_ph)
 
 
 def _clusters(lanes: Sequence[LaneGeometry]) -> list[list[LaneGeometry]]:

@@ -250,13 +250,25 @@ def _pool(
     linked = any(link.upstream in names for link in problem.links)
     rough: list[tuple[float, int, dict[str, Splits]]] = []
     promising = _promising(problem, names, cycles, seed, 2 if linked else max(3, k))
-    for cycle_ds in cycles:
-        for chosen in _best_splits(problem, promising, cycle_ds, seed, 1 if linked else k):
-            rough.append((sum(splits.cost for splits in chosen.values()), cycle_ds, chosen))
+    ranks = 1 if linked else k
+    # Every second cycle first, then those beside the better half: the optimum is flat.
+    tried: set[int] = set()
+    for batch in (cycles[::2] if len(cycles) > 8 else cycles, cycles):
+        better = {cycle_ds for _, cycle_ds, _ in sorted(rough, key=_rank)[: len(rough) // 2]}
+        for cycle_ds in batch:
+            near = not better or any(
+                abs(cycle_ds - other) <= problem.cycle_step_ds for other in better
+            )
+            if cycle_ds in tried or not near:
+                continue
+            tried.add(cycle_ds)
+            for chosen in _best_splits(problem, promising, cycle_ds, seed, ranks):
+                cost = sum(splits.cost for splits in chosen.values())
+                rough.append((cost, cycle_ds, chosen))
     if not rough:
         part = problem.junction(names[0])
         raise Infeasible(part.id, clash(part, part.stage_sets[0], cycles[-1]))
-    rough.sort(key=lambda item: (item[0], item[1]))
+    rough.sort(key=_rank)
     kept = rough[: max(8, 2 * k)]
     options = []
     for _, cycle_ds, chosen in kept:
@@ -293,6 +305,10 @@ def _pool(
         refined.append(_Option(((model, timings),), cost, option.status, option.gap))
     refined.sort(key=lambda option: option.order)
     return refined[:k]
+
+
+def _rank(item: tuple[float, int, dict[str, Splits]]) -> tuple[float, int]:
+    return item[0], item[1]
 
 
 def _worst_status(chosen: Mapping[str, Splits]) -> str:

@@ -274,10 +274,19 @@ def solve_splits(
         if best is not None and found.greens_ds == best.greens_ds:
             return found
         best = found
+        before = services(part, stages, assumed)
         assumed = [green / 10.0 for green in found.greens_ds]
-        if not part.junction.permissive:
+        if _alike(before, services(part, stages, assumed)):
             break
     return best
+
+
+def _alike(first: Sequence[Service], second: Sequence[Service]) -> bool:
+    return all(
+        abs(a - b) < 0.02
+        for one, other in zip(first, second, strict=True)
+        for a, b in zip(one.weights, other.weights, strict=True)
+    )
 
 
 def _solve_once(
@@ -316,11 +325,12 @@ def _solve_once(
             )
             + inner
             + bonus
+            - round(service.lost_s * 10 * size)
         )
-        unit = 5 * size  # tabulated each 0.5 s
+        unit = 10 * size  # tabulated each second
         costs = [
-            group_cost(service, position * 0.5, cycle_s, problem.period_h) / grain
-            for position in range(math.ceil(cycle_s / 0.5) + 1)
+            group_cost(service, float(position), cycle_s, problem.period_h) / grain
+            for position in range(math.ceil(cycle_s) + 1)
         ]
         hull = _hull(costs, unit)
         cost = model.NewIntVar(0, max(1, hull[0][1]), f"cost{index}")

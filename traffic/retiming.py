@@ -20,6 +20,7 @@ from optimizer.problem import (
     Weights,
     problem_from_counts,
 )
+from simulation.demand import VehicleTypes
 from simulation.netfile import NetFile, read_net
 
 # Signals further apart than this are not worth a common cycle: platoons have dispersed.
@@ -73,7 +74,20 @@ def build_problem(
         lanes,
         links,
         weights=weights,
+        pedestrians_ph=_pedestrians_ph(site),
     )
+
+
+def _pedestrians_ph(site: Site) -> dict[str, float]:
+    """People an hour on each crossing, where the site says how many cross at its junctions."""
+    if not site.simulation.vehicle_types:
+        return {}
+    people = VehicleTypes.of_site(site).pedestrians_ph
+    return {
+        junction.id: people / len(junction.crossings)
+        for junction in site.junctions.values()
+        if people > 0 and junction.crossings
+    }
 
 
 def _check_counts(site: Site, counts: Sequence[CountRow]) -> None:
