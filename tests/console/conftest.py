@@ -66,8 +66,9 @@ def console(tmp_path: Path, pho_hue: Path) -> Iterator[Console]:
     services.store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
+    """Chromium; closed with the module, since its driver holds the thread's event loop."""
     if not CHROMIUM.exists():
         pytest.skip("Debian's chromium is not installed: apt-get install chromium")
     from playwright.sync_api import sync_playwright

@@ -314,8 +314,10 @@ async def live(
 
 def standing(services: Services, words: Words, *, sees_cases: bool) -> dict[str, Any]:
     """What the store holds that every page shows: alarms, and what waits for a person."""
-    waiting = [record for record in services.plans.plans() if record.status is PlanStatus.VALIDATED]
+    records = services.plans.plans()
+    waiting = [record for record in records if record.status is PlanStatus.VALIDATED]
     return {
+        "plans": {record.digest: record.status.value for record in records},
         "alarms": [_alarm(alarm, words) for alarm in services.store.alarms(services.site.id)],
         "counts": _counts(services, sees_cases),
         "waiting_plan": waiting[0].digest if waiting else "",
