@@ -25,31 +25,36 @@ class RedLightRule:
     interpolation between frames and a signal log of limited resolution. ``continue_m``: the
     front must get this far past the line, still on red; one who stops on the pedestrian
     crossing did not run the light. ``within_s``: and must do so within this time of crossing,
-    else it is a creeping start, which is another kind. ``max_gap_s`` and ``max_speed_mps``: the
-    vehicle is seen all the way; a track that breaks or leaps may have changed vehicles.
+    else it is a creeping start, which is another kind. ``max_gap_s``, ``max_gain_mps2`` and
+    ``jitter_m``: the vehicle is seen all the way and goes no further between two sightings than
+    its speed, such an acceleration and the boxes' jitter allow; a track that breaks or leaps may
+    have changed vehicles.
     """
 
     min_red_s: float = 0.3
     continue_m: float = 5.0
     within_s: float = 8.0
     max_gap_s: float = 1.0
-    max_speed_mps: float = 25.0
+    max_gain_mps2: float = 4.0
+    jitter_m: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class WrongWayRule:
     """Parameters of the wrong-way rule: steady travel against the approach, within its zone.
 
-    ``max_step_m`` is the longest way between two sightings that one vehicle can have made
-    at 6 frames a second; more is a track that jumped to another vehicle. ``max_backward_share``
-    is the share of steps that may point the other way (jitter).
+    ``max_speed_mps`` with ``jitter_m``, and ``max_gap_s``, bound way and time between two
+    sightings of one vehicle; more may be a track that jumped to another.
+    ``max_backward_share`` is the share of steps that may point the other way (jitter).
     """
 
     min_distance_m: float = 6.0
     min_time_s: float = 1.0
     min_speed_mps: float = 2.0
     min_points: int = 5
-    max_step_m: float = 4.0
+    max_speed_mps: float = 14.0
+    jitter_m: float = 1.5
+    max_gap_s: float = 0.75
     max_backward_share: float = 0.15
 
 
@@ -120,7 +125,7 @@ def red_light(
 
 
 def _continuous(before: TrajectoryPoint | None, after: TrajectoryPoint, rule: RedLightRule) -> bool:
-    """Whether one vehicle can have made the way between two sightings, on the depth axis."""
+    """Whether one vehicle can have made the way between two sightings."""
     if before is None:
         return True
     gap_s = after.time_s - before.time_s
@@ -128,7 +133,8 @@ def _continuous(before: TrajectoryPoint | None, after: TrajectoryPoint, rule: Re
     standing = abs(after.depth_m - before.depth_m) < 1.0
     if gap_s > rule.max_gap_s and not standing:
         return False
-    return abs(after.depth_m - before.depth_m) <= rule.max_speed_mps * gap_s + 1.0
+    reach_m = (before.speed_mps + rule.max_gain_mps2 * gap_s) * gap_s + rule.jitter_m
+    return abs(after.depth_m - before.depth_m) <= reach_m
 
 
 def wrong_way(
@@ -143,8 +149,11 @@ def wrong_way(
     for point in reversed(points):
         if not point.in_zone:
             break
-        if run and abs(run[-1].progress_m - point.progress_m) > rule.max_step_m:
-            break
+        if run:
+            gap_s = run[-1].time_s - point.time_s
+            step_m = abs(run[-1].progress_m - point.progress_m)
+            if gap_s > rule.max_gap_s or step_m > rule.max_speed_mps * gap_s + rule.jitter_m:
+                break
         run.append(point)
     run.reverse()
     if len(run) < rule.min_points:

@@ -199,7 +199,7 @@ class Tracker:
         overlap = bx.iou(expected, found.box)
         possible = (distance2 < s.gate) & (metres < reach)
         # An occluded box has a wrong bottom edge but still lies on the predicted one.
-        possible |= (overlap > 0.55) & (distance2 < 6 * s.gate)
+        possible |= (overlap > 0.55) & (distance2 < 6 * s.gate) & (metres < 2.0 * reach)
         tall = (expected[:, 3] - expected[:, 1])[:, None] / (found.box[:, 3] - found.box[:, 1])[
             None
         ]

@@ -206,7 +206,7 @@ def test_wrong_way_rule():
     assert wrong_way(outside, RED_AT_10, rule) is None
     forward = [sighting(k / 6, k) for k in range(9)]
     assert wrong_way(forward, RED_AT_10, rule) is None
-    slow = [sighting(k, -k, progress_m=20 - k) for k in range(9)]
+    slow = [sighting(k / 2, -k, progress_m=20 - k / 2) for k in range(18)]
     assert wrong_way(slow, RED_AT_10, rule) is None
     leap = [sighting(0.0, 0, 30.0), *(sighting(0.2 + k / 6, 0, 10 - k * 0.1) for k in range(9))]
     assert wrong_way(leap, RED_AT_10, rule) is None
