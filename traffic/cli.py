@@ -274,13 +274,10 @@ def validate(
         first_seed=seed,
         progress=progress,
         now=datetime.now(UTC),
+        sources=(str(plan), str(against or loaded.current_plan_path)),
     )
     write_report(report, loaded, candidate, baseline, out)
-    change = report.change["delay_s"]
-    _say(
-        f"{report.verdict.value}: delay {change.mean_pct:+.1f} % "
-        f"[{change.ci95_pct[0]:+.1f}, {change.ci95_pct[1]:+.1f}]; {report.reason}; wrote {out}"
-    )
+    _say(f"{report.verdict.value}: {report.reason}; wrote {out}")
     if require_pass and report.verdict.value != "pass":
         raise typer.Exit(1)
 
