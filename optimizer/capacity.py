@@ -17,6 +17,9 @@ START_LOST_S = 2.0
 EXTENSION_S = 1.0
 # HCM: vehicles that turn at the end of a permissive green, per cycle and lane.
 SNEAKERS = 2.0
+# Where lanes are not kept, a waiting vehicle blocks its own width: about half a lane of 3.5 m
+# (a motorcycle with its gaps 1.0 m, a car 2.4 m).
+BLOCKED_WIDTH = 0.5
 # Green and cycle in seconds while neither is known yet.
 USUAL_GREEN_S = (40.0, 90.0)
 
@@ -180,7 +183,8 @@ def _walkers_leave(
         first_s = min(walking_s, green_s)
         occupied = (together * first_s + later * max(0.0, green_s - first_s)) / green_s
         turners = share * discharge * walking_s
-        left *= 1.0 - occupied * (1.0 - (1.0 - math.exp(-turners)) / turners)
+        lost = 1.0 - (1.0 - math.exp(-turners)) / turners
+        left *= 1.0 - occupied * lost * (BLOCKED_WIDTH if part.mixed else 1.0)
     return left
 
 

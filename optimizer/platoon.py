@@ -17,13 +17,12 @@ import numpy.typing as npt
 from optimizer.capacity import Service, green_windows_s, services
 from optimizer.delay import incremental_delay_s, upstream_filtering
 from optimizer.problem import JunctionProblem, Link, RetimingProblem
-from optimizer.stages import StageSet
+from optimizer.stages import StageOption, StageSet
 
 Array = npt.NDArray[np.float64]
 
-# Robertson's platoon dispersion: T' = beta T, F = 1 / (1 + alpha T').
-ALPHA = 0.35
-BETA = 0.8
+# Standard deviation of travel times over their mean: drivers' desired speeds differ by 10-15 %.
+SPEED_SPREAD = 0.13
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,17 @@ def periodic_queue(arrivals: Array, capacity: Array) -> tuple[Array, Array]:
 
 
 def dispersion_kernel(travel_time_s: float, steps: int, step_s: float) -> Array:
-    """Periodic response of a link to one vehicle leaving in step 0 (Robertson); sums to 1."""
-    smoothing = 1.0 / (1.0 + ALPHA * BETA * travel_time_s / step_s)
+    """Periodic response of a link to one vehicle leaving in step 0 (Robertson); sums to 1.
+
+    Robertson's recurrence with its parameters from the mean and spread of travel times (Yu
+    2000): F = (sqrt(1 + 4 s^2) - 1) / (2 s^2), and a front delay so that the mean holds.
+    """
+    mean = travel_time_s / step_s
+    variance = max(1e-6, (SPEED_SPREAD * mean) ** 2)
+    smoothing = (math.sqrt(1.0 + 4.0 * variance) - 1.0) / (2.0 * variance)
     ages = np.arange(steps)
     tail = smoothing * (1.0 - smoothing) ** ages / (1.0 - (1.0 - smoothing) ** steps)
-    delay = BETA * travel_time_s / step_s
+    delay = max(0.0, mean - (1.0 - smoothing) / smoothing)
     whole = math.floor(delay)
     part = delay - whole
     kernel: Array = (1.0 - part) * np.roll(tail, whole) + part * np.roll(tail, whole + 1)
@@ -136,14 +141,22 @@ class _Flow:
 class PlatoonModel:
     """Delays of junctions that share a cycle, for any timing of them."""
 
-    def __init__(self, problem: RetimingProblem, junctions: Sequence[str], cycle_ds: int) -> None:
+    def __init__(
+        self,
+        problem: RetimingProblem,
+        junctions: Sequence[str],
+        cycle_ds: int,
+        limits: Mapping[tuple[str, str], float] | None = None,
+    ) -> None:
         """Prepare kernels and the order of junctions.
 
         Args:
             problem: The problem.
             junctions: Ids of the junctions that run this cycle.
             cycle_ds: The cycle.
+            limits: Delay in s by junction and lane group above which the excess counts more.
         """
+        self.limits = limits or {}
         self.problem = problem
         self.cycle_ds = cycle_ds
         self.steps = max(1, round(cycle_ds / 10.0))
@@ -351,15 +364,66 @@ class PlatoonModel:
 
     def cost(self, timings: Mapping[str, Timing]) -> float:
         """Vehicle seconds of delay and of weighted stops per hour."""
-        stop_s = self.problem.weights.stop_s
-        return float(
-            sum(
-                (
-                    (uniform + incremental + stop_s * stops) * self.node(name, timings[name]).vph
-                ).sum()
-                for name, (uniform, incremental, stops, _, _) in self._figures(timings).items()
-            )
+        weights = self.problem.weights
+        total = 0.0
+        for name, (uniform, incremental, stops, _, _) in self._figures(timings).items():
+            node = self.node(name, timings[name])
+            each = uniform + incremental + weights.stop_s * stops
+            total += float((each * node.vph).sum())
+            if self.limits and len(node.services):
+                allowed = np.array(
+                    [self.limits.get((name, s.group.id), math.inf) for s in node.services]
+                )
+                excess = np.maximum(0.0, each - allowed)
+                total += (weights.worse_weight - 1.0) * float((excess * node.vph).sum())
+        return total
+
+
+def in_force_limits(problem: RetimingProblem) -> dict[tuple[str, str], float]:
+    """What each lane group may wait at most: a little more than under the plan in force.
+
+    The plan in force is taken without platoons, with its own interstages.
+    """
+    limits: dict[tuple[str, str], float] = {}
+    if problem.current is None:
+        return limits
+    weights = problem.weights
+    for plan in problem.current.junctions:
+        if not plan.stages or all(part.id != plan.junction for part in problem.junctions):
+            continue
+        part = problem.junction(plan.junction)
+        stages = StageSet(
+            "in force", tuple(StageOption(s.id, s.green, s.permissive) for s in plan.stages)
         )
+        cycle_s = plan.cycle_ds / 10.0
+        steps = max(1, round(cycle_s))
+        served = services(part, stages, [s.green_ds / 10.0 for s in plan.stages])
+        for service in served:
+            group = service.group
+            capacity = capacity_profile(
+                service,
+                [s.green_ds for s in plan.stages],
+                [s.yellow_ds + s.red_ds for s in plan.stages],
+                steps,
+                cycle_s / steps,
+            )
+            going = float(capacity.sum())
+            if going <= 0:
+                continue
+            coming = group.demand_pcuph * cycle_s / 3600.0
+            arrivals = np.full(steps, coming / steps)
+            queue, _ = periodic_queue(arrivals, capacity)
+            uniform = float(queue.sum()) * cycle_s / steps / min(coming, 0.995 * going)
+            waiting = (np.roll(queue, 1) > 1e-6) | (capacity <= 0)
+            stops = float(arrivals[waiting].sum()) / coming
+            incremental = incremental_delay_s(
+                coming / going, going * 3600.0 / cycle_s, problem.period_h
+            )
+            now_s = uniform + incremental + weights.stop_s * stops
+            limits[part.id, group.id] = max(
+                now_s * (1.0 + weights.worse_pct / 100.0), now_s + weights.worse_s
+            )
+    return limits
 
 
 def _received(served: Sequence[Service], approach: str) -> Array:

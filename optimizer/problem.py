@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from models.counts import CountRow, movement_flows_vph
@@ -24,12 +24,14 @@ CAR_LANE_PCUPH = 1900.0
 MIXED_PCUPH_PER_M = 559.0
 # From this share of two-wheelers on, lanes are not kept and width is what discharges.
 MIXED_SHARE = 0.3
-# HCM through-car equivalents of a protected turn (fRT = 0.85, fLT = 0.95).
+# Saturation flow falls with the radius of a turn: S / (1 + 1.5 / r), r in m (Kimber, McDonald
+# and Hounsell 1986, TRRL RR67); usual in a city's junctions are 8 m along the kerb, 12 m across
+# the oncoming side, 4 m for U-turns.
 TURN_EQUIVALENT: Mapping[Turn, float] = {
     Turn.THROUGH: 1.0,
-    Turn.RIGHT: 1.0 / 0.85,
-    Turn.LEFT: 1.0 / 0.95,
-    Turn.UTURN: 1.25,
+    Turn.RIGHT: 1.0 + 1.5 / 8.0,
+    Turn.LEFT: 1.0 + 1.5 / 12.0,
+    Turn.UTURN: 1.0 + 1.5 / 4.0,
 }
 # HCM default outside a city's core where nobody has counted, per crossing.
 PEDESTRIANS_PH = 50.0
@@ -53,7 +55,7 @@ class LinkGeometry:
     """A road from one signal's exits to the next signal's approach, no signal between.
 
     ``movements`` are the upstream movements that feed it. ``speed_mps`` is what undisturbed
-    traffic drives there; ``accel_mps2`` how its queue starts.
+    traffic drives there, on ``lanes`` lanes; ``accel_mps2`` how its queue starts.
     """
 
     upstream: str
@@ -62,6 +64,7 @@ class LinkGeometry:
     approach: str
     length_m: float
     speed_mps: float
+    lanes: int = 1
     accel_mps2: float = 2.0
 
 
@@ -118,13 +121,15 @@ class LaneGroup:
 class JunctionProblem:
     """One junction: what it is, the stage sequences allowed, and its demand.
 
-    The first stage set is the one in force. ``pedestrians_ph`` walk over each crossing.
+    The first stage set is the one in force. ``pedestrians_ph`` walk over each crossing;
+    ``mixed`` traffic keeps no lanes.
     """
 
     junction: Junction
     stage_sets: tuple[StageSet, ...]
     groups: tuple[LaneGroup, ...]
     pedestrians_ph: float = PEDESTRIANS_PH
+    mixed: bool = False
 
     @property
     def id(self) -> str:
@@ -151,9 +156,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What is minimized: seconds of delay, and seconds that one stop counts for."""
+    """What is minimized, in vehicle seconds.
+
+    ``stop_s``: one stop costs the time to brake and to start again, v / 2a + v / 2b, beside the
+    delay of a queue without length. A lane group that gets worse than under the plan in force
+    by more than both ``worse_pct`` and ``worse_s`` counts ``worse_weight`` times for the
+    excess: a plan that starves a small movement is not accepted, however good the mean.
+    """
 
     stop_s: float = 4.0
+    worse_pct: float = 10.0
+    worse_s: float = 6.0
+    worse_weight: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +217,7 @@ class RetimingProblem:
                     "stage_sets": [stages.to_dict() for stages in part.stage_sets],
                     "groups": [_group_to_dict(group) for group in part.groups],
                     "pedestrians_ph": part.pedestrians_ph,
+                    "mixed": part.mixed,
                 }
                 for part in self.junctions
             ],
@@ -227,7 +242,7 @@ class RetimingProblem:
             "max_cycle_ds": self.max_cycle_ds,
             "cycle_step_ds": self.cycle_step_ds,
             "period_h": self.period_h,
-            "weights": {"stop_s": self.weights.stop_s},
+            "weights": asdict(self.weights),
         }
 
     @classmethod
@@ -246,6 +261,7 @@ class RetimingProblem:
                     stage_sets=tuple(StageSet.from_dict(item) for item in part["stage_sets"]),
                     groups=tuple(_group_from_dict(item) for item in part["groups"]),
                     pedestrians_ph=part["pedestrians_ph"],
+                    mixed=part["mixed"],
                 )
                 for part in body["junctions"]
             ),
@@ -422,7 +438,9 @@ def _part(
                 ),
             )
         )
-    return JunctionProblem(junction, stage_sets(junction, in_force), tuple(groups), pedestrians_ph)
+    return JunctionProblem(
+        junction, stage_sets(junction, in_force), tuple(groups), pedestrians_ph, mixed
+    )
 
 
 def _clusters(lanes: Sequence[LaneGeometry]) -> list[list[LaneGeometry]]:
@@ -482,6 +500,16 @@ def _assign(
     return result
 
 
+def proximity_factor(flow_pcuph: float, lanes: int, free_speed_mps: float) -> float:
+    """How much longer the drive between signals takes in traffic (HCM 2010, equation 17-5).
+
+    f = 2 / (1 + (1 - v / (52.8 N S))^0.21), v in veh/h, S in mi/h.
+    """
+    room = 52.8 * lanes * free_speed_mps * 2.23694
+    used = min(0.95, flow_pcuph / room) if room > 0 else 0.95
+    return 2.0 / (1.0 + float((1.0 - used) ** 0.21))
+
+
 def _links(
     links: Iterable[LinkGeometry], junctions: Mapping[str, Junction], demand: Mapping[str, Flow]
 ) -> Iterable[Link]:
@@ -502,7 +530,10 @@ def _links(
             downstream=link.downstream,
             approach=link.approach,
             length_m=link.length_m,
-            travel_time_s=link.length_m / link.speed_mps + start_s,
+            travel_time_s=link.length_m
+            / link.speed_mps
+            * proximity_factor(arriving, link.lanes, link.speed_mps)
+            + start_s,
             feeds=tuple(
                 Flow(flow.movement, flow.pcuph * kept, flow.vph * kept)
                 for flow in feeds

@@ -14,7 +14,7 @@ from models.plan import Plan
 from models.safety import check_plan
 from optimizer.bands import solve_bands
 from optimizer.corridor import OffsetResult, components, solve_offsets
-from optimizer.platoon import PlatoonModel, Timing
+from optimizer.platoon import PlatoonModel, Timing, in_force_limits
 from optimizer.polish import polish
 from optimizer.problem import RetimingProblem
 from optimizer.splits import (
@@ -270,9 +270,10 @@ def _pool(
         raise Infeasible(part.id, clash(part, part.stage_sets[0], cycles[-1]))
     rough.sort(key=_rank)
     kept = rough[: max(8, 2 * k)]
+    limits = in_force_limits(problem)
     options = []
     for _, cycle_ds, chosen in kept:
-        model = PlatoonModel(problem, names, cycle_ds)
+        model = PlatoonModel(problem, names, cycle_ds, limits)
         timings = {
             name: Timing(splits.stages, splits.greens_ds, 0) for name, splits in chosen.items()
         }

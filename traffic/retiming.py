@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from defusedxml import ElementTree
@@ -13,6 +14,7 @@ from models.errors import BadInput
 from models.junction import Junction
 from models.plan import Plan
 from models.site import Site
+from optimizer.platoon import SPEED_SPREAD
 from optimizer.problem import (
     LaneGeometry,
     LinkGeometry,
@@ -20,24 +22,12 @@ from optimizer.problem import (
     Weights,
     problem_from_counts,
 )
-from simulation.demand import VehicleTypes
+from simulation.demand import VehicleTypes, counted_class
 from simulation.netfile import NetFile, read_net
 
 # Signals further apart than this are not worth a common cycle: platoons have dispersed.
 MAX_LINK_M = 800.0
 _MAX_EDGES = 12
-_CLASS_OF_SUMO: Mapping[str, str] = {
-    "motorcycle": "motorcycle",
-    "moped": "motorcycle",
-    "bicycle": "bicycle",
-    "passenger": "car",
-    "taxi": "car",
-    "bus": "bus",
-    "coach": "bus",
-    "truck": "truck",
-    "delivery": "truck",
-    "trailer": "truck",
-}
 
 
 def build_problem(
@@ -64,7 +54,7 @@ def build_problem(
     if site.network is not None:
         net = read_net(site.network)
         lanes = list(lane_geometry(net, site.junctions))
-        links = list(link_geometry(net, site.junctions, mean_speed_factor(site, counts)))
+        links = list(link_geometry(net, site.junctions, cruising_mix(site, counts)))
     return problem_from_counts(
         site.id,
         site.junctions,
@@ -120,7 +110,9 @@ def lane_geometry(net: NetFile, junctions: Mapping[str, Junction]) -> Iterator[L
 
 
 def link_geometry(
-    net: NetFile, junctions: Mapping[str, Junction], speed_factor: float = 1.0
+    net: NetFile,
+    junctions: Mapping[str, Junction],
+    mix: Sequence[tuple[Cruising, float]] = (),
 ) -> Iterator[LinkGeometry]:
     """Roads from signal to signal, going straight on where no signal stands between."""
     approach_of = {
@@ -143,7 +135,8 @@ def link_geometry(
                 movements=tuple(m.id for m in junction.movements if m.to_edge == exit_edge),
                 approach=path[-1],
                 length_m=length_m + _crossing_m(net, junction, exit_edge),
-                speed_mps=sum(lengths) / time_s * speed_factor,
+                speed_mps=mean_speed_mps(mix or ((Cruising(), 1.0),), sum(lengths) / time_s),
+                lanes=min(len(net.edges[edge].traffic_lanes) for edge in path) or 1,
             )
 
 
@@ -191,11 +184,38 @@ def _crossing_m(net: NetFile, junction: Junction, exit_edge: str) -> float:
     return max(ways, default=0.0)
 
 
-def mean_speed_factor(site: Site, counts: Sequence[CountRow]) -> float:
-    """Desired speed over the limit, mean over the counted classes; 1 without vehicle types."""
+@dataclass(frozen=True, slots=True)
+class Cruising:
+    """How a class drives when nothing hinders it: part of the limit, less what it dawdles."""
+
+    speed_factor: float = 1.0
+    dawdle_mps: float = 0.0
+
+    def speed_mps(self, limit_mps: float) -> float:
+        """Mean speed at a limit."""
+        return max(1.0, self.speed_factor * limit_mps - self.dawdle_mps)
+
+
+def mean_speed_mps(mix: Sequence[tuple[Cruising, float]], limit_mps: float) -> float:
+    """Speed whose travel time is the mix's mean: harmonic, also over each class's own spread."""
+    total = sum(share for _, share in mix)
+    slowness = sum(share / kind.speed_mps(limit_mps) for kind, share in mix) / total
+    return 1.0 / (slowness * (1.0 + SPEED_SPREAD**2))
+
+
+def cruising_mix(site: Site, counts: Sequence[CountRow]) -> tuple[tuple[Cruising, float], ...]:
+    """Counted classes with the cruising of their vehicle types, and their volume.
+
+    A driver after Krauss fluctuates below the wanted speed by up to sigma x acceleration x
+    step, half of it in the mean.
+
+    Raises:
+        BadInput: If the site's vehicle types cannot be read.
+    """
+    plain = ((Cruising(), 1.0),)
     name = site.simulation.vehicle_types
     if not name:
-        return 1.0
+        return plain
     path = site.folder / name
     try:
         root = ElementTree.parse(path).getroot()
@@ -205,16 +225,19 @@ def mean_speed_factor(site: Site, counts: Sequence[CountRow]) -> float:
         raise BadInput(str(path), "", f"cannot be read as vehicle types: {error}") from None
     if root is None:
         raise BadInput(str(path), "", "holds no vehicle types")
-    factors: dict[str, float] = {}
+    kinds: dict[str, Cruising] = {}
     for item in root.iter("vType"):
-        kind = _CLASS_OF_SUMO.get(item.get("vClass", "passenger"))
         number = re.search(r"\d*\.?\d+", item.get("speedFactor", "1"))
-        if kind is not None and number is not None:
-            factors.setdefault(kind, float(number.group()))
+        dawdle = float(item.get("sigma", "0.5")) * float(item.get("accel", "2.6")) / 2.0
+        kinds.setdefault(
+            counted_class(item.get("vClass", "passenger")),
+            Cruising(float(number.group()) if number else 1.0, dawdle * site.simulation.step_s),
+        )
     volumes: dict[str, float] = {}
     for classes in movement_flows_vph(counts).values():
         for kind, vph in classes.items():
             volumes[kind] = volumes.get(kind, 0.0) + vph
-    known = {kind: vph for kind, vph in volumes.items() if kind in factors}
-    total = sum(known.values())
-    return sum(factors[kind] * vph for kind, vph in known.items()) / total if total > 0 else 1.0
+    mix = tuple(
+        (kinds[kind], vph) for kind, vph in sorted(volumes.items()) if kind in kinds and vph > 0
+    )
+    return mix or plain
