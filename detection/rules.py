@@ -34,9 +34,9 @@ class RedLightRule:
     min_red_s: float = 0.3
     continue_m: float = 5.0
     within_s: float = 8.0
-    max_gap_s: float = 1.0
-    max_gain_mps2: float = 4.0
-    jitter_m: float = 2.0
+    max_gap_s: float = 1.5
+    max_gain_mps2: float = 3.0
+    jitter_m: float = 1.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,14 +262,16 @@ class Tracker:
         # Beyond the gate only overlap speaks for the pair: believe its place less.
         distance2 = np.einsum("ni,nij,nj->n", innovation, inverse, innovation)
         wide = np.maximum(distance2 / s.gate, 1.0)[:, None, None]
-        inverse = np.linalg.inv(p_pp + noise * wide * wide)
+        noise = noise * wide * wide
+        inverse = np.linalg.inv(p_pp + noise)
         gain_p = p_pp @ inverse
         gain_v = np.swapaxes(p_pv, 1, 2) @ inverse
         t.position[rows] += (gain_p @ innovation[..., None])[..., 0]
         t.velocity[rows] += (gain_v @ innovation[..., None])[..., 0]
-        t.p_vv[rows] = p_vv - gain_v @ p_pv
+        # Written so, and kept symmetric, the covariance stays one over minutes of standing still.
         t.p_pv[rows] = p_pv - gain_p @ p_pv
-        t.p_pp[rows] = p_pp - gain_p @ p_pp
+        t.p_vv[rows] = _symmetric(p_vv - gain_v @ p_pv)
+        t.p_pp[rows] = _symmetric(gain_p @ noise)
         t.box[rows], t.contact_px[rows] = found.box[chosen], found.contact_px[chosen]
         t.away[rows], t.units[rows], t.cut[rows] = away, found.units[chosen], found.cut[chosen]
         t.score[rows], t.seen_s[rows], t.seen[rows] = found.score[chosen], time_s, True
@@ -381,6 +383,11 @@ class Tracker:
                 speed_mps, score, seen, age_s,
             ) in values
         ]  # fmt: skip
+
+
+def _symmetric(blocks: FloatArray) -> FloatArray:
+    result: FloatArray = (blocks + np.swapaxes(blocks, 1, 2)) / 2
+    return result
 
 
 @dataclass(slots=True)

@@ -199,3 +199,16 @@ def test_the_movement_is_that_of_the_nearest_path(facing):
         crossings, _ = follow(camera, camera.view(), [vehicle], 16.0, jitter=0.01)
         found += [item.movement for item in crossings]
     assert found == ["J:a>left", "J:a>through", "J:a>right"]
+
+
+def test_a_queue_that_stands_for_minutes_keeps_its_tracks():
+    camera = Camera()
+    riders = [stop_and_go(-1.0 + 1.1 * k, -1.0, 3.0, 400.0) for k in range(3)]
+    pipeline = CameraPipeline(camera.view(), detector="truth", weights_sha256="")
+    seen: dict[int, float] = {}
+    for time_s, found in frames(camera, riders, 300.0, seed=5, miss=0.25, jitter=0.03):
+        for track in pipeline.process(time_s, found).tracks:
+            seen[track.id] = max(seen.get(track.id, 0.0), track.speed_mps * (time_s > 10.0))
+    # Those of the approach, and no more: nobody is lost, and none seems to drive.
+    assert len(seen) == len(riders)
+    assert max(seen.values()) < 1.5
