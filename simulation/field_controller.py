@@ -12,7 +12,7 @@ envelope's minimum; yellow, red clearance, walk and pedestrian clearance are nev
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -27,6 +27,8 @@ SHIFT_SHARE = 5
 """A transition changes a cycle by at most its fifth: any offset within five cycles, unless the
 envelope's longest green or longest red leaves less room than that."""
 
+_REMEMBERED = 32
+"""Stages of the past that are kept, to know how long a green has lasted."""
 _KEPT = frozenset({Rule.MIN_GREEN, Rule.MAX_GREEN, Rule.PEDESTRIAN, Rule.MAX_RED})
 _MINIMA = frozenset({Rule.MIN_GREEN, Rule.PEDESTRIAN})
 
@@ -95,6 +97,7 @@ class FixedTimeController:
         self._timing = _whole_seconds(plan)
         self._pending: JunctionPlan | None = None
         self._schedule: deque[_Slot] = deque()
+        self._done: deque[_Slot] = deque(maxlen=_REMEMBERED)
         self._rows: list[str] = []
         self._slot_start_s = 0
         self._letters = ""
@@ -140,6 +143,7 @@ class FixedTimeController:
         self._time_s += 1
         if self._time_s - self._slot_start_s >= len(self._rows):
             done = self._schedule.popleft()
+            self._done.append(done)
             self._slot_start_s += done.seconds
             self._render()
         letters = self._rows[self._time_s - self._slot_start_s]
@@ -225,11 +229,45 @@ class FixedTimeController:
         self._append_cycle(self._plan, self._timing)
 
     def _append_cycle(self, plan: JunctionPlan, timing: JunctionPlan) -> None:
+        decided = len(self._schedule)
+        following = [_Slot(stage, plan, self._horizon_s, settled=True) for stage in timing.stages]
+        self._lengthen_short(following)
         late_s = (timing.offset_ds // 10 - self._horizon_s) % (timing.cycle_ds // 10)
         stages = _transition(timing, self.junction, late_s) if late_s else timing.stages
+        start_s = self._horizon_s
         for stage in stages:
-            self._schedule.append(_Slot(stage, plan, self._horizon_s, settled=late_s == 0))
+            self._schedule.append(_Slot(stage, plan, start_s, settled=late_s == 0))
         self._horizon_s += sum(stage.split_ds for stage in stages) // 10
+        if self._lengthen_short([]):
+            for index in range(decided, len(self._schedule)):
+                self._schedule[index] = replace(self._schedule[index], settled=False)
+
+    def _lengthen_short(self, following: list[_Slot]) -> bool:
+        """Lengthen stages to come where a green that meets other stages than in its own plan
+        would be shorter than its minimum; whether any had to be.
+
+        A plan's greens may run over the end of its cycle; where another plan begins or ends,
+        such a green has only a part of its stages.
+        """
+        slots = [*self._done, *self._schedule, *following]
+        first, last = len(self._done), len(self._done) + len(self._schedule)
+        changed = False
+        for signal_id, begin, end, length_ds in _windows([slot.stage for slot in slots]):
+            # What began before the record, or goes on after it, is not all there is of it.
+            if begin == 0 or end == len(slots) or not first < end <= last:
+                continue
+            short_ds = _needed_ds(self.junction, signal_id) - length_ds
+            extra_ds = -(-short_ds // 10) * 10 - sum(
+                self._schedule[index - first].stage.green_ds - slots[index].stage.green_ds
+                for index in range(max(begin, first), end)
+            )
+            if extra_ds > 0:
+                slot = self._schedule[end - 1 - first]
+                stage = replace(slot.stage, green_ds=slot.stage.green_ds + extra_ds)
+                self._schedule[end - 1 - first] = replace(slot, stage=stage)
+                self._horizon_s += extra_ds // 10
+                changed = True
+        return changed
 
     def _render(self) -> None:
         """Rows of the stage that begins; decides the next cycle when they depend on it."""
@@ -354,13 +392,45 @@ def _stretched(
         trial[index] = replace(stages[index], green_ds=green_ds)
         total = sum(stage.split_ds for stage in trial)
         candidate = replace(timing, stages=tuple(trial), cycle_ds=total, offset_ds=0)
-        if _broken(candidate, junction, kept) - base:
+        if _broken(candidate, junction, kept) - base or (
+            sign < 0 and _cuts_piece(timing.stages, trial, junction)
+        ):
             free.discard(index)
             continue
         stages = trial
         changed_ds[index] += 10
         left_s -= 1
     return tuple(stages)
+
+
+def _windows(stages: Sequence[Stage]) -> list[tuple[str, int, int, int]]:
+    """Greens in a sequence of stages that does not repeat: (id, first, after last, length)."""
+    found = []
+    for signal_id in {name for stage in stages for name in stage.green}:
+        begin = None
+        for index in range(len(stages) + 1):
+            shown = index < len(stages) and signal_id in stages[index].green
+            if shown and begin is None:
+                begin = index
+            elif not shown and begin is not None:
+                splits = sum(stage.split_ds for stage in stages[begin : index - 1])
+                found.append((signal_id, begin, index, splits + stages[index - 1].green_ds))
+                begin = None
+    return sorted(found, key=lambda window: (window[2], window[0]))
+
+
+def _needed_ds(junction: Junction, signal_id: str) -> int:
+    if any(crossing.id == signal_id for crossing in junction.crossings):
+        return junction.envelope.crossing_ds(signal_id)
+    return junction.envelope.min_green_ds
+
+
+def _cuts_piece(stages: Sequence[Stage], shorter: Sequence[Stage], junction: Junction) -> bool:
+    """Whether a green, as far as it lies within the cycle, falls below its minimum."""
+    return any(
+        after[3] < before[3] and after[3] < _needed_ds(junction, after[0])
+        for before, after in zip(_windows(stages), _windows(shorter), strict=True)
+    )
 
 
 def _broken(
