@@ -28,7 +28,8 @@ class RedLightRule:
     else it is a creeping start, which is another kind. ``max_gap_s``, ``max_gain_mps2`` and
     ``jitter_m``: the vehicle is seen all the way and goes no further between two sightings than
     its speed, such an acceleration and the boxes' jitter allow; a track that breaks or leaps may
-    have changed vehicles.
+    have changed vehicles. Nor may more than ``max_unseen`` of the way lie in gaps longer than
+    ``gap_s``.
     """
 
     min_red_s: float = 0.3
@@ -37,6 +38,8 @@ class RedLightRule:
     max_gap_s: float = 1.5
     max_gain_mps2: float = 3.0
     jitter_m: float = 1.2
+    max_unseen: float = 0.5
+    gap_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +113,23 @@ def red_light(
     if into_s is None or into_s < rule.min_red_s:
         return None
     before: TrajectoryPoint | None = None
+    way_m = unseen_m = 0.0
     for point in points:
         if point.time_s < crossing_s:
             before = point
             continue
         if point.time_s > crossing_s + rule.within_s or not _continuous(before, point, rule):
             return None
+        if before is not None:
+            step_m = abs(point.depth_m - before.depth_m)
+            way_m += step_m
+            unseen_m += step_m if point.time_s - before.time_s > rule.gap_s else 0.0
         before = point
         if signal.state_at(point.time_s) is not SignalState.RED:
             return None
         if point.depth_m >= rule.continue_m:
+            if unseen_m > rule.max_unseen * way_m:
+                return None
             return RedLightFinding(crossing_s, into_s, point.time_s, point.depth_m)
     return None
 
