@@ -97,15 +97,17 @@ def states_svg(
         height = max(_THIN_PX, round(_SHARE.get(shown, _THIN) * height_px))
         x, bottom = percent(begin - start_s, window), top_px + height_px
         css = _CLASS.get(shown, f"s-{shown}")
-        out.append(
-            f'<rect class="{css}" x="{x}%" y="{bottom - height:g}" '
-            f'width="{percent(end - begin, window)}%" height="{height}"/>'
-        )
+        if shown != SignalState.UNKNOWN:  # a gap is drawn as a gap
+            out.append(
+                f'<rect class="{css}" x="{x}%" y="{bottom - height:g}" '
+                f'width="{percent(end - begin, window)}%" height="{height}"/>'
+            )
         over = height == max(_THIN_PX, round(_THIN * height_px))
         if (end - begin) / window > _LETTER_SHARE and (over or height >= _LETTER_PX):
-            place, up = ("over", height + 3) if over else (f"on-{shown}", 3)
+            place, up = ("over ", height + 3) if over else ("", 3)
             out.append(
-                f'<text class="strip-letter {place}" x="{x}%" dx="4" y="{bottom - up:g}">'
+                f'<text class="strip-letter {place}on-{shown}" x="{x}%" dx="4" '
+                f'y="{bottom - up:g}">'
                 f"{escape(letters[shown])}</text>"
             )
     return "".join(out)

@@ -70,6 +70,7 @@ def page(
     services = services_of(request)
     theme = request.cookies.get("xanh_theme", "")
     user = session.user if session else None
+    sees_cases = user is not None and user.may(Permission.VIEW_CASES)
     shared: dict[str, Any] = {
         "t": words,
         "lang": words.language,
@@ -79,8 +80,8 @@ def page(
         "section": section,
         "path": request.url.path,
         "site_name": services.site.name,
-        "sees_cases": user is not None and user.may(Permission.VIEW_CASES),
-        "standing_counts": _counts(services, user is not None) if user else {},
+        "sees_cases": sees_cases,
+        "standing_counts": _counts(services, sees_cases) if user else {},
         "lamp_symbols": lamp_symbols(words),
     }
     return HTMLResponse(render(template, shared | context))
@@ -197,6 +198,7 @@ def city(request: Request, session: Viewer, services: The) -> Response:
         junctions=list(services.site.junctions.values()),
         cameras=street_pages.camera_rows(services.site, services.live, names),
         virtual=latest is not None and latest.snapshot.virtual,
+        thread=latest is not None and latest.snapshot.progress is not None,
         map_wide=city_map_svg(drawing, wide=True, t=words) if drawing else "",
         map_tall=city_map_svg(drawing, wide=False, t=words) if drawing else "",
         corridor=street_pages.corridor_strips(drawing, services.live, words),

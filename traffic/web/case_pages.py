@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from models.signals import SignalState
 from models.violation import CaseStatus, RejectReason
+from simulation.wording import signed
 from traffic.auth import Permission, User
 from traffic.cases import TRANSITIONS, Case, CaseSummary
 from traffic.web.i18n import Words
@@ -93,7 +94,7 @@ def case_view(
             if f"{name}.jpg" in held
         ],
         "clip": _href(item.id, CLIP) if CLIP in held else "",
-        "strip": case_strip(violation, list(shown.values()), t),
+        "strip": case_strip(violation, recorded, t),
         "schematic": bool(recorded.get("schematic")),
         "left": time_left(item.deadline_at, now, t),
         "near": item.deadline_at - now < NEAR,
@@ -136,10 +137,11 @@ def allowed_steps(case: Case, user: User, t: Words) -> tuple[list[str], str]:
     return steps, ""
 
 
-def case_strip(
-    violation: Mapping[str, Any], frames: Sequence[Mapping[str, Any]], t: Words
-) -> Markup:
-    """The head's states around the act: the flagged mark, second 0; ticks are the frames."""
+def case_strip(violation: Mapping[str, Any], recorded: Mapping[str, Any], t: Words) -> Markup:
+    """The head's states around the act: the flagged mark, second 0; ticks are the frames.
+
+    Nothing is drawn after the recording's end: what was shown then is not in the case.
+    """
     changes = tuple((float(at), SignalState(state)) for at, state in violation["signal"])
     act_s = float(violation["time_s"])
     state = SignalState(violation["signal_state"])
@@ -148,7 +150,7 @@ def case_strip(
     mark = Mark(act_s, flagged=True, title=f"{act_s:.2f} s · {t('signal.' + state.value)}")
     ticks = tuple(
         Mark(float(frame["time_s"]), title=str(frame["name"]))
-        for frame in frames
+        for frame in recorded.get("frames", ())
         if frame["name"] != "at"
     )
     start_s, end_s = act_s - 40.0, act_s + 20.0
@@ -157,6 +159,7 @@ def case_strip(
         start_s,
         end_s,
         t=t,
+        until_s=recorded.get("clip", {}).get("end_s"),
         height_px=22,
         tick_origin_s=act_s,
         tick_label=lambda at: f"{at - act_s:+.0f}" if round(at - act_s) else "0",
@@ -172,7 +175,7 @@ def _frame_signal(
         return t("case.frame_signal", state=known) if name == "at" else ""
     since_s = float(frame["time_s"]) - float(violation["time_s"])
     state = t("signal." + str(frame["signal_state"]))
-    return f"{since_s:+.1f} s · {t('case.frame_signal', state=state)}"
+    return f"{signed(since_s)} s · {t('case.frame_signal', state=state)}"
 
 
 def _facts(

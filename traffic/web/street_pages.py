@@ -114,7 +114,8 @@ def delay_line(live: LiveState, t: Words) -> Markup:
     caption = t("delay.history", minutes=f"{minutes:.0f}", top=f"{top / 1.1:.0f}")
     heavy = f'<path class="after" d="M{"L".join(after)}"/>' if len(after) > 1 else ""
     return Markup(
-        f'<svg class="delay-line" viewBox="0 -4 {width:.0f} {height + 8:.0f}" role="img" '
+        f'<svg class="delay-line" viewBox="0 -4 {width:.0f} {height + 8:.0f}" '
+        f'preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(caption)}"><line x1="0" x2="{width:.0f}" y1="{height:.0f}" '
         f'y2="{height:.0f}"/><path d="M{line}"/>{heavy}</svg>'
         f'<p class="small muted">{escape(caption)}</p>'
