@@ -184,7 +184,7 @@ def detect(
     start: Annotated[
         str | None, typer.Option("--start", help="ISO time of the first frame.")
     ] = None,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4.")] = False,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.webm.")] = False,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Stop after so much of the source.")
     ] = None,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from detection.calibration import PointPair, fit
 from models.camera import (
     IDENTITY,
     CameraPose,
@@ -213,60 +214,17 @@ def _two(field: Field) -> tuple[Field, Field]:
 def _calibration(field: Field) -> tuple[str, Matrix3]:
     section = field.section(("version", "points"))
     pairs = [item.section(("px", "m")) for item in section["points"].items(least=4)]
-    pixels = np.array([pair["px"].point() for pair in pairs])
-    metres = np.array([pair["m"].point() for pair in pairs])
-    matrix = _homography(pixels, metres)
-    if matrix is None:
-        raise section["points"].bad(
-            "do not fix the ground plane; valid is 4 pairs or more, no three of four on a line"
-        )
-    placed = np.column_stack([pixels, np.ones(len(pixels))]) @ matrix.T
-    errors = np.hypot(*(placed[:, :2] / placed[:, 2:] - metres).T)
-    worst = int(np.argmax(errors))
-    if errors[worst] > MAX_CALIBRATION_ERROR_M:
+    try:
+        fitted = fit([PointPair(pair["px"].point(), pair["m"].point()) for pair in pairs])
+    except BadInput as error:
+        raise section["points"].bad(error.valid) from None
+    worst = max(range(len(pairs)), key=lambda index: fitted.error_m[index])
+    if fitted.worst_m > MAX_CALIBRATION_ERROR_M:
         raise pairs[worst].field.bad(
-            f"lies {errors[worst]:.1f} m from where the other points put it; valid is at most "
+            f"lies {fitted.worst_m:.1f} m from where the other points put it; valid is at most "
             f"{MAX_CALIBRATION_ERROR_M:g} m"
         )
-    rows = tuple((float(row[0]), float(row[1]), float(row[2])) for row in matrix)
-    return section["version"].text(), (rows[0], rows[1], rows[2])
-
-
-def _homography(pixels: np.ndarray[Any, Any], metres: np.ndarray[Any, Any]) -> Any:
-    """Least-squares homography by the normalised direct linear transform.
-
-    Hartley and Zisserman, Multiple View Geometry, algorithm 4.2. Returns a (3, 3) array that
-    maps the given pixels to positive depth, or None when the points leave it undetermined.
-    """
-    a, b = _normaliser(pixels), _normaliser(metres)
-    if a is None or b is None:
-        return None
-    p = np.column_stack([pixels, np.ones(len(pixels))]) @ a.T
-    m = np.column_stack([metres, np.ones(len(metres))]) @ b.T
-    zero = np.zeros_like(p)
-    system = np.vstack([np.hstack([p, zero, -m[:, :1] * p]), np.hstack([zero, p, -m[:, 1:2] * p])])
-    _, values, vectors = np.linalg.svd(system)
-    if values[7] < 1e-6 * values[0]:
-        return None
-    normal = vectors[-1].reshape(3, 3)
-    if np.linalg.cond(normal) > 1e6:
-        return None
-    matrix = np.linalg.inv(b) @ normal @ a
-    depth = np.column_stack([pixels, np.ones(len(pixels))]) @ matrix[2]
-    if np.all(depth < 0):
-        matrix = -matrix
-    elif not np.all(depth > 0):
-        return None
-    return matrix / np.linalg.norm(matrix[2])
-
-
-def _normaliser(points: np.ndarray[Any, Any]) -> Any:
-    centre = points.mean(axis=0)
-    spread = float(np.hypot(*(points - centre).T).mean())
-    if spread == 0:
-        return None
-    scale = math.sqrt(2) / spread
-    return np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1]])
+    return section["version"].text(), fitted.ground_from_image
 
 
 def _unchanged(point: Point) -> Point:

@@ -236,7 +236,7 @@ def test_missing_folders_and_files(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("- {px: [160, 240], m: [-10, 40]}", "- {px: [320, 480], m: [0, 0]}", "do not fix"),
+        ("- {px: [160, 240], m: [-10, 40]}", "- {px: [320, 480], m: [0, 0]}", "lie on one line"),
         ("        - {px: [160, 240], m: [-10, 40]}\n", "", "has 3 entries; valid is at least 4"),
     ],
 )
