@@ -35,6 +35,9 @@ TURN_EQUIVALENT: Mapping[Turn, float] = {
 }
 # HCM default outside a city's core where nobody has counted, per crossing.
 PEDESTRIANS_PH = 50.0
+# A left turn that gives way counts as several through cars; drivers avoid the lane behind it
+# (HCM through-car equivalent at 300 to 500 opposing cars an hour).
+YIELDING_EQUIVALENT = 3.0
 TWO_WHEELERS = frozenset({"motorcycle", "bicycle"})
 
 
@@ -423,21 +426,24 @@ def _part(
     groups = []
     for cluster in _clusters(lanes):
         loads = _assign(junction, cluster, demand)
-        groups.append(
-            LaneGroup(
-                id="+".join(lane.id for lane in cluster),
-                approach=cluster[0].approach,
-                length_m=min(lane.length_m for lane in cluster),
-                lanes=tuple(
-                    Lane(
-                        lane.id,
-                        MIXED_PCUPH_PER_M * lane.width_m if mixed else CAR_LANE_PCUPH,
-                        loads[lane.id],
-                    )
-                    for lane in cluster
-                ),
+        # Where lanes are kept, each is a queue of its own: one that waits to turn left holds
+        # those behind. Without lanes the width is shared.
+        for together in [cluster] if mixed else [[lane] for lane in cluster]:
+            groups.append(
+                LaneGroup(
+                    id="+".join(lane.id for lane in together),
+                    approach=together[0].approach,
+                    length_m=min(lane.length_m for lane in together),
+                    lanes=tuple(
+                        Lane(
+                            lane.id,
+                            MIXED_PCUPH_PER_M * lane.width_m if mixed else CAR_LANE_PCUPH,
+                            loads[lane.id],
+                        )
+                        for lane in together
+                    ),
+                )
             )
-        )
     return JunctionProblem(
         junction, stage_sets(junction, in_force), tuple(groups), pedestrians_ph, mixed
     )
@@ -476,10 +482,14 @@ def _assign(
         key=lambda movement: (sum(movement in lane.movements for lane in lanes), movement),
     )
     load = {lane.id: 0.0 for lane in lanes}
+    yields = sorted(junction.permissive)
     portions: dict[str, dict[str, int]] = {lane.id: {} for lane in lanes}
     for movement in movements:
         flow = demand.get(movement, Flow(movement, 0.0, 0.0))
-        equivalent = TURN_EQUIVALENT[junction.movement(movement).turn]
+        turn = junction.movement(movement).turn
+        equivalent = TURN_EQUIVALENT[turn]
+        if any(yielding == movement and priority in demand for yielding, priority in yields):
+            equivalent = YIELDING_EQUIVALENT
         usable = [lane for lane in lanes if movement in lane.movements]
         for _ in range(_PORTIONS):
             chosen = min(usable, key=lambda lane: (load[lane.id] / lane.width_m, lane.id))

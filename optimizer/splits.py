@@ -61,7 +61,11 @@ def green_rules(part: JunctionProblem, stages: StageSet, cycle_ds: int) -> tuple
     clears = [yellow + red for yellow, red in stages.interstages(part.junction)]
     crossings = {c.id for c in part.junction.crossings}
     count = len(stages.stages)
-    rules = []
+    # A stage lasts, or a turn that is protected in it alone would be so in name only.
+    rules = [
+        GreenRange(f"stage {stage.id} green", (index,), 0, envelope.min_green_ds, None)
+        for index, stage in enumerate(stages.stages)
+    ]
     for signal_id in sorted(part.junction.signal_ids):
         runs = windows(stages, signal_id)
         if not runs:
@@ -83,20 +87,6 @@ def green_rules(part: JunctionProblem, stages: StageSet, cycle_ds: int) -> tuple
                 )
         if signal_id in crossings:
             continue
-        if any(signal_id in stage.permissive for stage in stages.stages):
-            # A protected turn is one that lasts: its own green is no less than the minimum.
-            for run in windows(stages, signal_id, protected=True):
-                if len(run) < count:
-                    inside = sum(clears[i] for i in run[:-1])
-                    rules.append(
-                        GreenRange(
-                            f"movement {signal_id} protected green",
-                            run,
-                            inside,
-                            envelope.min_green_ds,
-                            None,
-                        )
-                    )
         if always:
             continue
         for run, following in zip(runs, runs[1:] + runs[:1], strict=True):

@@ -71,17 +71,9 @@ class StageSet:
         return tuple(result)
 
 
-def windows(
-    stages: StageSet, signal_id: str, *, protected: bool = False
-) -> tuple[tuple[int, ...], ...]:
-    """Runs of consecutive stages (cyclic, in order) in which an id is green.
-
-    With ``protected`` only stages count in which it need not give way.
-    """
-    shown = [
-        signal_id in stage.green and not (protected and signal_id in stage.permissive)
-        for stage in stages.stages
-    ]
+def windows(stages: StageSet, signal_id: str) -> tuple[tuple[int, ...], ...]:
+    """Runs of consecutive stages (cyclic, in order) in which an id is green."""
+    shown = [signal_id in stage.green for stage in stages.stages]
     count = len(shown)
     if all(shown):
         return (tuple(range(count)),)

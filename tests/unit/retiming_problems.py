@@ -112,7 +112,14 @@ def problem(
     ]
     rows = [row for j in junctions for row in counts(j, vph[j.id])]
     return problem_from_counts(
-        "test", {j.id: j for j in junctions}, rows, {"car": 1.0}, current, lanes, links or []
+        "test",
+        {j.id: j for j in junctions},
+        rows,
+        {"car": 1.0},
+        current,
+        lanes,
+        links or [],
+        cycle_step_ds=200,
     )
 
 

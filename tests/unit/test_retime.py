@@ -33,7 +33,8 @@ def test_uniform_arrivals_reproduce_hcm_uniform_delay():
     solved = part.junctions[0]
     stages = solved.stage_sets[0]
     model = PlatoonModel(part, ("A",), 900)
-    timing = Timing(stages, (400, 400), 0)
+    # One second of the green is lost between start and yellow.
+    timing = Timing(stages, (410, 390), 0)
     figures = next(f for f in model.evaluate({"A": timing}) if f.demand_vph > 0)
     ratio, x = 40 / 90, figures.degree_of_saturation
     assert x == pytest.approx(600 / (1900 * ratio), rel=0.01)
