@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,13 +100,15 @@ def score_rules(
 
 
 def count_error(
-    counted: Iterable[str], true: Iterable[str]
+    counted: Iterable[str], true: Iterable[str], movements: Collection[str]
 ) -> dict[str, float | dict[str, float | None] | None]:
     """Relative count error in total and per movement.
 
     Args:
         counted: The movement of each counted vehicle.
         true: The movement of each vehicle that crossed.
+        movements: The movements that are counted. Who crossed the line for elsewhere (a rider
+            onto the kerb, against the one-way) is in the total alone.
 
     Returns:
         ``{"total": x, "movements": {movement: x}}`` with x = (counted - true) / true; None
@@ -120,6 +122,6 @@ def count_error(
             movement: (counted_by[movement] - true_by[movement]) / true_by[movement]
             if true_by[movement]
             else None
-            for movement in sorted(set(counted_by) | set(true_by))
+            for movement in sorted((set(counted_by) | set(true_by)) & set(movements))
         },
     }

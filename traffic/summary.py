@@ -116,12 +116,13 @@ class Summary:
                 for entry in window.wrong_way
                 if entry.approach in camera_of
             ]
+        known = {path.movement for camera in cameras for path in camera.view.movements}
         rules = score_rules(flagged, truth, TOLERANCE_S)
         return {
             "cameras": len(cameras),
             "vehicles_counted": len(counted),
             "vehicles_true": len(true),
-            "count_error": count_error(counted, true),
+            "count_error": count_error(counted, true, known),
             "violations_flagged": len(flagged),
             "violations_true": len(truth),
             "rules": {kind.value: score.to_dict() for kind, score in rules.items()},

@@ -30,7 +30,7 @@ def test_the_thread_from_cameras_to_less_delay(pho_hue: Path, tmp_path: Path) ->
     for old, new in (
         ("end_s: 1500", "end_s: 720"),
         ("warm_up_s: 600", "warm_up_s: 300"),
-        ("red_light_share: 0.06", "red_light_share: 0.2"),
+        ("red_light_share: 0.15", "red_light_share: 0.3"),
     ):
         assert old in text
         text = text.replace(old, new)
