@@ -55,11 +55,14 @@ _CROSSING: Mapping[Language, tuple[str, str]] = {
 _LONGEST_ID = 16
 
 
+def short_id(name: str) -> str:
+    """An id as people can read it: long generated ones are cut in their middle."""
+    return name if len(name) <= _LONGEST_ID else f"{name[:6]}…{name[-8:]}"
+
+
 def junction_label(junction: Junction) -> str:
     """Name and id of a junction; long generated ids are cut in their middle."""
-    short = junction.id
-    if len(short) > _LONGEST_ID:
-        short = f"{short[:6]}…{short[-8:]}"
+    short = short_id(junction.id)
     return f"{junction.name} ({short})" if junction.name and junction.name != short else short
 
 

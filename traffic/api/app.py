@@ -17,13 +17,13 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from traffic.api import cases, errors, pages, plans, session, street
+from traffic.api import cases, entrance, errors, pages, plans, session, shell, street
 from traffic.api.security import SecurityHeaders
 from traffic.api.services import Services
 from traffic.web.geometry import read_geometry
 from traffic.web.render import STATIC
 
-_PARTS = (session, street, plans, cases, pages)
+_PARTS = (session, street, plans, cases, entrance, pages)
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 FIGURES_JS = Path(str(files("simulation"))) / "data" / "figures.js"
 
@@ -67,7 +67,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.drawing = (
         read_geometry(site.network, site.junctions) if site.network is not None else None
     )
-    errors.install(app, pages.error_page)
+    errors.install(app, shell.error_page)
     for part in _PARTS:
         app.include_router(part.router)
 

@@ -7,178 +7,43 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, Query, Request
+from starlette.responses import FileResponse, Response
 
 from models.junction import Junction
-from models.lifecycle import PlanStatus
 from models.plan import Plan
 from models.violation import CaseStatus
-from simulation.wording import LANGUAGES
 from traffic.api.cases import CaseId, view_case
 from traffic.api.errors import not_found
 from traffic.api.plans import Digest, need_plan, report_file
 from traffic.api.security import (
-    COOKIE,
     CaseViewer,
-    NotSignedIn,
     Signed,
     The,
     Viewer,
-    require_same_origin,
-    services_of,
-    session_of,
 )
 from traffic.api.services import Services
-from traffic.api.session import open_session, set_cookie
+from traffic.api.shell import (
+    alarm_row,
+    drawing_of,
+    names_of,
+    page,
+    standing,
+    words_of,
+)
 from traffic.api.streams import event_stream
 from traffic.api.street import need_junction
-from traffic.auth import Permission, Session, SignInRefused
+from traffic.auth import Permission
 from traffic.cases import OPEN, Case
-from traffic.store import Alarm
 from traffic.web import case_pages, plan_pages, street_pages
-from traffic.web.drawing import city_map_svg, junction_svg, lamp_symbols
-from traffic.web.geometry import DrawnNetwork
+from traffic.web.city_map import city_map_svg
+from traffic.web.drawing import junction_svg
 from traffic.web.i18n import Words
 from traffic.web.names import Names
-from traffic.web.render import render
 from traffic.web.strip import stage_bar_svg
 from traffic.web.text import local_time
 
 router = APIRouter(include_in_schema=False)
-THEMES = ("dark", "light")
-YEAR_S = 365 * 86_400
-
-
-def words_of(request: Request) -> Words:
-    """The page's language: the reader's choice, else the installation's."""
-    chosen = request.cookies.get("xanh_language", "")
-    return Words(chosen if chosen in LANGUAGES else services_of(request).settings.language)
-
-
-def drawing_of(request: Request) -> DrawnNetwork | None:
-    """The drawing of the site's network, None for a camera-only site."""
-    drawing: DrawnNetwork | None = request.app.state.drawing
-    return drawing
-
-
-def page(
-    request: Request, template: str, section: str, session: Session | None, **context: Any
-) -> HTMLResponse:
-    """A page with what every page has."""
-    words = words_of(request)
-    services = services_of(request)
-    theme = request.cookies.get("xanh_theme", "")
-    user = session.user if session else None
-    sees_cases = user is not None and user.may(Permission.VIEW_CASES)
-    shared: dict[str, Any] = {
-        "t": words,
-        "lang": words.language,
-        "theme": theme if theme in THEMES else "dark",
-        "user": user,
-        "csrf": session.csrf if session else "",
-        "section": section,
-        "path": request.url.path,
-        "site_name": services.site.name,
-        "sees_cases": sees_cases,
-        "standing_counts": _counts(services, sees_cases) if user else {},
-        "lamp_symbols": lamp_symbols(words),
-    }
-    return HTMLResponse(render(template, shared | context))
-
-
-def error_page(request: Request, status: int, message: str, error_id: str) -> Response:
-    """One line for a person."""
-    try:
-        session: Session | None = session_of(request) if request.method == "GET" else None
-    except NotSignedIn:
-        session = None
-    words = words_of(request)
-    plain = {404: "error.not_found", 403: "error.forbidden"}
-    response = page(
-        request,
-        "error.html",
-        "",
-        session,
-        status=status,
-        message=words(plain[status]) if status in plain else message,
-        id=error_id,
-    )
-    response.status_code = status
-    return response
-
-
-def _names(request: Request) -> Names:
-    return Names(services_of(request).site, drawing_of(request), words_of(request))
-
-
-# Signing in, language and theme ------------------------------------------------------------
-
-
-@router.get("/login")
-def login_page(request: Request, next: str = "/") -> Response:
-    """The form to sign in."""
-    return page(request, "login.html", "", None, error="", name="", next=_local(next))
-
-
-@router.post("/login")
-def login(
-    request: Request,
-    services: The,
-    name: Annotated[str, Form(max_length=64)] = "",
-    password: Annotated[str, Form(max_length=256)] = "",
-    next: Annotated[str, Form(max_length=300)] = "/",
-) -> Response:
-    """Sign in and go where the person wanted to."""
-    try:
-        session = open_session(request, services, name, password)
-    except SignInRefused as error:
-        words = words_of(request)
-        waits = "too many" in str(error)
-        message = words("login.slow_down" if waits else "login.wrong")
-        response: Response = page(
-            request, "login.html", "", None, error=message, name=name, next=_local(next)
-        )
-        response.status_code = 429 if waits else 401
-        return response
-    response = RedirectResponse(_local(next), 303)
-    set_cookie(response, services, session)
-    return response
-
-
-@router.post("/logout")
-def logout(request: Request, services: The) -> Response:
-    """End the session."""
-    require_same_origin(request)
-    services.auth.sign_out(request.cookies.get(COOKIE, ""))
-    response = RedirectResponse("/login", 303)
-    response.delete_cookie(COOKIE, path="/")
-    return response
-
-
-@router.post("/settings")
-def settings(
-    request: Request,
-    language: Annotated[str, Form()] = "",
-    theme: Annotated[str, Form()] = "",
-    back: Annotated[str, Form(max_length=300)] = "/",
-) -> Response:
-    """Remember language or theme in this browser."""
-    require_same_origin(request)
-    response = RedirectResponse(_local(back), 303)
-    for name, value, valid in (
-        ("xanh_language", language, LANGUAGES),
-        ("xanh_theme", theme, THEMES),
-    ):
-        if value in valid:
-            response.set_cookie(name, value, max_age=YEAR_S, samesite="strict", httponly=True)
-    return response
-
-
-def _local(path: str) -> str:
-    """A path of this console; anything else becomes the first page."""
-    safe = path.startswith("/") and not path.startswith("//") and "\\" not in path
-    return path if safe and path.isprintable() else "/"
 
 
 # The street -------------------------------------------------------------------------------
@@ -187,7 +52,7 @@ def _local(path: str) -> str:
 @router.get("/")
 def city(request: Request, session: Viewer, services: The) -> Response:
     """The corridor."""
-    drawing, words, names = drawing_of(request), words_of(request), _names(request)
+    drawing, words, names = drawing_of(request), words_of(request), names_of(request)
     latest = services.live.latest
     return page(
         request,
@@ -201,6 +66,7 @@ def city(request: Request, session: Viewer, services: The) -> Response:
         thread=latest is not None and latest.snapshot.progress is not None,
         map_wide=city_map_svg(drawing, wide=True, t=words) if drawing else "",
         map_tall=city_map_svg(drawing, wide=False, t=words) if drawing else "",
+        has_corridor=drawing is not None and drawing.corridor is not None,
         corridor=street_pages.corridor_strips(drawing, services.live, words),
         delay_line=street_pages.delay_line(services.live, words),
         approach_names=street_pages.approach_names(drawing, names),
@@ -210,7 +76,7 @@ def city(request: Request, session: Viewer, services: The) -> Response:
 @router.get("/junctions")
 def junctions(request: Request, session: Viewer, services: The) -> Response:
     """Every junction in one list."""
-    cameras = street_pages.camera_rows(services.site, services.live, _names(request))
+    cameras = street_pages.camera_rows(services.site, services.live, names_of(request))
     rows = [
         {
             "id": item.id,
@@ -229,7 +95,7 @@ def junction(
 ) -> Response:
     """One junction: video, drawing, stages, counts, history."""
     found = need_junction(services, junction)
-    words, names, drawing = words_of(request), _names(request), drawing_of(request)
+    words, names, drawing = words_of(request), names_of(request), drawing_of(request)
     cameras = [
         row
         for row in street_pages.camera_rows(services.site, services.live, names)
@@ -289,7 +155,7 @@ async def live(
     camera: str = "",
 ) -> Response:
     """The stream that a page follows: snapshots, drawings of that page, alarms and counts."""
-    words, names, drawing = words_of(request), _names(request), drawing_of(request)
+    words, names, drawing = words_of(request), names_of(request), drawing_of(request)
     draw: Callable[[], Mapping[str, str]] | None = None
     if corridor:
 
@@ -312,40 +178,6 @@ async def live(
         drawings=draw,
         standing=lambda: standing(services, words, sees_cases=sees_cases),
     )
-
-
-def standing(services: Services, words: Words, *, sees_cases: bool) -> dict[str, Any]:
-    """What the store holds that every page shows: alarms, and what waits for a person."""
-    records = services.plans.plans()
-    waiting = [record for record in records if record.status is PlanStatus.VALIDATED]
-    return {
-        "plans": {record.digest: record.status.value for record in records},
-        "alarms": [_alarm(alarm, words) for alarm in services.store.alarms(services.site.id)],
-        "counts": _counts(services, sees_cases),
-        "waiting_plan": waiting[0].digest if waiting else "",
-    }
-
-
-def _counts(services: Services, sees_cases: bool) -> dict[str, int]:
-    waiting = sum(
-        record.status in (PlanStatus.VALIDATED, PlanStatus.APPROVED)
-        for record in services.plans.plans()
-    )
-    if not sees_cases:
-        return {"count-plans": waiting, "count-cases": 0}
-    counts = services.cases.counts(services.site.id)
-    return {"count-plans": waiting, "count-cases": sum(counts[status] for status in OPEN)}
-
-
-def _alarm(alarm: Alarm, words: Words) -> dict[str, str]:
-    key = f"alarm.{alarm.kind}"
-    return {
-        "title": words(key) if words.has(key) else alarm.kind.replace("_", " "),
-        "subject": alarm.subject[:12] if len(alarm.subject) == 64 else alarm.subject,
-        "message": alarm.message,
-        "since": local_time(alarm.at, seconds=True),
-        "cleared": local_time(alarm.cleared_at, seconds=True) if alarm.cleared_at else "",
-    }
 
 
 # Plans ------------------------------------------------------------------------------------
@@ -373,7 +205,7 @@ def plans(request: Request, session: Viewer, services: The) -> Response:
 def plan(request: Request, session: Viewer, services: The, digest: Digest) -> Response:
     """One plan beside what it would replace."""
     record = need_plan(services, digest)
-    words, names = words_of(request), _names(request)
+    words, names = words_of(request), names_of(request)
     stored = services.plans.report(digest)
     report = stored.report if stored else None
     history = services.plans.history(digest)
@@ -421,7 +253,7 @@ def cases(
     """Cases, nearest deadline first."""
     chosen = CaseStatus(status) if status in set(CaseStatus) else None
     found = services.cases.cases(services.site.id, statuses=(chosen,) if chosen else OPEN)
-    words, names, now = words_of(request), _names(request), services.clock.now()
+    words, names, now = words_of(request), names_of(request), services.clock.now()
     return page(
         request,
         "cases.html",
@@ -436,7 +268,7 @@ def cases(
 def case(request: Request, session: CaseViewer, services: The, case_id: CaseId) -> Response:
     """One case; looking at it is logged."""
     found = view_case(services, case_id, session.user.name)
-    words, names = words_of(request), _names(request)
+    words, names = words_of(request), names_of(request)
     order = services.cases.cases(services.site.id)
     before, after, position = case_pages.neighbours(order, case_id)
     return page(
@@ -492,8 +324,8 @@ def health(request: Request, session: Viewer, services: The) -> Response:
         "health",
         session,
         facts=[{"name": words(key), "value": value} for key, value in facts],
-        cameras=street_pages.camera_rows(services.site, services.live, _names(request)),
-        alarms=[_alarm(alarm, words) for alarm in alarms],
+        cameras=street_pages.camera_rows(services.site, services.live, names_of(request)),
+        alarms=[alarm_row(alarm, words) for alarm in alarms],
     )
 
 

@@ -1,4 +1,4 @@
-"""The map and the junctions as SVG, drawn from the network; live values are patched in place.
+"""A junction as SVG, drawn from the network, and the parts that the map shares with it.
 
 Elements that change carry ``data-signal`` (a head), ``data-queue`` (a queue), ``data-flow`` (a
 movement's band) or ``data-junction``; the page's module sets their state, nothing is redrawn.
@@ -24,7 +24,6 @@ from traffic.web.geometry import (
 )
 
 Translate = Callable[..., str]
-EMPHASIS = 1.7
 _LETTER_ON = {
     "yellow": "on-yellow",
     "flashing_yellow": "on-hollow",
@@ -99,48 +98,6 @@ def lamp(signal_id: str, at: Point, scale: float, *, turn_deg: float | None = No
     )
 
 
-def city_map_svg(drawing: DrawnNetwork, *, wide: bool, t: Translate) -> Markup:
-    """The whole network with its corridor lying along the drawing's longer side."""
-    project = _city_projection(drawing, wide=wide)
-    # Wider than true: at this scale a lane is a pixel or two.
-    lanes = [
-        f'<path class="lane" d="{_path(project(p) for p in lane.points)}" '
-        f'stroke-width="{lane.width_m * EMPHASIS:g}"/>'
-        for lane in drawing.lanes
-        if not lane.foot
-    ]
-    outlines = [
-        f'<path class="junction-area" d="{_path((project(p) for p in line), close=True)}"/>'
-        for line in drawing.other_outlines
-    ]
-    nodes: list[str] = []
-    queues: list[str] = []
-    for junction in drawing.junctions.values():
-        outlines.append(
-            '<path class="junction-area" '
-            f'd="{_path((project(p) for p in junction.outline), close=True)}"/>'
-        )
-        for approach in junction.approaches:
-            queues.append(_queue(approach, project, approach.width_m * EMPHASIS * 0.8))
-            nodes.append(_city_lamp(approach, project))
-    points = [project(p) for lane in drawing.lanes for p in lane.points]
-    box = _bounds(points, 10.0, 30.0) if wide else _bounds(points, 60.0, 10.0)
-    labels = [
-        _city_label(junction, project, box, wide=wide, t=t)
-        for junction in drawing.junctions.values()
-    ]
-    north = project.direction((0.0, 1.0))
-    compass = _compass(box, north)
-    return Markup(
-        f'<svg class="map {"wide" if wide else "tall"}" viewBox="{_box_text(box)}" role="img" '
-        f'aria-label="{escape(t("city.map"))}">'
-        f'<g class="roads">{"".join(lanes)}{"".join(outlines)}</g>'
-        f'<g class="queues">{"".join(queues)}</g>'
-        f'<g class="labels">{"".join(labels)}</g><g class="lamps">{"".join(nodes)}</g>'
-        f"{compass}</svg>"
-    )
-
-
 def junction_svg(junction: DrawnJunction, drawing: DrawnNetwork, *, t: Translate) -> Markup:
     """One junction north up: lanes, stop lines, crossings, heads, queues and flow bands."""
     project = Projection()
@@ -155,27 +112,27 @@ def junction_svg(junction: DrawnJunction, drawing: DrawnNetwork, *, t: Translate
     for pass_foot in (True, False):
         parts += [
             f'<path class="{"pavement" if lane.foot else "lane"}" '
-            f'd="{_path(project(p) for p in lane.points)}" stroke-width="{lane.width_m:g}"/>'
+            f'd="{path_text(project(p) for p in lane.points)}" stroke-width="{lane.width_m:g}"/>'
             for lane in near
             if lane.foot is pass_foot
         ]
     parts.append(
         '<path class="junction-area" '
-        f'd="{_path((project(p) for p in junction.outline), close=True)}"/>'
+        f'd="{path_text((project(p) for p in junction.outline), close=True)}"/>'
     )
     parts.append(_lane_lines(near, project))
     for crossing in junction.crossings:
         parts.append(
-            f'<path class="zebra" d="{_path(project(p) for p in crossing.points)}" '
+            f'<path class="zebra" d="{path_text(project(p) for p in crossing.points)}" '
             f'stroke-width="{crossing.width_m:g}"/>'
         )
     flows = [
-        f'<path class="flow" data-flow="{escape(key)}" d="{_path(project(p) for p in line)}">'
+        f'<path class="flow" data-flow="{escape(key)}" d="{path_text(project(p) for p in line)}">'
         f"<title>{escape(key)}</title></path>"
         for key, line in junction.paths.items()
     ]
     queues = [
-        _queue(approach, project, approach.width_m * 0.82) for approach in junction.approaches
+        queue_line(approach, project, approach.width_m * 0.82) for approach in junction.approaches
     ]
     stops, heads, figures = [], [], []
     for approach in junction.approaches:
@@ -209,54 +166,13 @@ def junction_svg(junction: DrawnJunction, drawing: DrawnNetwork, *, t: Translate
     )
 
 
-def _city_projection(drawing: DrawnNetwork, *, wide: bool) -> Projection:
-    places = [junction.at for junction in drawing.junctions.values()]
-    if drawing.corridor is not None:
-        first = drawing.junctions[drawing.corridor.stops[0].junction].at
-        last = drawing.junctions[drawing.corridor.stops[-1].junction].at
-    elif len(places) > 1:
-        first, last = min(places), max(places)
-    else:
-        return Projection()
-    along = math.atan2(last[1] - first[1], last[0] - first[0])
-    # The corridor runs to the right on a wide map and upward on a tall one.
-    return Projection(-along if wide else math.pi / 2 - along)
-
-
-def _queue(approach: DrawnApproach, project: Projection, width_m: float) -> str:
+def queue_line(approach: DrawnApproach, project: Projection, width_m: float) -> str:
+    """A queue from the stop line backwards; the page sets its length in metres and its level."""
     backwards = [project(p) for p in reversed(approach.centre)]
     return (
         f'<path class="queue" data-queue="{escape(approach.junction)}|{escape(approach.edge)}" '
-        f'data-length="{approach.length_m:.0f}" d="{_path(backwards)}" '
+        f'data-length="{approach.length_m:.0f}" d="{path_text(backwards)}" '
         f'stroke-width="{width_m:.1f}" stroke-dasharray="0 9999"><title></title></path>'
-    )
-
-
-def _city_lamp(approach: DrawnApproach, project: Projection) -> str:
-    x, y = project(approach.centre[-1])
-    ux, uy = project.direction(approach.direction)
-    # Beside the road on its right, a little before the stop line, so the queue stays visible.
-    side = approach.width_m * EMPHASIS / 2 + 14.0
-    return lamp(approach.main_movement, (x - uy * side - ux * 4, y + ux * side - uy * 4), 1.15)
-
-
-def _city_label(
-    junction: DrawnJunction,
-    project: Projection,
-    box: tuple[float, float, float, float],
-    *,
-    wide: bool,
-    t: Translate,
-) -> str:
-    x, y = project(junction.at)
-    tx, ty, anchor = (x, box[1] + 20.0, "middle") if wide else (box[0] + 6.0, y + 7.0, "start")
-    return (
-        f'<a href="/junctions/{escape(junction.id)}" class="map-label" '
-        f'data-junction="{escape(junction.id)}" '
-        f'aria-label="{escape(t("city.open_junction", name=junction.name))}">'
-        f'<circle class="hit" cx="{x:.1f}" cy="{y:.1f}" r="34"/>'
-        f'<text x="{tx:.1f}" y="{ty:.1f}" text-anchor="{anchor}">{escape(junction.id)}</text>'
-        f"<title>{escape(junction.id)} {escape(junction.name)}</title></a>"
     )
 
 
@@ -288,35 +204,8 @@ def _lane_lines(lanes: Sequence[DrawnLane], project: Projection) -> str:
     for group in by_edge.values():
         for lane in group[:-1]:
             left = offset(lane.points, -lane.width_m / 2)
-            out.append(f'<path class="lane-line" d="{_path(project(p) for p in left)}"/>')
+            out.append(f'<path class="lane-line" d="{path_text(project(p) for p in left)}"/>')
     return "".join(out)
-
-
-def _compass(box: tuple[float, float, float, float], north: Point) -> str:
-    x, y = box[0] + box[2] - 46, box[1] + 34
-    turn = math.degrees(math.atan2(north[0], -north[1]))
-    nx, ny = x + north[0] * 30, y + north[1] * 30
-    return (
-        f'<g class="compass"><path transform="translate({x:.0f} {y:.0f}) rotate({turn:.0f})" '
-        f'd="M0 -18L6 10L0 5L-6 10Z"/><text x="{nx:.0f}" y="{ny + 6:.0f}" '
-        'text-anchor="middle">N</text></g>'
-    )
-
-
-def _bounds(
-    points: Sequence[Point], margin_x: float, margin_y: float
-) -> tuple[float, float, float, float]:
-    xs, ys = [p[0] for p in points], [p[1] for p in points]
-    return (
-        min(xs) - margin_x,
-        min(ys) - margin_y,
-        max(xs) - min(xs) + 2 * margin_x,
-        max(ys) - min(ys) + 2 * margin_y,
-    )
-
-
-def _box_text(box: tuple[float, float, float, float]) -> str:
-    return " ".join(f"{value:.1f}" for value in box)
 
 
 def _middle(points: Sequence[Point]) -> Point:
@@ -329,6 +218,7 @@ def _dense(points: Sequence[Point]) -> list[Point]:
     return [(ax + (bx - ax) * k / 8, ay + (by - ay) * k / 8) for k in range(9)]
 
 
-def _path(points: Iterable[Point], *, close: bool = False) -> str:
+def path_text(points: Iterable[Point], *, close: bool = False) -> str:
+    """Points of the drawing as the ``d`` of a path."""
     text = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     return text + ("Z" if close else "")

@@ -16,6 +16,7 @@ from simulation.roads import read_roads
 Point = tuple[float, float]
 Line = tuple[Point, ...]
 
+HEAD_M = 3.3
 _TURN_ORDER = {Turn.UTURN: 0, Turn.LEFT: 1, Turn.THROUGH: 2, Turn.RIGHT: 3}
 
 
@@ -191,7 +192,8 @@ def _approach(edge: NetEdge, junction: Junction) -> DrawnApproach:
     )
     heads = []
     for index, movement in enumerate(movements):
-        side = (index + 0.5) / len(movements) * width - half
+        # Side by side across the approach, never closer than heads are wide.
+        side = (index - (len(movements) - 1) / 2) * max(width / len(movements), HEAD_M)
         at = (bx + right[0] * side, by + right[1] * side)
         heads.append(DrawnHead(movement.id, movement.turn, at, math.atan2(ux, uy)))
     main = max(movements, key=lambda m: (m.turn is Turn.THROUGH, len(m.lanes), len(m.links)))

@@ -14,9 +14,10 @@ from models.junction import Junction
 from models.plan import Plan
 from models.site import Site, SiteCamera
 from simulation.figures import figure_json
+from simulation.labels import short_id
 from traffic.live import HISTORY_S, LiveState
 from traffic.web.drawing import lamp
-from traffic.web.geometry import DrawnNetwork
+from traffic.web.geometry import DrawnJunction, DrawnNetwork
 from traffic.web.i18n import Words
 from traffic.web.names import Names
 from traffic.web.strip import (
@@ -60,12 +61,17 @@ def approach_names(drawing: DrawnNetwork | None, names: Names) -> dict[str, dict
         return {}
     return {
         f"{junction.id}|{approach.edge}": {
-            "label": f"{junction.id} {names.bound(junction.id, approach.edge)} · {junction.name}",
+            "label": _approach_label(junction, names.bound(junction.id, approach.edge)),
             "length_m": round(approach.length_m, 1),
         }
         for junction in drawing.junctions.values()
         for approach in junction.approaches
     }
+
+
+def _approach_label(junction: DrawnJunction, bound: str) -> str:
+    short = short_id(junction.id)
+    return f"{short} {bound}" + (f" · {junction.name}" if junction.name != junction.id else "")
 
 
 def junction_lamps(drawing: DrawnNetwork | None, junction: str) -> Markup:
@@ -98,7 +104,7 @@ def corridor_strips(drawing: DrawnNetwork | None, live: LiveState, t: Words) -> 
 def delay_line(live: LiveState, t: Words) -> Markup:
     """Delay of the last minutes since the start; heavier once the new plan is measured."""
     samples = live.delay_history()
-    if len(samples) < 2:
+    if len(samples) < 7:
         return Markup("")
     width, height = 320.0, 64.0
     start_s, end_s = samples[0].time_s, samples[-1].time_s
