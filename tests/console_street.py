@@ -264,6 +264,7 @@ class FixtureStreet:
         self._phase = phase
         self._stop = threading.Event()
         self.at = NOW
+        self.lost = ""
 
     def step(self, seconds: float = 1.0, *, publish: bool = True) -> None:
         services, plan = self._services, self._plan
@@ -313,7 +314,15 @@ class FixtureStreet:
                     stage = item.id
                 at += item.split_ds
             junctions[junction.id] = JunctionLive(
-                junction.id, stage, second, cycle_s, aspects, approaches, flows, plan.digest
+                junction.id,
+                stage,
+                second,
+                cycle_s,
+                aspects,
+                approaches,
+                flows,
+                plan.digest,
+                reachable=junction.id != self.lost,
             )
         if not publish:
             for item in junctions.values():

@@ -69,6 +69,18 @@ def test_the_corridor_lives_and_its_layout_holds_still(sign_in: SignIn, console:
     console.street.alarm()
     page.wait_for_selector("#alarms li:has-text('C5 does not answer')")
     page.wait_for_selector("svg.map.wide .map-label[data-junction=C5][data-alarm=true]")
+    page.click("#alarms button")
+    page.wait_for_selector("#alarms li:has-text('seen by operator')")
+    assert console.services.store.alarms("pho-hue")[0].acknowledged_by == "operator"
+
+
+def test_a_controller_that_does_not_answer_shows_nothing(sign_in: SignIn, console: Any) -> None:
+    console.street.lost = "C3"
+    page = sign_in("viewer")
+    page.wait_for_selector("svg.map.wide .map-label[data-junction=C3][data-lost=true]")
+    page.goto("/junctions/C3")
+    page.wait_for_selector("#lost:not([hidden])")
+    assert page.locator(".junction-drawing .lamp:not([data-state=unknown])").count() == 0
 
 
 def test_old_data_greys_out(sign_in: SignIn, console: Any) -> None:

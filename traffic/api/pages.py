@@ -68,6 +68,7 @@ def city(request: Request, session: Viewer, services: The) -> Response:
         map_tall=city_map_svg(drawing, wide=False, t=words) if drawing else "",
         has_corridor=drawing is not None and drawing.corridor is not None,
         corridor=street_pages.corridor_strips(drawing, services.live, words),
+        may_acknowledge=session.user.may(Permission.OPERATE),
         delay_line=street_pages.delay_line(services.live, words),
         approach_names=street_pages.approach_names(drawing, names),
     )

@@ -119,6 +119,10 @@ def alarm_row(alarm: Alarm, words: Words) -> dict[str, str]:
     """An alarm in a list."""
     key = f"alarm.{alarm.kind}"
     return {
+        "id": str(alarm.id),
+        "seen_by": words("alarm.seen_by", name=alarm.acknowledged_by)
+        if alarm.acknowledged_by
+        else "",
         "title": words(key) if words.has(key) else alarm.kind.replace("_", " "),
         "subject": alarm.subject[:12] if len(alarm.subject) == 64 else alarm.subject,
         "message": alarm.message,

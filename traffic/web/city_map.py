@@ -106,7 +106,10 @@ def _label(junction: DrawnJunction, frame: _Frame, t: Translate) -> str:
     elif frame.lined:
         tx, ty, anchor = frame.box[0] + 6 * unit, y + 7 * unit, "start"
     else:
-        tx, ty, anchor = x + 34 * unit, y - 34 * unit, "start"
+        # Up and to the right of the junction's area and of the heads around it.
+        reach = max((math.dist(junction.at, p) for p in junction.outline), default=0.0)
+        off = max(34 * unit, 0.7 * reach + 30 * unit)
+        tx, ty, anchor = x + off, y - off, "start"
     name = escape(junction.id)
     return (
         f'<a href="/junctions/{name}" class="map-label" data-junction="{name}" '

@@ -50,6 +50,22 @@ function thread(progress) {
   });
 }
 
+// It was seen; it stays pinned until its cause is gone.
+function acknowledge(alarm, label) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button small";
+  button.textContent = label;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const token = document.querySelector("meta[name=csrf]").content;
+    const response = await fetch(`/api/v1/alarms/${alarm.id}/acknowledge`, { method: "POST", headers: { "X-CSRF-Token": token } });
+    if (response.ok) button.remove();
+    else button.disabled = false;
+  });
+  return button;
+}
+
 onStanding((standing) => {
   const list = document.getElementById("alarms");
   list.replaceChildren(...standing.alarms.map((alarm) => {
@@ -60,8 +76,9 @@ onStanding((standing) => {
     detail.textContent = alarm.message;
     const since = document.createElement("div");
     since.className = "small muted";
-    since.textContent = alarm.since;
+    since.textContent = alarm.seen_by ? `${alarm.since} · ${alarm.seen_by}` : alarm.since;
     item.append(what, since, detail);
+    if (list.dataset.acknowledge && !alarm.seen_by) item.append(acknowledge(alarm, list.dataset.acknowledge));
     return item;
   }));
   document.getElementById("no-alarms").hidden = standing.alarms.length > 0;

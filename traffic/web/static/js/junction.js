@@ -8,7 +8,9 @@ let plan = null;
 
 onSnapshot((now) => {
   const state = now.junctions[junction];
-  if (!state || !state.cycle_s) return;
+  if (!state) return;
+  document.getElementById("lost").hidden = state.reachable;
+  if (!state.cycle_s) return;
   // Another plan runs since the page came: its stages and splits are drawn by the server.
   if (plan !== null && state.plan_digest !== plan) { location.reload(); return; }
   plan = state.plan_digest;

@@ -83,7 +83,9 @@ function patch(now) {
   const speed = document.getElementById("speed");
   if (speed) setText(speed, now.virtual ? t("live.speed", { speed: now.speed.toFixed(now.speed < 9.95 ? 1 : 0) }) : "");
   const states = {};
-  for (const junction of Object.values(now.junctions)) Object.assign(states, junction.states);
+  // A controller that does not answer shows nothing that is known.
+  for (const junction of Object.values(now.junctions)) if (junction.reachable) Object.assign(states, junction.states);
+  for (const element of document.querySelectorAll("[data-junction]")) element.dataset.lost = now.junctions[element.dataset.junction]?.reachable === false;
   for (const lamp of document.querySelectorAll("[data-signal]")) {
     const state = states[lamp.dataset.signal] ?? "unknown";
     if (lamp.dataset.state !== state) lamp.dataset.state = state;
