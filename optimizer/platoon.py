@@ -21,8 +21,10 @@ from optimizer.stages import StageOption, StageSet
 
 Array = npt.NDArray[np.float64]
 
-# Standard deviation of travel times over their mean: drivers' desired speeds differ by 10-15 %.
-SPEED_SPREAD = 0.13
+# Robertson's platoon dispersion on an ordinary street: the front needs BETA of the travel time,
+# F = 1 / (1 + ALPHA BETA T).
+ALPHA = 0.35
+BETA = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +100,12 @@ def periodic_queue(arrivals: Array, capacity: Array) -> tuple[Array, Array]:
 
 
 def dispersion_kernel(travel_time_s: float, steps: int, step_s: float) -> Array:
-    """Periodic response of a link to one vehicle leaving in step 0 (Robertson); sums to 1.
-
-    Robertson's recurrence with its parameters from the mean and spread of travel times (Yu
-    2000): F = (sqrt(1 + 4 s^2) - 1) / (2 s^2), and a front delay so that the mean holds.
-    """
+    """Periodic response of a link to one vehicle leaving in step 0 (Robertson); sums to 1."""
     mean = travel_time_s / step_s
-    variance = max(1e-6, (SPEED_SPREAD * mean) ** 2)
-    smoothing = (math.sqrt(1.0 + 4.0 * variance) - 1.0) / (2.0 * variance)
+    smoothing = 1.0 / (1.0 + ALPHA * BETA * mean)
     ages = np.arange(steps)
     tail = smoothing * (1.0 - smoothing) ** ages / (1.0 - (1.0 - smoothing) ** steps)
-    delay = max(0.0, mean - (1.0 - smoothing) / smoothing)
+    delay = BETA * mean
     whole = math.floor(delay)
     part = delay - whole
     kernel: Array = (1.0 - part) * np.roll(tail, whole) + part * np.roll(tail, whole + 1)

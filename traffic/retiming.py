@@ -14,7 +14,6 @@ from models.errors import BadInput
 from models.junction import Junction
 from models.plan import Plan
 from models.site import Site
-from optimizer.platoon import SPEED_SPREAD
 from optimizer.problem import (
     LaneGeometry,
     LinkGeometry,
@@ -197,10 +196,10 @@ class Cruising:
 
 
 def mean_speed_mps(mix: Sequence[tuple[Cruising, float]], limit_mps: float) -> float:
-    """Speed whose travel time is the mix's mean: harmonic, also over each class's own spread."""
+    """Speed whose travel time is the mix's mean: harmonic over the classes."""
     total = sum(share for _, share in mix)
     slowness = sum(share / kind.speed_mps(limit_mps) for kind, share in mix) / total
-    return 1.0 / (slowness * (1.0 + SPEED_SPREAD**2))
+    return 1.0 / slowness
 
 
 def cruising_mix(site: Site, counts: Sequence[CountRow]) -> tuple[tuple[Cruising, float], ...]:

@@ -14,7 +14,7 @@ from models.junction import SafetyEnvelope
 from models.plan import Plan
 from models.safety import check_plan
 from optimizer.platoon import PlatoonModel, Timing, dispersion_kernel, periodic_queue
-from optimizer.problem import RetimingProblem
+from optimizer.problem import PEAK_HOUR_FACTOR, RetimingProblem
 from optimizer.retime import Infeasible, candidates, choose, retime
 from optimizer.splits import solve_splits
 from optimizer.stages import stage_sets
@@ -37,7 +37,7 @@ def test_uniform_arrivals_reproduce_hcm_uniform_delay():
     timing = Timing(stages, (410, 390), 0)
     figures = next(f for f in model.evaluate({"A": timing}) if f.demand_vph > 0)
     ratio, x = 40 / 90, figures.degree_of_saturation
-    assert x == pytest.approx(600 / (1900 * ratio), rel=0.01)
+    assert x == pytest.approx(600 / PEAK_HOUR_FACTOR / (1900 * ratio), rel=0.01)
     assert figures.uniform_s == pytest.approx(
         0.5 * 90 * (1 - ratio) ** 2 / (1 - x * ratio), rel=0.03
     )
