@@ -21,6 +21,7 @@ from models.units import utc_text
 
 HISTORY_S = 180.0
 DELAY_STEP_S = 10.0
+LINK_S = 1.5
 
 
 class FrameKind(StrEnum):
@@ -197,6 +198,7 @@ class LiveState:
         self._frames: dict[str, tuple[int, bytes, float]] = {}
         self._signals: dict[str, deque[Change]] = {}
         self._crossings: deque[Crossing] = deque(maxlen=4000)
+        self._acts: deque[tuple[str, float, str]] = deque(maxlen=500)
         self._delays: deque[DelaySample] = deque(maxlen=720)
         self._waiting: dict[int, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}
         self._next_waiter = 0
@@ -231,19 +233,13 @@ class LiveState:
         with self._lock:
             self._crossings.append(crossing)
 
-    def link_case(self, camera: str, time_s: float, case: str, tolerance_s: float = 1.5) -> None:
-        """Mark the crossing nearest in time at a camera as the act of a flagged case."""
+    def link_case(self, camera: str, time_s: float, case: str) -> None:
+        """An act at this Unix time, seen by a camera, became a case.
+
+        Its crossing may be recorded before or after; the nearest within ``LINK_S`` is marked.
+        """
         with self._lock:
-            best = min(
-                (
-                    (abs(item.time_s - time_s), index)
-                    for index, item in enumerate(self._crossings)
-                    if item.camera == camera and abs(item.time_s - time_s) <= tolerance_s
-                ),
-                default=None,
-            )
-            if best is not None:
-                self._crossings[best[1]] = replace(self._crossings[best[1]], case=case)
+            self._acts.append((camera, time_s, case))
 
     def put_frame(self, camera: str, jpeg: bytes) -> None:
         """Show this JPEG as the camera's newest picture (boxes already drawn)."""
@@ -293,13 +289,24 @@ class LiveState:
         """Crossings of these movements from a Unix time on, optionally of one camera only."""
         wanted = frozenset(movements)
         with self._lock:
-            return tuple(
+            found = [
                 item
                 for item in self._crossings
                 if item.time_s >= since_s
                 and item.movement in wanted
                 and (not camera or item.camera == camera)
-            )
+            ]
+            acts = [act for act in self._acts if act[1] >= since_s - LINK_S]
+        for act_camera, act_s, case in acts:
+            near = [
+                (abs(item.time_s - act_s), index)
+                for index, item in enumerate(found)
+                if item.camera == act_camera and not item.case
+            ]
+            distance_s, index = min(near, default=(LINK_S + 1.0, 0))
+            if distance_s <= LINK_S:
+                found[index] = replace(found[index], case=case)
+        return tuple(found)
 
     async def subscribe(self) -> AsyncIterator[Published]:
         """Every new snapshot, the present one first; a slow reader gets only the newest."""
