@@ -37,11 +37,13 @@ HIGHLIGHT: Final[Colour] = (40, 40, 255)
 LINE: Final[Colour] = (255, 255, 255)
 ZONE: Final[Colour] = (200, 160, 60)
 STRIP_PX: Final = 14
+LABELLED_PX: Final = 30
+"""Boxes lower than this carry no label: far away they would cover each other."""
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def _text(image: Image, text: str, at: tuple[int, int], colour: Colour, size: float = 0.4) -> None:
-    cv2.putText(image, text, at, _FONT, size, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(image, text, at, _FONT, size, (0, 0, 0), 2, cv2.LINE_AA)
     cv2.putText(image, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
 
 
@@ -74,12 +76,14 @@ def draw_tracks(image: Image, tracks: Iterable[TrackState], highlight: int | Non
         colour = HIGHLIGHT if chosen else CLASS_COLOUR[track.vehicle_class]
         cv2.rectangle(image, (x0, y0), (x1, y1), colour, 2 if chosen else 1)
         cv2.circle(image, (round(track.contact_px[0]), round(track.contact_px[1])), 2, colour, -1)
+        if y1 - y0 < LABELLED_PX and not chosen:
+            continue
         label = (
             f"{track.id}"
             if track.vehicle_class == "motorcycle"
-            else (f"{track.vehicle_class[:3]} {track.id}")
+            else f"{track.vehicle_class} {track.id}"
         )
-        _text(image, label, (x0, max(y0 - 3, 9)), colour, 0.35)
+        _text(image, label, (x0, max(y0 - 4, 10)), colour, 0.42)
 
 
 def draw_path(image: Image, contacts: Sequence[Point], colour: Colour = HIGHLIGHT) -> None:
