@@ -211,7 +211,7 @@ def retime(
     site: SiteOption,
     out: Annotated[Path, typer.Option("--out", help="plan.yaml to write.")],
     counts: Annotated[Path | None, typer.Option("--counts", help="Default: the site's.")] = None,
-    method: Annotated[str, typer.Option("--method", help="cpsat or webster.")] = "cpsat",
+    method: Annotated[str, typer.Option("--method", help="cpsat, webster or maxband.")] = "cpsat",
     search: Annotated[
         int, typer.Option("--search", help="Let SUMO choose among so many candidates.")
     ] = 0,
