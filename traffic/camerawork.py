@@ -45,6 +45,8 @@ FRAMES_PER_S = 6
 SIGHT_M = 130.0
 """Road users further than this from a camera's junction are not drawn."""
 PICTURE_QUALITY = 80
+PARENT_CHECK_S = 5.0
+"""A worker that has nothing to do looks so often whether the service still lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def _work_main(config: WorkConfig, orders: Queue[Order], reports: Queue[Report])
     try:
         site = load_site(config.folder)
         work = _Work(site, config)
-        while (order := orders.get()) is not None:
+        while (order := _next_order(orders)) is not None:
             for report in work.carry_out(order):
                 reports.put(report)
     except XanhError as error:
@@ -167,6 +169,17 @@ def _work_main(config: WorkConfig, orders: Queue[Order], reports: Queue[Report])
     except Exception as error:
         reports.put(WorkFailed(f"{type(error).__name__}: {' '.join(str(error).split())}"))
         raise
+
+
+def _next_order(orders: Queue[Order]) -> Order:
+    """The next order; None also when the service is gone."""
+    parent = mp.parent_process()
+    while True:
+        try:
+            return orders.get(timeout=PARENT_CHECK_S)
+        except queue.Empty:
+            if parent is None or not parent.is_alive():
+                return None
 
 
 class _Work:

@@ -7,6 +7,7 @@ Exit codes: 0 success, 1 failure, 2 bad input. Heavy imports happen inside the c
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,7 @@ OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; made if
 
 def main() -> None:
     """Run the command line; never show a traceback for something a user can mend."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a service manager's stop is a Ctrl-C
     # OpenCV and FFmpeg would print their own lines beside ours; they read these when loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -63,6 +65,10 @@ def main() -> None:
     except OSError as error:
         _fail(f"xanh: {_one_line(str(error))}", 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _one_line(text: str) -> str:

@@ -278,6 +278,9 @@ def _street_main(
             pedestrians_ph=options.pedestrians_ph,
         ) as street:
             _live(street, _Run(config.begin_s), requests, ticks, sinks)
+        # Whoever read these may be gone: do not wait until they are taken.
+        for channel in (ticks, *sinks):
+            channel.cancel_join_thread()
     except XanhError as error:
         ticks.put(StreetFailed(str(error)))
     except Exception as error:
