@@ -60,6 +60,12 @@ class TrackerSettings:
     slack_m: float = 1.2
     surprise_mps2: float = 8.0
     """A settled track may be off its prediction by ``slack_m`` and what this does in the gap."""
+    turn_gap_s: float = 0.4
+    turn_speed_mps: float = 1.5
+    turn_share: float = 1.2
+    turn_size_ratio: float = 1.35
+    """A vehicle that turns sharply: moving, seen just now, off its prediction by at most such a
+    share of its own way in the gap (a turn by 75 degrees), and of about the same size."""
     max_size_ratio: float = 2.2
     """A box that differs more in height from the last one is another vehicle."""
     max_ground_sigma_m: float = 5.0
@@ -162,7 +168,32 @@ class Tracker:
         recent = (self._time_s - t.seen_s) < s.lost_moving_s
         weak = np.nonzero(~strong)[0]
         self._solve(cost, np.nonzero(free & t.confirmed & recent)[0], weak, matched)
+        free[matched[matched >= 0]] = False
+        turning = free & t.confirmed & (t.hits >= 4) & (self._time_s - t.seen_s < s.turn_gap_s)
+        left = np.nonzero(strong & (matched < 0))[0]
+        self._solve(self._turn_costs(found), np.nonzero(turning)[0], left, matched)
         return matched
+
+    def _turn_costs(self, found: _Found) -> FloatArray:
+        """Distance, in metres, of what is left over to moving tracks that lost their vehicle.
+
+        A sharp turn is nothing a steady motion predicts; yet the vehicle is still about where it
+        was, as large as it was, within reach of its speed in any direction.
+        """
+        t, s = self._tracks, self.settings
+        assert self._time_s is not None
+        contact = t.position - self._offset(t.away, t.heading, t.classes)
+        delta = (found.contact[None] - contact[:, None]) / t.units[:, None]
+        metres = np.hypot(delta[..., 0], delta[..., 1])
+        speed = np.hypot(*(t.velocity / t.units).T)
+        gap_s = self._time_s - t.seen_s
+        reach = s.slack_m + s.turn_share * speed * gap_s
+        height = (t.box[:, 3] - t.box[:, 1])[:, None]
+        ratio = np.abs(np.log(height / (found.box[:, 3] - found.box[:, 1])[None]))
+        possible = (metres < reach[:, None]) & (ratio < np.log(s.turn_size_ratio))
+        possible &= (bx.iou(t.box, found.box) > 0.1) & (speed > s.turn_speed_mps)[:, None]
+        costs: FloatArray = np.where(possible, metres, _NEVER)
+        return costs
 
     @staticmethod
     def _solve(cost: FloatArray, rows: IntArray, columns: IntArray, matched: IntArray) -> None:

@@ -45,7 +45,8 @@ def serve_site(
         _serve_alone(open_services(site, settings, data=data), host, port, say)
         return
     folder = data or settings.data_dir
-    evidence = folder / "violations"
+    # Each start has its own: on the virtual street the same second comes again.
+    evidence = folder / "violations" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     zero = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     relay = Relay(evidence)
     work = StreetWork(
