@@ -33,7 +33,7 @@ def sign_in(browser: Any, console: Any) -> Iterator[SignIn]:
             ]
         )
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
             "console", lambda said: problems.append(said.text) if said.type == "error" else None
@@ -156,19 +156,19 @@ def test_cases_are_decided_by_keyboard_alone(sign_in: SignIn, console: Any) -> N
     page.keyboard.press("v")
     page.wait_for_url("**/cases")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**/cases/{order[0]}")
+    page.wait_for_selector(f"html[data-ready='{order[0]}']")
     page.wait_for_function("document.querySelector('.frames img').naturalWidth === 640")
     page.wait_for_function("document.querySelector('video').readyState >= 2")
     assert page.locator(".mark.flagged").count() == 1
 
     page.keyboard.press("a")
-    page.wait_for_url(f"**/cases/{order[1]}")
+    page.wait_for_selector(f"html[data-ready='{order[1]}']")
     assert status(order[0]) is CaseStatus.ACCEPTED
 
     page.keyboard.press("r")
     page.wait_for_selector("#reasons:not([hidden])")
     page.keyboard.press("3")
-    page.wait_for_url(f"**/cases/{order[2]}")
+    page.wait_for_selector(f"html[data-ready='{order[2]}']")
     rejected = services.cases.view(order[1], "officer")
     assert rejected.summary.status is CaseStatus.REJECTED
     assert rejected.events[-1].reason == "entered_on_yellow_or_before_red"
@@ -176,14 +176,16 @@ def test_cases_are_decided_by_keyboard_alone(sign_in: SignIn, console: Any) -> N
     page.keyboard.press("e")
     page.keyboard.type("a police escort?")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**/cases/{order[3]}")
+    page.wait_for_selector(f"html[data-ready='{order[3]}']")
     assert status(order[2]) is CaseStatus.ESCALATED
 
     # Nobody confirms their own review; a second officer does.
     page.goto(f"/cases/{order[0]}")
+    page.wait_for_selector(f"html[data-ready='{order[0]}']")
     assert page.locator("[data-act=confirm]").is_disabled()
     second = sign_in("officer2")
     second.goto(f"/cases/{order[0]}")
+    second.wait_for_selector(f"html[data-ready='{order[0]}']")
     second.keyboard.press("c")
     second.wait_for_url(re.compile(f"cases/(?!{order[0]})"))
     assert status(order[0]) is CaseStatus.CONFIRMED

@@ -89,3 +89,6 @@ if (next) {
   const files = JSON.parse(document.getElementById("next-files").textContent);
   for (const file of files) { const image = new Image(); image.src = file; }
 }
+
+// From here on the keys work: whoever drives the page by program waits for this.
+document.documentElement.dataset.ready = id;
