@@ -301,7 +301,7 @@ def serve(
         Path | None, typer.Option("--data", help="Store and evidence; default: XANH_DATA_DIR.")
     ] = None,
 ) -> None:
-    """Serve the console of a site, with its cameras and, if it has one, its virtual street."""
+    """Serve the console of a site and, if it has one, its virtual street with its cameras."""
     from traffic.serving import serve_site
     from traffic.settings import load_settings
 
