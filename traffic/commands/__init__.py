@@ -1,0 +1,1 @@
+"""The commands of ``xanh``, one file per group; ``traffic.cli`` puts them together."""

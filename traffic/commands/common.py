@@ -1,0 +1,82 @@
+"""What the commands of ``xanh`` share: the options, and reading what they name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.errors import BadInput
+
+if TYPE_CHECKING:
+    from models.counts import CountRow
+    from models.plan import Plan
+    from models.site import Site
+
+SiteOption = Annotated[Path, typer.Option("--site", help="The site's folder.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; made if absent.")]
+
+
+def fail(line: str, code: int) -> None:
+    """Print one line on standard error and end with a code."""
+    typer.echo(line, err=True)
+    sys.exit(code)
+
+
+def say(text: str) -> None:
+    """Print a line for the user."""
+    typer.echo(text)
+
+
+def load(folder: Path) -> Site:
+    """The site of a folder; ``BadInput`` names file, line and field."""
+    from traffic.sites import load_site
+
+    return load_site(folder)
+
+
+def read_counts(site: Site, path: Path | None) -> tuple[CountRow, ...]:
+    """Counts of a file, else the site's; every junction and movement must be the site's."""
+    from models.counts import counts_from_csv
+
+    chosen = path or site.counts_path
+    try:
+        text = chosen.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(str(chosen), "", "no such file; valid is a counts.csv") from None
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise BadInput(str(chosen), "", "is not a text file; valid is a counts.csv") from None
+    rows = counts_from_csv(text, str(chosen))
+    known = {m.id for junction in site.junctions.values() for m in junction.movements}
+    for line, row in enumerate(rows, start=2):
+        if row.junction not in site.junctions:
+            valid = ", ".join(sorted(site.junctions))
+            raise BadInput(f"{chosen}:{line}", "junction", f"{row.junction!r}; valid is {valid}")
+        if row.movement not in known:
+            valid = ", ".join(m.id for m in site.junctions[row.junction].movements)
+            raise BadInput(f"{chosen}:{line}", "movement", f"{row.movement!r}; valid is {valid}")
+    return rows
+
+
+def read_current(site: Site, path: Path | None = None) -> Plan:
+    """A plan file, else the site's plan in force."""
+    from traffic.planfiles import read_plan
+
+    return read_plan(path or site.current_plan_path)
+
+
+def need_network(site: Site, what: str) -> None:
+    """Refuse a camera-only site where a simulation is asked for."""
+    if site.network is None:
+        raise BadInput(
+            str(site.folder / "site.yaml"),
+            "network",
+            f"this site has no network, so it cannot {what}; valid is a SUMO net.xml",
+        )
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks."""
+    return " ".join(text.split())

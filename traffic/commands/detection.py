@@ -1,0 +1,105 @@
+"""Commands on cameras: ``xanh detect``, ``xanh train``, ``xanh weights``.
+
+Heavy imports happen inside the commands, so that a wrong argument answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.errors import BadInput
+from traffic.commands.common import (
+    OutFolder,
+    SiteOption,
+    load,
+    say,
+)
+
+app = typer.Typer()
+train_app = typer.Typer(help="Train the project's own weights.")
+weights_app = typer.Typer(help="Detector weights: what is known, what is here.")
+
+
+@app.command()
+def detect(
+    source: Annotated[str, typer.Argument(help="Video file, folder of images, RTSP or HTTP URL.")],
+    site: SiteOption,
+    camera: Annotated[str, typer.Option("--camera", help="Camera id of the site.")],
+    out: OutFolder,
+    signals: Annotated[
+        Path | None, typer.Option("--signals", help="CSV time,signal,state.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Registry name or file; default by setting.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="ISO time of the first frame.")
+    ] = None,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.webm.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after so much of the source.")
+    ] = None,
+) -> None:
+    """Count vehicles and flag violations in a video, a folder of images or a live stream."""
+    from traffic.detecting import detect_to_folder
+
+    result = detect_to_folder(
+        source,
+        load(site),
+        camera,
+        out,
+        signals=signals,
+        weights=weights,
+        start=start,
+        overlay=overlay,
+        seconds=seconds,
+    )
+    say(result)
+
+
+@train_app.command("detector")
+def train_detector(
+    out: Annotated[Path, typer.Option("--out")] = Path("out/train"),
+    frames: Annotated[int, typer.Option("--frames", min=1)] = 3000,
+    minutes: Annotated[float, typer.Option("--minutes")] = 60.0,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+) -> None:
+    """Render frames, train from scratch and export (needs `make setup-train`)."""
+    from traffic.training import train_detector as run
+
+    say(str(run(out, frames=frames, minutes=minutes, seed=seed)))
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """Weights that Xanh knows, with licence and whether they are here."""
+    from detection.weights import PACKAGED, locate, registry
+
+    for name in sorted(path.name for path in PACKAGED.iterdir() if path.is_dir()):
+        say(f"{name}: packaged, AGPL-3.0-or-later, {PACKAGED / name}")
+    for name, entry in sorted(registry().items()):
+        say(f"{name}: {entry.licence}, {locate(entry) or 'not here: ' + (entry.url or 'no URL')}")
+
+
+@weights_app.command("fetch")
+def weights_fetch(name: str) -> None:
+    """Download public weights, or find them in XANH_WEIGHTS_DIR, and verify them."""
+    from detection.weights import fetch, require
+
+    say(str(fetch(require(name))))
+
+
+@weights_app.command("verify")
+def weights_verify(name: str) -> None:
+    """Check a weights file that is here against its SHA-256."""
+    from detection.weights import locate, require, verify
+
+    entry = require(name)
+    path = locate(entry)
+    if path is None:
+        raise BadInput("weights", name, "not here; valid is after `xanh weights fetch`")
+    verify(entry, path)
+    say(f"{path}: ok")
