@@ -42,13 +42,14 @@ class Connection:
 class ControlLane:
     """A lane that ends at a stop line.
 
-    ``length_m`` reaches back from the line over the lane and over those lanes before it that
-    lead nowhere else and have no signal in between. ``entry_m`` is how far before the line the
-    entry detector lies (at most ``length_m``).
+    ``edge_m`` is the length of the lane itself; ``length_m`` reaches back from the line over it
+    and over those lanes before it that lead nowhere else and have no signal in between.
+    ``entry_m`` is how far before the line the entry detector lies (at most ``length_m``).
     """
 
     id: str
     approach: str
+    edge_m: float
     length_m: float
     entry_m: float
     speed_mps: float
@@ -59,6 +60,21 @@ class ControlLane:
     def movements(self) -> tuple[str, ...]:
         """Movements that may be driven from this lane, in the order of its links."""
         return tuple(dict.fromkeys(connection.movement for connection in self.connections))
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamDetector:
+    """A count on one lane of a road that leads to an approach, behind its entry detectors.
+
+    Of what it counts, a share that is for the policy to learn turns off before the junction.
+    ``distance_m`` is from it to the stop line; ``lanes`` are those of the approach.
+    """
+
+    id: str
+    approach: str
+    distance_m: float
+    speed_mps: float
+    lanes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,7 @@ class ControlJunction:
         receiving_m: Length of each lane after the junction up to the next stop line or fork:
             what can be stored there.
         max_red_s: No movement or crossing that a stage serves is kept without green for longer.
+        upstream: Detectors further back than ``entry_m`` of an approach's lanes, by id.
         plan: Fixed timing that stands in when a policy is silent: (stage id, seconds of its
             green and the change after it), in order, and ``plan_offset_s`` its start.
     """
@@ -122,6 +139,7 @@ class ControlJunction:
     link_yields: frozenset[tuple[int, int]]
     receiving_m: Mapping[str, float]
     max_red_s: float
+    upstream: Mapping[str, UpstreamDetector] = field(default_factory=dict)
     plan: tuple[tuple[str, float], ...] = ()
     plan_offset_s: float = 0.0
 
@@ -240,11 +258,13 @@ class Observation:
             stands under the nearest lane that does.
         readings: Per lane (detectors; empty with the oracle). A lane that is absent has no
             working detector or no word of it came in.
+        passed: Vehicles per upstream detector in the last second it reported (detectors).
         shares: Per lane, the share of each of its movements in what was counted lately
             (detectors). Adds up to 1.
         free_m: Per receiving lane, metres from its beginning to the rear of the first standing
             vehicle, its whole length if none stands. Detectors see only ``FREE_VIEW_M``: beyond
             it they report the lane's whole length. A lane that is absent is not observed.
+        standing: Per receiving lane, how many vehicles stand on it (detectors: in their view).
         red_since_s: Per junction, since when each movement and crossing that is not green now
             has been without green.
         requests: Vehicles that ask for priority.
@@ -255,8 +275,10 @@ class Observation:
     shown: Mapping[str, SignalShown]
     vehicles: Mapping[str, tuple[Approaching, ...]] = field(default_factory=dict)
     readings: Mapping[str, DetectorReading] = field(default_factory=dict)
+    passed: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     free_m: Mapping[str, float] = field(default_factory=dict)
+    standing: Mapping[str, int] = field(default_factory=dict)
     red_since_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     requests: tuple[PriorityRequest, ...] = ()
 
