@@ -22,6 +22,7 @@ from models.junction import (
 )
 from simulation.camera import PinholeCamera
 from simulation.netfile import NetFile, NetLane, NetLink, NetNode, lane_direction, read_net
+from simulation.netprograms import RAIL_KINDS
 
 WALKING_SPEED_MPS = 1.2
 """Pedestrian clearance = length of the crossing / this (HCM, MUTCD: 3.5 to 4 ft/s)."""
@@ -39,7 +40,6 @@ ZONE_LENGTH_M = 40.0
 ZONE_MARGIN_M = 1.5
 PATH_BEFORE_M = 10.0
 PATH_AFTER_M = 15.0
-_RAIL_KINDS = {"rail_signal", "rail_crossing", "railSignal", "railCrossing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +87,32 @@ def read_signals(
     """As :func:`read_junctions`, with the reasons for signals that cannot be taken."""
     net = read_net(net_path)
     by_signal: dict[str, list[NetLink]] = defaultdict(list)
+    by_node: dict[str, list[NetLink]] = defaultdict(list)
     for link in net.links:
         if link.tl:
             by_signal[link.tl].append(link)
+            if link.from_edge in net.edges:
+                by_node[net.edges[link.from_edge].to_node].append(link)
     junctions: dict[str, Junction] = {}
     refused: list[str] = []
     for signal in sorted({*net.programs, *by_signal}):
         envelope = (envelopes or {}).get(signal, default or SafetyEnvelope())
         try:
-            junction = _junction(net, signal, by_signal.get(signal, []), envelope)
+            junction = _junction(net, signal, by_signal.get(signal, []), envelope, by_node)
         except BadInput as error:
             refused.append(f"junction {signal} cannot be taken: {error.valid}")
             continue
         name = (names or {}).get(signal)
         junctions[signal] = replace(junction, name=name) if name else junction
     return SignalsRead(junctions, tuple(refused))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRightOfWay:
+    """Links of one signal: unordered pairs that cross, ordered pairs (yielding, priority)."""
+
+    conflicts: frozenset[frozenset[int]]
+    yields: frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,11 @@ class _Request:
 
 
 def _junction(
-    net: NetFile, signal: str, links: Sequence[NetLink], envelope: SafetyEnvelope
+    net: NetFile,
+    signal: str,
+    links: Sequence[NetLink],
+    envelope: SafetyEnvelope,
+    others: Mapping[str, Sequence[NetLink]],
 ) -> Junction:
     def refuse(why: str) -> BadInput:
         return BadInput(signal, "", why)
@@ -123,34 +138,16 @@ def _junction(
     program = net.programs.get(signal)
     if program is None:
         raise refuse("the network has no program for it")
-    if program.kind in _RAIL_KINDS:
+    if program.kind in RAIL_KINDS:
         raise refuse("it is a railway signal")
-    if not program.rows:
-        raise refuse("its program has no rows")
+    if program.unusable:
+        raise refuse(program.unusable)
     unnumbered = [link for link in links if link.index < 0]
     if unnumbered:
         link = unnumbered[0]
         raise refuse(f"the connection {link.from_edge} -> {link.to_edge} has no link index")
-    letters = min(len(state) for _, state in program.rows)
-    highest = max((link.index for link in links), default=-1)
-    if highest >= letters:
-        raise refuse(f"its program has {letters} letters but link {highest} is connected")
 
-    crossing_links: dict[str, set[int]] = defaultdict(set)
-    vehicle_links: dict[tuple[str, str], list[NetLink]] = defaultdict(list)
-    for link in links:
-        crossing = next(
-            (
-                edge
-                for edge in (link.to_edge, link.from_edge)
-                if edge in net.edges and net.edges[edge].function == "crossing"
-            ),
-            None,
-        )
-        if crossing is not None:
-            crossing_links[crossing].add(link.index)
-        else:
-            vehicle_links[link.from_edge, link.to_edge].append(link)
+    vehicle_links, crossing_links = _grouped(net, links)
     if not vehicle_links:
         raise refuse("it rules no vehicles")
 
@@ -168,7 +165,7 @@ def _junction(
         for crossing, indices in sorted(crossing_links.items(), key=lambda item: min(item[1]))
     )
     requests, nodes = _requests(net, signal, vehicle_links, crossing_links)
-    _refuse_shared_nodes(net, signal, nodes, requests)
+    _refuse_shared_nodes(net, signal, nodes, requests, others)
     conflicts, yields = _right_of_way(requests, nodes)
     allowed = {
         (yielding, priority)
@@ -182,11 +179,72 @@ def _junction(
         crossings=crossings,
         conflicts=frozenset(conflicts),
         permissive=frozenset(allowed),
+        tied=_tied(movements, crossings),
         envelope=with_crossing_clearances(envelope, crossings),
         name=next((node.name for node in nodes.values() if node.name), ""),
         x_m=sum(node.x_m for node in nodes.values()) / len(nodes),
         y_m=sum(node.y_m for node in nodes.values()) / len(nodes),
     )
+
+
+def _grouped(
+    net: NetFile, links: Sequence[NetLink]
+) -> tuple[dict[tuple[str, str], list[NetLink]], dict[str, set[int]]]:
+    """Links of a signal: those of vehicles by pair of edges, indices by pedestrian crossing."""
+    vehicle_links: dict[tuple[str, str], list[NetLink]] = defaultdict(list)
+    crossing_links: dict[str, set[int]] = defaultdict(set)
+    for link in links:
+        crossing = next(
+            (
+                edge
+                for edge in (link.to_edge, link.from_edge)
+                if edge in net.edges and net.edges[edge].function == "crossing"
+            ),
+            None,
+        )
+        if crossing is not None:
+            crossing_links[crossing].add(link.index)
+        else:
+            vehicle_links[link.from_edge, link.to_edge].append(link)
+    return vehicle_links, crossing_links
+
+
+def link_right_of_way(net: NetFile, signal: str) -> LinkRightOfWay:
+    """Which links of a signal cross each other, and which of two always gives way.
+
+    Raises:
+        BadInput: If the network holds no right of way for one of them.
+    """
+    vehicle_links, crossing_links = _grouped(net, [k for k in net.links if k.tl == signal])
+    requests, nodes = _requests(net, signal, vehicle_links, crossing_links)
+    conflicts: set[frozenset[int]] = set()
+    yields: set[tuple[int, int]] = set()
+    for one in requests:
+        node = nodes[one.node]
+        for other in requests:
+            if one.link == other.link or one.node != other.node or one.owner == other.owner:
+                continue
+            if node.foes[one.row] >> other.row & 1 or node.foes[other.row] >> one.row & 1:
+                conflicts.add(frozenset((one.link, other.link)))
+            if node.response[one.row] >> other.row & 1:
+                yields.add((one.link, other.link))
+    return LinkRightOfWay(frozenset(conflicts), frozenset(yields))
+
+
+def _tied(
+    movements: Sequence[Movement], crossings: Sequence[PedestrianCrossing]
+) -> frozenset[frozenset[str]]:
+    """Ids that share a signal head: whatever one of them is shown, the others are too."""
+    users: dict[int, set[str]] = defaultdict(set)
+    for item in (*movements, *crossings):
+        for link in item.links:
+            users[link].add(item.id)
+    groups: list[set[str]] = []
+    for ids in users.values():
+        touched = [group for group in groups if group & ids]
+        groups = [group for group in groups if not group & ids]
+        groups.append(ids.union(*touched))
+    return frozenset(frozenset(group) for group in groups if len(group) > 1)
 
 
 def with_crossing_clearances(
@@ -249,7 +307,11 @@ def _requests(
 
 
 def _refuse_shared_nodes(
-    net: NetFile, signal: str, nodes: Mapping[str, NetNode], requests: Sequence[_Request]
+    net: NetFile,
+    signal: str,
+    nodes: Mapping[str, NetNode],
+    requests: Sequence[_Request],
+    others: Mapping[str, Sequence[NetLink]],
 ) -> None:
     """Refuse a signal whose paths cross those of another signal: nothing would keep them apart.
 
@@ -257,11 +319,8 @@ def _refuse_shared_nodes(
         BadInput: Naming the other signal.
     """
     own = {(request.node, request.row) for request in requests}
-    for link in net.links:
-        if not link.tl or link.tl == signal or link.from_edge not in net.edges:
-            continue
-        node = nodes.get(net.edges[link.from_edge].to_node)
-        if node is None or net.edges[link.to_edge].function in ("crossing", "walkingarea"):
+    for node, link in ((node, link) for node in nodes.values() for link in others.get(node.id, ())):
+        if link.tl == signal or net.edges[link.to_edge].function in ("crossing", "walkingarea"):
             continue
         foes = node.foes.get(_request_row(net, node, link), 0)
         if any(name == node.id and foes >> row & 1 for name, row in own):
@@ -383,7 +442,7 @@ def camera_view(
         )
     edge = net.edges[approach]
     lanes = edge.traffic_lanes or edge.lanes
-    right, left = lanes[0], lanes[-1]
+    right, left = (lanes[-1], lanes[0]) if net.left_hand else (lanes[0], lanes[-1])
     inward = lane_direction(right, at_end=True)
     paths = [
         MovementPath(movement_id(junction_id, approach, link.to_edge), _path(net, link))
