@@ -1,15 +1,18 @@
 """A live stream under a watchdog.
 
 ``VideoCapture.read`` can hang for ever after a camera reconnects, and no thread can stop it. The
-stream is therefore read in a process of its own, which is killed and started again when nothing
-arrives. Frames pass through shared memory, the newest wins: a reader that is late loses frames,
-never time. What was missed shows as a gap between times, which coverage accounts for.
+stream is therefore read in a process of its own, which tries again by itself while the camera is
+away, and is killed and started again when it hangs. The newest frame wins: a consumer that is late
+loses frames, never time. What was missed is a gap, which coverage accounts for.
 """
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing as mp
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,22 +23,33 @@ import cv2
 import numpy as np
 
 from detection.ports import Frame, Image
+from detection.stream_clock import StreamClock
 from models.errors import BadInput
 
-OPEN_TIMEOUT_S: Final = 10.0
+MAX_GAPS: Final = 100
+CAPTURE_OPTIONS: Final = "rtsp_transport;tcp|analyzeduration;1000000|timeout;5000000"
+"""FFmpeg's: lost packets are sent again, a stream is understood within a second (microseconds)."""
+STEP_S: Final = 0.25
+RESTART_S: Final = 2.0
+OPENING_S: Final = 5.0
+"""To open a stream may take so much longer than to read from it: it waits for a key frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """``hang_s``: no frame for so long means the reader hangs or the stream has stopped, and the
-    reader is replaced. ``give_up_s``: nothing at all for so long ends the source (None: never).
-    ``retry_s``: pause before a new attempt; ``open_s``: how long the first frame may take.
+    """How a stream is watched.
+
+    ``hang_s``: a reader that does nothing for so long hangs, and is replaced. ``open_s``: how
+    long the first frame may take. ``retry_s``: pause between attempts while the camera is away.
+    ``gap_s``: a longer time without a frame is recorded as a gap. ``give_up_s``: nothing at all
+    for so long ends the source (None: never).
     """
 
     hang_s: float = 5.0
-    open_s: float = OPEN_TIMEOUT_S
-    give_up_s: float | None = None
+    open_s: float = 10.0
     retry_s: float = 1.0
+    gap_s: float = 2.0
+    give_up_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,137 +61,253 @@ class Gap:
 
 
 class LiveSource:
-    """An RTSP or HTTP stream; time counts from the first frame by this machine's clock.
+    """An RTSP or HTTP stream.
 
-    A camera's own timestamps restart when it reconnects, so arrival decides.
+    Time counts from the first frame; a frame's own timestamp, tied to this machine's monotonic
+    clock (``detection.stream_clock``), decides, or its arrival where a stream has none.
     """
 
     kind = "stream"
 
-    def __init__(self, url: str, settings: LiveSettings | None = None) -> None:
-        """Connect and wait for the first frame.
+    def __init__(
+        self, url: str, settings: LiveSettings | None = None, *, patient: bool = False
+    ) -> None:
+        """Connect, and wait for the first frame.
+
+        Args:
+            url: RTSP or HTTP URL.
+            settings: How it is watched.
+            patient: Do not wait: the camera may come whenever it likes. Time then counts from
+                now.
 
         Raises:
             BadInput: If no frame arrives in time.
         """
         self._url = url
         self._settings = settings or LiveSettings()
-        self._context = mp.get_context("spawn")
-        self._process: mp.process.BaseProcess | None = None
-        self._pipe: Connection | None = None
+        self._reader = _Reader(url, self._settings.retry_s)
         self._closed = False
+        self._index = 0
+        self._size = (0, 0)
         self.gaps: list[Gap] = []
-        self._start()
-        self._first = self._receive(self._settings.open_s)
-        if self._first is None:
-            self.close()
-            raise BadInput(
-                url, "", f"no frame within {self._settings.open_s:g} s; valid is a live stream"
-            )
-        height, width = self._first[1].shape[:2]
-        self._size = (width, height)
+        self.dropped = 0
+        """Frames that came but were overtaken by a newer one."""
+        self.began_s = time.monotonic()
+        """The monotonic clock at time 0."""
+        self._last_s = 0.0
+        self._first: Frame | None = None
+        if not patient:
+            self._first = self._await_first()
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height of the newest frame; a camera may change it when it reconnects."""
+        """Width and height of the newest frame; a camera may change it. (0, 0) before the first."""
         return self._size
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing has come."""
+        return time.monotonic() - self.began_s - self._last_s
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames as they arrive; ends on ``close`` or after ``give_up_s`` without any."""
-        if self._first is None:
-            return
-        index = 0
-        begin, image = self._first
-        last = begin
-        self._first = None
-        yield Frame(0, 0.0, image)
         while not self._closed:
-            received = self._receive(self._settings.hang_s)
-            if received is None:
-                if self._is_closed():
-                    return
-                silent_s = time.monotonic() - last
-                if self._settings.give_up_s is not None and silent_s > self._settings.give_up_s:
-                    return
-                self._stop()
-                time.sleep(self._settings.retry_s)
-                self._start()
+            frame = self.next(STEP_S)
+            if frame is not None:
+                yield frame
                 continue
-            at, image = received
-            if at - last > self._settings.hang_s:
-                self.gaps.append(Gap(last - begin, at - begin))
-                del self.gaps[:-100]
-            last = at
-            index += 1
-            self._size = (image.shape[1], image.shape[0])
-            yield Frame(index, at - begin, image)
+            give_up_s = self._settings.give_up_s
+            if give_up_s is not None and self.silent_s > give_up_s:
+                return
+
+    def next(self, timeout_s: float) -> Frame | None:
+        """The newest frame that was not given yet, or None when none comes in time.
+
+        Looks after the reader: call it often, and not from two threads.
+        """
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        deadline = time.monotonic() + timeout_s
+        while not self._closed:
+            if self._reader.idle_s > self._settings.hang_s:
+                self._reader.restart()
+            left_s = deadline - time.monotonic()
+            received = self._reader.take(max(min(left_s, STEP_S), 0.0))
+            if received is not None:
+                frame = self._accept(*received)
+                if frame is not None:
+                    return frame
+            if left_s <= 0:
+                return None
+        return None
 
     def close(self) -> None:
         """Stop reading."""
         self._closed = True
-        self._stop()
+        self._reader.stop()
 
-    def _is_closed(self) -> bool:
-        return self._closed
+    def _await_first(self) -> Frame:
+        deadline = time.monotonic() + self._settings.open_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if self._reader.idle_s > self._settings.hang_s:
+                self._reader.restart()
+            received = self._reader.take(min(left_s, STEP_S))
+            if received is not None:
+                at_s, dropped, image = received
+                self.began_s = at_s
+                frame = self._accept(at_s, dropped, image, first=True)
+                if frame is not None:
+                    return frame
+        self.close()
+        raise BadInput(
+            self._url, "", f"no frame within {self._settings.open_s:g} s; valid is a live stream"
+        )
+
+    def _accept(
+        self, at_s: float, dropped: int, image: Image, *, first: bool = False
+    ) -> Frame | None:
+        time_s = at_s - self.began_s
+        if time_s <= self._last_s and not first:
+            return None  # from before a reconnection
+        if time_s - self._last_s > self._settings.gap_s:
+            self.gaps.append(Gap(self._last_s, time_s))
+            del self.gaps[:-MAX_GAPS]
+        self._last_s = time_s
+        self.dropped += dropped
+        self._size = (image.shape[1], image.shape[0])
+        frame = Frame(self._index, time_s, image)
+        self._index += 1
+        return frame
+
+
+class _Reader:
+    """The process that reads, as its watchdog holds it."""
+
+    def __init__(self, url: str, retry_s: float) -> None:
+        self._url = url
+        self._retry_s = retry_s
+        self._asked = False
+        self._context = mp.get_context("spawn")
+        self._start()
+
+    @property
+    def idle_s(self) -> float:
+        """How long the reader has shown no sign of life."""
+        now_s = time.monotonic()
+        if not self._process.is_alive():
+            # One that ends at once is not started again and again without a pause.
+            return float("inf") if now_s - self._started_s > RESTART_S else 0.0
+        return now_s - float(self._pulse.value)
+
+    def take(self, timeout_s: float) -> tuple[float, int, Image] | None:
+        """Time (monotonic), frames dropped before it, and the newest frame; None if none came."""
+        try:
+            if not self._asked:
+                self._pipe.send_bytes(b"?")
+                self._asked = True
+            if not self._pipe.poll(timeout_s):
+                return None
+            at_s, dropped, shape = self._pipe.recv()
+            data = self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            time.sleep(min(timeout_s, 0.05))
+            return None  # it has ended: the watchdog starts another
+        self._asked = False
+        return at_s, dropped, np.frombuffer(data, np.uint8).reshape(shape)
+
+    def restart(self) -> None:
+        """Kill it, whatever it hangs on, and start another."""
+        self.stop()
+        self._start()
+
+    def stop(self) -> None:
+        """Kill it; safe to call again."""
+        if self._pipe.closed:
+            return
+        self._process.kill()
+        self._process.join(timeout=5.0)
+        if not self._process.is_alive():
+            self._process.close()
+        self._pipe.close()
 
     def _start(self) -> None:
-        receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=_read_stream, args=(self._url, sender), daemon=True, name="xanh-stream"
+        self._pipe, far = self._context.Pipe()
+        self._asked = False
+        self._started_s = time.monotonic()
+        # Start-up counts as life: Python and OpenCV take a second to load.
+        self._pulse = self._context.Value(ctypes.c_double, time.monotonic() + 3.0, lock=False)
+        self._process = self._context.Process(
+            target=_read_stream,
+            args=(self._url, far, self._pulse, self._retry_s),
+            daemon=True,
+            name="xanh-stream",
         )
-        process.start()
-        sender.close()
-        self._process, self._pipe = process, receiver
-
-    def _stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.join(timeout=5.0)
-            if not self._process.is_alive():
-                self._process.close()
-            self._process = None
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
-
-    def _receive(self, timeout_s: float) -> tuple[float, Image] | None:
-        """The newest frame with its arrival, or None when none came in time."""
-        pipe = self._pipe
-        if pipe is None:
-            return None
-        newest: tuple[float, Image] | None = None
-        deadline = time.monotonic() + timeout_s
-        try:
-            while newest is None:
-                left = deadline - time.monotonic()
-                if left <= 0 or not pipe.poll(min(left, 0.5)):
-                    if left <= 0 or self._closed:
-                        return None
-                    continue
-                while newest is None or pipe.poll(0):
-                    at, shape = pipe.recv()
-                    data = pipe.recv_bytes()
-                    newest = at, np.frombuffer(data, np.uint8).reshape(shape)
-        except (EOFError, OSError):
-            # The reader ended: the stream closed. What came before it is still good.
-            if newest is None:
-                time.sleep(min(0.2, timeout_s))
-        return newest
+        self._process.start()
+        far.close()
 
 
-def _read_stream(url: str, sender: Connection) -> None:
-    """Read until the stream ends; runs in its own process."""
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG)
-    try:
+# In the reader's process -----------------------------------------------------------------------
+
+
+class _Newest:
+    """The newest frame, handed over when it is asked for."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._held: tuple[float, Image] | None = None
+        self._overtaken = 0
+
+    def put(self, at_s: float, image: Image) -> None:
+        with self._condition:
+            self._overtaken += self._held is not None
+            self._held = at_s, image
+            self._condition.notify()
+
+    def take(self) -> tuple[float, int, Image]:
+        with self._condition:
+            while self._held is None:
+                self._condition.wait()
+            (at_s, image), dropped = self._held, self._overtaken
+            self._held, self._overtaken = None, 0
+            return at_s, dropped, image
+
+
+def _read_stream(url: str, pipe: Connection, pulse: ctypes.c_double, retry_s: float) -> None:
+    """Read the stream, again and again, until the other side is gone or kills this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other side stops it
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", CAPTURE_OPTIONS)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    newest = _Newest()
+    threading.Thread(target=_hand_over, args=(newest, pipe), daemon=True).start()
+    while True:
+        pulse.value = time.monotonic() + OPENING_S
+        capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG)
+        clock = StreamClock()
+        # Motion JPEG has no timestamps: FFmpeg makes them up from a nominal rate.
+        stamped = url.startswith("rtsp")
         while capture.isOpened():
             done, image = capture.read()
             if not done:
-                return
-            sender.send((time.monotonic(), image.shape))
-            sender.send_bytes(np.ascontiguousarray(image).tobytes())
-    except (BrokenPipeError, OSError):
-        return
-    finally:
+                break
+            now_s = time.monotonic()
+            pulse.value = now_s
+            stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 if stamped else None
+            at_s = clock.time_of(now_s, stamp_s)
+            if at_s is not None:
+                newest.put(at_s, np.ascontiguousarray(image, np.uint8))
         capture.release()
-        sender.close()
+        pulse.value = time.monotonic()
+        time.sleep(retry_s)
+
+
+def _hand_over(newest: _Newest, pipe: Connection) -> None:
+    try:
+        while pipe.recv_bytes():
+            at_s, dropped, image = newest.take()
+            pipe.send((at_s, dropped, image.shape))
+            pipe.send_bytes(image.tobytes())
+    except (EOFError, OSError):
+        os._exit(0)  # nobody is left to read for; the stream may hang for ever
