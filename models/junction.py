@@ -103,7 +103,8 @@ class Junction:
 
     ``conflicts`` holds unordered pairs of ids (movements and crossings) whose paths cross.
     ``permissive`` holds ordered pairs (yielding, priority): the only conflicts that may share
-    a stage, the first shown as permissive.
+    a stage, the first shown as permissive. ``tied`` holds groups of ids that share a signal
+    head: a stage shows all of a group or none.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Junction:
     name: str = ""
     x_m: float = 0.0
     y_m: float = 0.0
+    tied: frozenset[frozenset[str]] = frozenset()
 
     def __post_init__(self) -> None:
         ids = [m.id for m in self.movements] + [c.id for c in self.crossings]
@@ -124,6 +126,9 @@ class Junction:
         for pair in self.conflicts:
             if len(pair) != 2 or not pair <= known:
                 raise ValueError(f"junction {self.id}: conflict {sorted(pair)} names unknown ids")
+        for group in self.tied:
+            if len(group) < 2 or not group <= known:
+                raise ValueError(f"junction {self.id}: tied {sorted(group)} names unknown ids")
         for yielding, priority in self.permissive:
             if frozenset((yielding, priority)) not in self.conflicts:
                 raise ValueError(
@@ -139,6 +144,10 @@ class Junction:
     def approaches(self) -> tuple[str, ...]:
         """Approach edges in the order of their first movement."""
         return tuple(dict.fromkeys(m.from_edge for m in self.movements))
+
+    def unit(self, signal_id: str) -> frozenset[str]:
+        """What must be shown with an id: its tied group, else itself alone."""
+        return next((group for group in self.tied if signal_id in group), frozenset({signal_id}))
 
     def movement(self, movement: str) -> Movement:
         """The movement with this id.

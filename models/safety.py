@@ -18,6 +18,7 @@ class Rule(StrEnum):
     DEPLOYABLE = "deployable"
     KNOWN_IDS = "known_ids"
     CONFLICT = "conflict"
+    TIED = "tied"
     MIN_GREEN = "min_green"
     MAX_GREEN = "max_green"
     YELLOW_CHANGE = "yellow_change"
@@ -103,6 +104,7 @@ def check(plan: JunctionPlan, junction: Junction) -> tuple[Breach, ...]:
         )
     for stage in plan.stages:
         _check_conflicts(stage, junction, breach)
+        _check_tied(stage, junction, breach)
     _check_interstages(plan, junction, breach)
     _check_greens(plan, junction, breach)
     _check_cycle(plan, junction, breach)
@@ -153,6 +155,18 @@ def _check_conflicts(stage: Stage, junction: Junction, breach: _Report) -> None:
                 stage.id,
                 f"stage {stage.id} shows {first} and {second} green together, which conflict "
                 "and may not share a stage this way",
+            )
+
+
+def _check_tied(stage: Stage, junction: Junction, breach: _Report) -> None:
+    green, permissive = set(stage.green), set(stage.permissive)
+    for group in sorted(junction.tied, key=sorted):
+        if not (group <= green or not group & green) or 0 < len(group & permissive) < len(group):
+            breach(
+                Rule.TIED,
+                stage.id,
+                f"stage {stage.id}: {' and '.join(sorted(group))} share a signal head and must "
+                "be shown alike",
             )
 
 

@@ -35,6 +35,7 @@ def junction_to_dict(junction: Junction) -> dict[str, Any]:
         ],
         "conflicts": sorted(sorted(pair) for pair in junction.conflicts),
         "permissive": sorted(list(pair) for pair in junction.permissive),
+        "tied": sorted(sorted(group) for group in junction.tied),
         "envelope": envelope,
     }
 
@@ -67,5 +68,6 @@ def junction_from_dict(body: Mapping[str, Any]) -> Junction:
         ),
         conflicts=frozenset(frozenset(pair) for pair in body["conflicts"]),
         permissive=frozenset((pair[0], pair[1]) for pair in body["permissive"]),
+        tied=frozenset(frozenset(group) for group in body.get("tied", ())),
         envelope=SafetyEnvelope(**body["envelope"]),
     )

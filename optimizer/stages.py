@@ -90,6 +90,8 @@ def windows(stages: StageSet, signal_id: str) -> tuple[tuple[int, ...], ...]:
 def permissive_in(junction: Junction, green: Iterable[str]) -> frozenset[str] | None:
     """Who must give way when these are green together; None if it may not be."""
     ids = sorted(set(green))
+    if any(not junction.unit(signal_id) <= set(ids) for signal_id in ids):
+        return None
     yielding: set[str] = set()
     for index, first in enumerate(ids):
         for second in ids[index + 1 :]:
@@ -101,7 +103,8 @@ def permissive_in(junction: Junction, green: Iterable[str]) -> frozenset[str] | 
                 yielding.add(second)
             else:
                 return None
-    return frozenset(yielding)
+    # Ids that share a signal head give way together.
+    return frozenset(other for signal_id in yielding for other in junction.unit(signal_id))
 
 
 def stage_sets(junction: Junction, in_force: JunctionPlan) -> tuple[StageSet, ...]:
@@ -211,12 +214,13 @@ def _legal_part(
     kept: list[str] = []
     # Those with right of way first, so that what gives way is what leaves.
     for signal_id in sorted(green, key=lambda i: (i in permissive, green.index(i))):
-        if signal_id in junction.signal_ids and permissive_in(junction, [*kept, signal_id]) is not (
-            None
-        ):
-            kept.append(signal_id)
+        if signal_id in kept or signal_id not in junction.signal_ids:
+            continue
+        unit = sorted(junction.unit(signal_id))
+        if permissive_in(junction, [*kept, *unit]) is not None:
+            kept += unit
     gives_way = permissive_in(junction, kept) or frozenset()
-    order = [i for i in green if i in kept]
+    order = [*(i for i in green if i in kept), *(i for i in kept if i not in green)]
     return StageOption(
         "", tuple(order), tuple(i for i in order if i in gives_way or i in permissive)
     )
@@ -225,9 +229,16 @@ def _legal_part(
 def _add(junction: Junction, stages: Sequence[StageOption], missing: str) -> list[StageOption]:
     """Serve an id that no stage serves: in a stage without conflict, else in its own."""
     result = list(stages)
+    unit = sorted(junction.unit(missing))
+    if any(missing in stage.green for stage in result):
+        return result
     for index, stage in enumerate(result):
-        if all(frozenset((missing, other)) not in junction.conflicts for other in stage.green):
-            result[index] = StageOption(stage.id, (*stage.green, missing), stage.permissive)
+        if all(
+            frozenset((one, other)) not in junction.conflicts
+            for one in unit
+            for other in stage.green
+        ):
+            result[index] = StageOption(stage.id, (*stage.green, *unit), stage.permissive)
             return result
     crossing = any(c.id == missing for c in junction.crossings)
     if crossing:
@@ -239,7 +250,7 @@ def _add(junction: Junction, stages: Sequence[StageOption], missing: str) -> lis
                 shown = tuple(i for i in green if i in gives_way or i in stage.permissive)
                 result[index] = StageOption(stage.id, green, shown)
                 return result
-    result.append(StageOption(f"extra {missing}", (missing,), ()))
+    result.append(StageOption(f"extra {missing}", tuple(unit), ()))
     return result
 
 
@@ -282,13 +293,12 @@ def _alternatives(
 def _own_stage(junction: Junction, edge: str) -> StageOption | None:
     """All movements of one approach, protected, with every other movement that fits in."""
     green = [m.id for m in junction.movements if m.from_edge == edge]
-    if permissive_in(junction, green):
+    if permissive_in(junction, green) != frozenset():
         return None
     for movement in junction.movements:
-        if movement.id not in green and all(
-            frozenset((movement.id, other)) not in junction.conflicts for other in green
-        ):
-            green.append(movement.id)
+        unit = sorted(junction.unit(movement.id) - set(green))
+        if permissive_in(junction, [*green, *unit]) == frozenset():
+            green += unit
     return StageOption("", tuple(green), ())
 
 

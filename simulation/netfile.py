@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import itertools
 import math
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +17,11 @@ from types import MappingProxyType
 
 from models.camera import Point
 from models.errors import BadInput
+from simulation.netprograms import NetProgram, read_program
 
 DEFAULT_LANE_WIDTH_M = 3.2
 """SUMO's own default."""
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,10 @@ class NetEdge:
 
 @dataclass(frozen=True, slots=True)
 class NetLink:
-    """A lane-to-lane connection; ``tl`` is empty and ``index`` -1 when no signal rules it."""
+    """A lane-to-lane connection; ``tl`` is empty and ``index`` -1 when no signal rules it.
+
+    ``unsignalled`` is SUMO's letter for its right of way when the signal is off (O, o).
+    """
 
     from_edge: str
     to_edge: str
@@ -73,6 +81,7 @@ class NetLink:
     direction: str
     tl: str = ""
     index: int = -1
+    unsignalled: str = "o"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +105,22 @@ class NetNode:
 
 
 @dataclass(frozen=True, slots=True)
-class NetProgram:
-    """A ``tlLogic``: rows of (duration in seconds, state)."""
-
-    tl: str
-    program: str
-    kind: str
-    offset_s: float
-    rows: tuple[tuple[float, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class NetFile:
-    """A whole network. ``programs`` holds, per signal, the one SUMO would run (the last)."""
+    """A whole network.
+
+    ``programs`` holds, per signal, the one SUMO runs: the last of its file; ``spare_programs``
+    the ids of the others. ``left_hand`` traffic numbers its lanes from the left kerb.
+    ``converted`` holds what netconvert noted of how it made the file.
+    """
 
     path: Path
     edges: Mapping[str, NetEdge]
     nodes: Mapping[str, NetNode]
     links: tuple[NetLink, ...]
     programs: Mapping[str, NetProgram]
+    spare_programs: Mapping[str, tuple[str, ...]]
+    left_hand: bool
+    converted: Mapping[str, str]
 
     def outgoing(self, edge: str) -> tuple[NetLink, ...]:
         """Connections that leave an edge to another street."""
@@ -137,19 +143,19 @@ def read_net(path: Path) -> NetFile:
 @lru_cache(maxsize=16)
 def _read_cached(path: Path, _mtime_ns: int, _size: int) -> NetFile:
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as stream:
-                root = ET.parse(stream).getroot()
-        else:
-            root = ET.parse(path).getroot()
-    except (ET.ParseError, OSError) as error:
+        content = path.read_bytes()
+        if content[:2] == GZIP_MAGIC:
+            content = gzip.decompress(content)
+        root = ET.fromstring(content)
+    except (ET.ParseError, OSError, EOFError, zlib.error) as error:
         raise BadInput(str(path), "", f"{error}; valid is a SUMO network (.net.xml)") from None
     if root.tag != "net":
         raise BadInput(
             str(path), f"<{root.tag}>", "not a SUMO network; its first element must be <net>"
         )
     try:
-        programs = [_program(element) for element in root.iter("tlLogic")]
+        links = tuple(_link(e) for e in root.iter("connection"))
+        programs, spare = _programs(root, links)
         return NetFile(
             path=path,
             edges=MappingProxyType({e.attrib["id"]: _edge(e) for e in root.iter("edge")}),
@@ -160,11 +166,39 @@ def _read_cached(path: Path, _mtime_ns: int, _size: int) -> NetFile:
                     if e.get("type") != "internal"
                 }
             ),
-            links=tuple(_link(e) for e in root.iter("connection")),
-            programs=MappingProxyType({program.tl: program for program in programs}),
+            links=links,
+            programs=MappingProxyType(programs),
+            spare_programs=MappingProxyType(spare),
+            left_hand=root.get("lefthand") in ("true", "1", "yes", "on"),
+            converted=MappingProxyType(_converted(content)),
         )
     except (KeyError, ValueError) as error:
         raise BadInput(str(path), "", f"not a readable SUMO network: {error!r}") from None
+
+
+def _programs(
+    root: ET.Element, links: Sequence[NetLink]
+) -> tuple[dict[str, NetProgram], dict[str, tuple[str, ...]]]:
+    off: dict[str, dict[int, str]] = defaultdict(dict)
+    for link in links:
+        if link.tl and link.index >= 0:
+            off[link.tl][link.index] = link.unsignalled
+    found: dict[str, list[ET.Element]] = defaultdict(list)
+    for element in root.iter("tlLogic"):
+        found[element.attrib["id"]].append(element)
+    programs = {tl: read_program(e[-1], off.get(tl, {})) for tl, e in found.items()}
+    spare = {
+        tl: tuple(element.get("programID", "") for element in elements[:-1])
+        for tl, elements in found.items()
+        if len(elements) > 1
+    }
+    return programs, spare
+
+
+def _converted(content: bytes) -> dict[str, str]:
+    """Options of the netconvert run that made the file, from the comment at its top."""
+    head = content[: content.find(b"<net ")].decode(errors="replace")
+    return dict(re.findall(r'<([\w.-]+) value="([^"]*)"/>', head))
 
 
 def _points(text: str | None) -> tuple[Point, ...]:
@@ -212,6 +246,7 @@ def _link(element: ET.Element) -> NetLink:
         direction=element.get("dir", ""),
         tl=element.get("tl", ""),
         index=int(element.get("linkIndex", -1)),
+        unsignalled="O" if element.get("state") == "O" else "o",
     )
 
 
@@ -228,16 +263,6 @@ def _node(element: ET.Element) -> NetNode:
         shape=_points(element.get("shape")),
         response={int(r.attrib["index"]): int(r.attrib["response"], 2) for r in requests},
         foes={int(r.attrib["index"]): int(r.attrib["foes"], 2) for r in requests},
-    )
-
-
-def _program(element: ET.Element) -> NetProgram:
-    return NetProgram(
-        tl=element.attrib["id"],
-        program=element.get("programID", ""),
-        kind=element.get("type", "static"),
-        offset_s=float(element.get("offset", 0)),
-        rows=tuple((float(p.attrib["duration"]), p.attrib["state"]) for p in element.iter("phase")),
     )
 
 

@@ -236,9 +236,9 @@ def _tied(
 ) -> frozenset[frozenset[str]]:
     """Ids that share a signal head: whatever one of them is shown, the others are too."""
     users: dict[int, set[str]] = defaultdict(set)
-    for item in (*movements, *crossings):
-        for link in item.links:
-            users[link].add(item.id)
+    for name, links in [(m.id, m.links) for m in movements] + [(c.id, c.links) for c in crossings]:
+        for link in links:
+            users[link].add(name)
     groups: list[set[str]] = []
     for ids in users.values():
         touched = [group for group in groups if group & ids]
@@ -319,7 +319,8 @@ def _refuse_shared_nodes(
         BadInput: Naming the other signal.
     """
     own = {(request.node, request.row) for request in requests}
-    for node, link in ((node, link) for node in nodes.values() for link in others.get(node.id, ())):
+    for link in (link for name in nodes for link in others.get(name, ())):
+        node = nodes[net.edges[link.from_edge].to_node]
         if link.tl == signal or net.edges[link.to_edge].function in ("crossing", "walkingarea"):
             continue
         foes = node.foes.get(_request_row(net, node, link), 0)

@@ -15,7 +15,8 @@ from models.junction import Junction
 from models.plan import JunctionPlan, Plan, SignalRow, Stage
 from models.safety import green_windows_ds
 from models.units import ds_to_seconds
-from simulation.netfile import NetProgram, read_net
+from simulation.netfile import read_net
+from simulation.netprograms import NetProgram
 
 PROGRAM_ID = "xanh"
 _MAX_RED_CLEARANCE_DS = 50
@@ -180,36 +181,44 @@ def write_additional(
 
 
 def plan_from_network(
-    net_path: Path, junctions: Mapping[str, Junction], *, site: str, created: datetime, by: str
+    net_path: Path,
+    junctions: Mapping[str, Junction],
+    *,
+    site: str,
+    created: datetime,
+    by: str,
+    begin_s: float = 0.0,
 ) -> Plan:
     """The network's own programs as a plan taken as found.
 
     Each junction keeps its rows verbatim in ``as_found``; ``stages`` is what can be read out of
-    them. Actuated programs are taken with the durations that their rows state.
+    them. Actuated programs are taken with the durations that their rows state; an offset that
+    counts from the begin of the simulation is moved to ``begin_s``.
 
     Raises:
         BadInput: If the network cannot be read.
     """
     net = read_net(net_path)
     plans = tuple(
-        _plan_as_found(net.programs[junction.id], junction)
+        _plan_as_found(net.programs[junction.id], junction, begin_s)
         for junction in junctions.values()
         if junction.id in net.programs
     )
     return Plan(site=site, junctions=plans, created=created, by=by)
 
 
-def _plan_as_found(program: NetProgram, junction: Junction) -> JunctionPlan:
+def _plan_as_found(program: NetProgram, junction: Junction, begin_s: float) -> JunctionPlan:
     rows = tuple(
         SignalRow(round(duration_s * 10), state)
         for duration_s, state in program.rows
         if round(duration_s * 10) > 0
     )
     cycle_ds = sum(row.duration_ds for row in rows)
+    offset_s = program.offset_s + (begin_s if program.from_begin else 0.0)
     return JunctionPlan(
         junction=junction.id,
         cycle_ds=cycle_ds,
-        offset_ds=round(program.offset_s * 10) % cycle_ds,
+        offset_ds=round(offset_s * 10) % cycle_ds,
         stages=stages_of(rows, junction),
         as_found=rows,
     )

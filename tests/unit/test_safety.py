@@ -81,6 +81,14 @@ def test_each_rule_is_caught(candidate: JunctionPlan, rule: Rule) -> None:
     assert rules(candidate) == {rule}
 
 
+def test_what_shares_a_signal_head_is_shown_alike() -> None:
+    tied = replace(junction(), tied=frozenset({frozenset({A, TURN})}))
+    assert rules(plan(), tied) == {Rule.TIED}  # TURN gives way, A does not
+    alike = with_stage(0, permissive=(A, TURN))
+    assert rules(alike, tied) == set()
+    assert Rule.TIED in rules(with_stage(0, green=(A, B, WALK), permissive=()), tied)
+
+
 def test_cycle_bounds_and_longest_red() -> None:
     tight = replace(
         junction(), envelope=SafetyEnvelope(max_cycle_ds=700, ped_clearance_ds={WALK: 60})
