@@ -19,7 +19,7 @@ from simulation.netfile import read_net
 from simulation.netprograms import NetProgram
 
 PROGRAM_ID = "xanh"
-_MAX_RED_CLEARANCE_DS = 50
+MAX_RED_CLEARANCE_DS = 50
 """A row without yellow that follows one is taken as red clearance up to this long."""
 
 
@@ -246,7 +246,7 @@ def stages_of(rows: Sequence[SignalRow], junction: Junction) -> tuple[Stage, ...
             last is not None
             and clearance
             and set(green) <= set(last.green)
-            and row.duration_ds <= _MAX_RED_CLEARANCE_DS
+            and row.duration_ds <= MAX_RED_CLEARANCE_DS
             and set(green) <= set(_greens(turned[(index + 1) % len(turned)].state, junction)[0])
         ):
             stages[-1] = replace(last, red_ds=last.red_ds + row.duration_ds)
