@@ -32,11 +32,15 @@ Picture = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Static picture (H, W, 3) uint8, the same in shadow, and depth (H, W) float32 in metres."""
+    """Static picture (H, W, 3) uint8, the same in shadow, depth (H, W) float32 in metres.
+
+    ``road`` (H, W) uint8 is 255 on the carriageway.
+    """
 
     image: npt.NDArray[np.uint8]
     shadowed: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32]
+    road: npt.NDArray[np.uint8]
 
 
 def build_background(
@@ -74,6 +78,7 @@ class _Painter:
         self.sun = np.array(self.light.sun)
         self.image: Picture = np.zeros((self.height, self.width, 3), np.float32)
         self.depth: npt.NDArray[np.float32] = np.full((self.height, self.width), FAR_M, np.float32)
+        self.road: npt.NDArray[np.uint8] = np.zeros((self.height, self.width), np.uint8)
 
     def paint(self) -> Background:
         self._ground()
@@ -84,7 +89,7 @@ class _Painter:
         image = np.clip(self.image, 0, 255).astype(np.uint8)
         shade = np.array((1.05, 1.0, 0.97), np.float32) * np.float32(self.light.shadow)
         shadowed = np.clip(self.image * shade, 0, 255).astype(np.uint8)
-        return Background(image, shadowed, self.depth)
+        return Background(image, shadowed, self.depth, self.road)
 
     def _pixels(self, points: FloatArray) -> FloatArray | None:
         """Image points of a polygon (N, 2 or 3), cut at the near plane; None if out of sight."""
@@ -147,7 +152,7 @@ class _Painter:
         pavement_tint = np.array((0.92, 0.98, 1.04), np.float32)
         pavement_tint += rng.normal(0, 0.025, 3).astype(np.float32)
 
-        road = np.zeros((self.height, self.width), np.uint8)
+        road = self.road
         outlines = [self._pixels(outline) for outline in self.scene.carriageways]
         polygons = [np.round(p * 16).astype(np.int32) for p in outlines if p is not None]
         if polygons:

@@ -7,7 +7,7 @@ by area, shadows are masks over a pre-darkened background, noise comes from a ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +24,14 @@ from simulation.palette import appearance
 from simulation.scene import SceneGeometry
 from simulation.signal_heads import draw_signal_head
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
-from simulation.vehicle_models import CAR_HEIGHT, LIBRARY, MODEL_NUMBER
+from simulation.surfaces import Foreground, mottle
+from simulation.vehicle_models import (
+    CAR_HEIGHT,
+    LIBRARY,
+    MINIBUS_BELOW_M,
+    MINIBUS_NUMBER,
+    MODEL_NUMBER,
+)
 
 SCALE: Final = 2
 """Frames are drawn this many times larger, then reduced by area."""
@@ -36,6 +43,7 @@ _STOPPED_MPS = 0.4
 _HEAD_FOOTPRINT_M = 0.3
 _DISC = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)], -1)
 _CAR_INDEX = CLASSES.index("car")
+_BUS_INDEX = CLASSES.index("bus")
 _NOISE_MARGIN_PX = 64
 
 Image = npt.NDArray[np.uint8]
@@ -132,9 +140,24 @@ class Renderer:
         camera: PinholeCamera,
         seed: int = 0,
         noise_level: float = 3.0,
+        *,
+        mottled: float = 0.0,
+        clutter: Callable[[Background], Foreground] | None = None,
     ) -> None:
+        """Paint what does not move.
+
+        Args:
+            scene: The street.
+            camera: Where it is seen from.
+            seed: Draws wear, houses, foliage and noise.
+            noise_level: Standard deviation of the sensor's noise, grey levels.
+            mottled: How uneven surfaces of road users are in frames with truth, 0 to about 1:
+                dirt, folds and reflections, which training on flat colours would never see.
+            clutter: May paint over the still picture, and gives what stands before everything.
+        """
         self.scene, self.camera = scene, camera
         self._background: Background = build_background(scene, camera, SCALE, seed)
+        self._mottled = mottled
         self._obstacle = self._background.depth < _SIGHT_M
         self._ground: Image = (self._background.depth >= FAR_M).astype(np.uint8) * 255
         self._rng = np.random.default_rng(seed)
@@ -149,6 +172,7 @@ class Renderer:
         self._haze = np.array(light.haze)
         self._size = np.array([camera.width_px * SCALE, camera.height_px * SCALE])
         self._paint_parked()
+        self._foreground = clutter(self._background) if clutter is not None else None
 
     def render(
         self,
@@ -223,6 +247,13 @@ class Renderer:
                 )
             elif seen.drawn[k]:
                 self._fill(image, ids, seen, k, int(rows[k]) + 1)
+        if ids is not None and self._mottled > 0:
+            mottle(image, ids, self._mottled, self._rng)
+        if self._foreground is not None:
+            before = self._foreground.mask
+            image[before] = self._foreground.image[before]
+            if ids is not None:
+                ids[before] = 0
         return image, seen, rows
 
     def _head_in_view(self, x_m: float, y_m: float) -> bool:
@@ -251,6 +282,8 @@ class Renderer:
         tall_px = self.camera.focal_px * states.height_m / np.maximum(depth, 1)
         coarse = tall_px < np.array([_COARSE_BELOW_PX[k] for k in range(len(CLASSES))])[kinds]
         models = MODEL_NUMBER[kinds, variant, coarse.astype(np.int64)]
+        small = (kinds == _BUS_INDEX) & (states.length_m < MINIBUS_BELOW_M)
+        models[small] = MINIBUS_NUMBER[coarse[small].astype(np.int64)]
         size = np.stack([states.length_m, states.width_m, states.height_m], -1)
         cars = kinds == _CAR_INDEX
         size[cars, 2] *= np.array(CAR_HEIGHT)[variant[cars]]

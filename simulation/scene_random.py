@@ -204,7 +204,7 @@ def random_camera(leg: Leg, rng: np.random.Generator, *, behind_only: bool = Fal
 
 
 @dataclass(slots=True)
-class _Crowd:
+class Crowd:
     """Road users placed so far; refuses overlaps."""
 
     rng: np.random.Generator
@@ -213,9 +213,18 @@ class _Crowd:
     count: int = 0
 
     def place(
-        self, kind: str, at: FloatArray, heading_rad: float, speed_mps: float, gap_m: float = 0.1
+        self,
+        kind: str,
+        at: FloatArray,
+        heading_rad: float,
+        speed_mps: float,
+        gap_m: float = 0.1,
+        size_m: tuple[float, float, float] | None = None,
     ) -> bool:
-        size = np.array(SIZES_M[kind]) * self.rng.uniform([0.92, 0.93, 0.96], [1.08, 1.07, 1.06])
+        """Add a road user of about this size if it overlaps none; says whether it did."""
+        size = np.array(size_m or SIZES_M[kind]) * self.rng.uniform(
+            [0.92, 0.93, 0.96], [1.08, 1.07, 1.06]
+        )
         width = size[1] * (0.8 if kind in ("motorcycle", "bicycle") else 1.0)
         me = np.array([at[0], at[1], heading_rad, size[0], width])
         others = self.placed[: self.count]
@@ -263,7 +272,7 @@ def random_traffic(
     legs: Sequence[Leg], rng: np.random.Generator, density: float = 1.0
 ) -> VehicleStates:
     """Queues, discharge, opposing and crossing traffic, some the wrong way, and pedestrians."""
-    crowd = _Crowd(rng, [], np.zeros((400, 5)))
+    crowd = Crowd(rng, [], np.zeros((400, 5)))
     kinds, chances = list(_KINDS), list(_TRAINING_MIX.values())
     centre = np.mean([lane.points[-1] for leg in legs for lane in leg.incoming], axis=0)
     for number, leg in enumerate(legs):
@@ -275,7 +284,7 @@ def random_traffic(
                 kind = str(rng.choice(kinds, p=chances))
                 at, d = point_along(lane.points, float(rng.uniform(0, 80)))
                 aside = np.array([-d[1], d[0]]) * float(rng.normal(0, 0.7))
-                crowd.place(kind, at + aside, _heading(d) + float(rng.normal(0, 0.07)), 8.0)
+                crowd.place(kind, at + aside, heading_of(d) + float(rng.normal(0, 0.07)), 8.0)
     for _ in range(int(rng.uniform(0, 12) * density)):  # inside the junction, any direction
         kind = str(rng.choice(kinds, p=chances))
         leg = legs[int(rng.integers(len(legs)))]
@@ -286,7 +295,7 @@ def random_traffic(
         turn = 0.0 if rng.random() < 0.5 else float(rng.normal(0, 0.6))
         drift = np.array([d[1], -d[0]]) * turn * 5.0
         if np.hypot(*(end + drift - centre)) < 30:
-            crowd.place(kind, end + drift, _heading(d) + turn, 6.0)
+            crowd.place(kind, end + drift, heading_of(d) + turn, 6.0)
     for leg in legs:  # against the traffic along the kerb
         for _ in range(int(rng.poisson(0.5))):
             lane = leg.incoming[0] if leg.incoming else leg.outgoing[0]
@@ -296,16 +305,17 @@ def random_traffic(
             aside = np.array([d[1], -d[0]]) * float(
                 rng.uniform(-lane.width_m, lane.width_m / 2 - 0.4)
             )
-            crowd.place("motorcycle", at + aside, _heading(-d) + float(rng.normal(0, 0.1)), 5.0)
+            crowd.place("motorcycle", at + aside, heading_of(-d) + float(rng.normal(0, 0.1)), 5.0)
     _pedestrians(crowd, legs)
     return VehicleStates.from_rows(crowd.rows)
 
 
-def _heading(direction: FloatArray) -> float:
+def heading_of(direction: FloatArray) -> float:
+    """Compass heading in radians of a direction (2,)."""
     return float(np.arctan2(direction[0], direction[1]))
 
 
-def _queue(crowd: _Crowd, leg: Leg, density: float) -> None:
+def _queue(crowd: Crowd, leg: Leg, density: float) -> None:
     rng = crowd.rng
     moving = rng.random() < 0.35
     for number, lane in enumerate(leg.incoming):
@@ -318,7 +328,9 @@ def _queue(crowd: _Crowd, leg: Leg, density: float) -> None:
                 at, d = point_along(lane.points, length - back - size / 2)
                 aside = np.array([-d[1], d[0]]) * float(rng.normal(0, 0.2))
                 speed = 5.0 if moving else 0.0
-                if crowd.place(kind, at + aside, _heading(d) + float(rng.normal(0, 0.025)), speed):
+                if crowd.place(
+                    kind, at + aside, heading_of(d) + float(rng.normal(0, 0.025)), speed
+                ):
                     back += size
             back += float(rng.uniform(0.8, 5))
     first, last = leg.incoming[0], leg.incoming[-1]
@@ -338,11 +350,11 @@ def _queue(crowd: _Crowd, leg: Leg, density: float) -> None:
         at = a + (b - a) * float(rng.random())
         speed = 5.0 if moving else float(rng.choice([0.0, 0.0, 2.0]))
         placed += crowd.place(
-            "motorcycle", at, _heading(d) + float(rng.normal(0, 0.09)), speed, 0.05
+            "motorcycle", at, heading_of(d) + float(rng.normal(0, 0.09)), speed, 0.05
         )
 
 
-def _pedestrians(crowd: _Crowd, legs: Sequence[Leg]) -> None:
+def _pedestrians(crowd: Crowd, legs: Sequence[Leg]) -> None:
     rng = crowd.rng
     for leg in legs:
         if leg.crossing is not None:
@@ -352,7 +364,7 @@ def _pedestrians(crowd: _Crowd, legs: Sequence[Leg]) -> None:
             for _ in range(int(rng.poisson(1.5))):
                 at = a + (b - a) * float(rng.uniform(-0.15, 1.15)) + n * float(rng.normal(0, 0.9))
                 way = d if rng.random() < 0.5 else -d
-                crowd.place("pedestrian", at, _heading(way) + float(rng.normal(0, 0.3)), 1.2)
+                crowd.place("pedestrian", at, heading_of(way) + float(rng.normal(0, 0.3)), 1.2)
         lane = leg.incoming[0] if leg.incoming else leg.outgoing[0]
         for _ in range(int(rng.poisson(2.0))):
             at, d = point_along(

@@ -8,138 +8,8 @@ from typing import Final
 import numpy as np
 
 from simulation.mesh import MeshBuilder, Slot, Vec, build_library
+from simulation.motorcycle_models import MOTORCYCLES, bicycle, motorcycle
 from simulation.states import CLASSES
-
-
-def _ring(
-    x: float, radius: float, z: float, count: int, turn: float = 0.0
-) -> list[tuple[float, float]]:
-    angles = np.arange(count) * 2 * np.pi / count + turn
-    return [(x + radius * float(np.cos(t)), z + radius * float(np.sin(t))) for t in angles]
-
-
-def _motorcycle(
-    detail: bool,
-    *,
-    passenger: bool = False,
-    box: bool = False,
-    scooter: bool = True,
-    pack: bool = False,
-    parked: bool = False,
-) -> MeshBuilder:
-    m = MeshBuilder()
-    for x in (-0.62, 0.66):
-        group = m.group()
-        if detail:
-            m.prism(_ring(x, 0.29, 0.29, 8, 0.39), 0.06, Slot.TYRE, group)
-            for side in (-1, 1):
-                hub: list[Vec] = [
-                    (u, side * 0.065, w) for u, w in _ring(x, 0.15, 0.29, 8, 0.39)[::2]
-                ]
-                m.decal(hub, Slot.METAL, group, 1, (x, 0, 0.29))
-        else:
-            m.box((x - 0.27, x + 0.27), (-0.06, 0.06), (0, 0.56), Slot.TYRE, group)
-    body = m.group()
-    profile = [(-0.88, 0.62), (-0.8, 0.82), (0.0, 0.76), (0.05, 0.42), (-0.5, 0.38)]
-    m.prism(profile, 0.16, Slot.PAINT, body)
-    if detail:
-        m.panel((-0.875, -0.815), (-0.1, 0.1), (0.64, 0.79), Slot.TAIL_LAMP, body, 1, (0, 0, 0.6))
-        m.box((-0.78, 0.08), (-0.13, 0.13), (0.79, 0.86), Slot.DARK, body, 2)
-    m.panel((-0.91, -0.88), (-0.11, 0.11), (0.38, 0.6), Slot.PLATE, m.group(), 0, (0, 0, 0.5))
-    if detail:
-        m.box((0.0, 0.4), (-0.17, 0.17), (0.28, 0.38), Slot.DARK, m.group())
-        if not scooter:
-            m.box((-0.1, 0.35), (-0.12, 0.12), (0.3, 0.66), Slot.METAL, m.group())
-    shield = m.group()
-    if scooter:
-        m.prism([(0.34, 0.32), (0.44, 0.3), (0.56, 0.98), (0.46, 1.02)], 0.2, Slot.PAINT, shield)
-    else:
-        m.prism([(0.42, 0.55), (0.5, 0.5), (0.56, 0.98), (0.46, 1.0)], 0.12, Slot.PAINT, shield)
-    if detail:
-        lower: list[Vec] = [
-            (0.53, -0.1, 0.72),
-            (0.53, 0.1, 0.72),
-            (0.56, 0.08, 0.88),
-            (0.56, -0.08, 0.88),
-        ]
-        m.decal(lower, Slot.HEADLAMP, shield, 1, (0, 0, 0.8))
-    mudguard = Slot.PAINT_2 if detail else Slot.PAINT
-    m.box((0.46, 0.86), (-0.08, 0.08), (0.5, 0.62), mudguard, m.group(), 0, (0.05, 0.1))
-    cowl = m.group()
-    m.box((0.36, 0.56), (-0.16, 0.16), (0.96, 1.12), Slot.PAINT, cowl, 0, (0.05, 0.05), 0.04)
-    if detail:
-        upper: list[Vec] = [
-            (0.565, -0.1, 0.98),
-            (0.565, 0.1, 0.98),
-            (0.535, 0.08, 1.08),
-            (0.535, -0.08, 1.08),
-        ]
-        m.decal(upper, Slot.HEADLAMP, cowl, 1, (0, 0, 1))
-        m.box((0.36, 0.41), (-0.34, 0.34), (1.03, 1.08), Slot.DARK, m.group())
-        for side in (-1, 1):
-            y = side * 0.32
-            m.box((0.4, 0.43), (y - 0.05, y + 0.05), (1.2, 1.29), Slot.DARK, m.group())
-    if parked:
-        return m
-    _rider(m, detail, 0, 0, Slot.SHIRT, Slot.HELMET, driver=True)
-    if passenger:
-        _rider(m, detail, -0.4, 0.06, Slot.SHIRT_2, Slot.HELMET_2, driver=False)
-    if pack:
-        m.box((-0.5, -0.32), (-0.16, 0.16), (0.95, 1.35), Slot.BOX, m.group())
-    if box:
-        m.box((-1.0, -0.45), (-0.25, 0.25), (0.84, 1.32), Slot.BOX, m.group())
-    return m
-
-
-def _rider(
-    m: MeshBuilder, detail: bool, dx: float, dz: float, shirt: Slot, helmet: Slot, *, driver: bool
-) -> None:
-    trunk_z = (0.8 + dz, 1.36 + dz)
-    m.box((dx - 0.33, dx - 0.06), (-0.19, 0.19), trunk_z, shirt, m.group(), 0, (0.05, 0.02), -0.04)
-    if detail:
-        neck_x, neck_z = (dx - 0.26, dx - 0.07), (1.355 + dz, 1.42 + dz)
-        m.box(neck_x, (-0.12, 0.12), neck_z, shirt, m.group(), 0, (0.03, 0.03), 0.05)
-        for side in (-1, 1):
-            hip = (dx - 0.14, side * 0.14, 0.83 + dz * 0.5)
-            knee = (0.26 + dx * 0.9, side * 0.2, 0.78)
-            m.limb(hip, knee, (0.085, 0.07), Slot.TROUSERS, m.group())
-            m.limb(knee, (0.22 + dx, side * 0.19, 0.38), (0.065, 0.05), Slot.TROUSERS, m.group())
-            y = side * 0.19
-            m.box((0.14 + dx, 0.36 + dx), (y - 0.05, y + 0.05), (0.3, 0.39), Slot.SHOE, m.group())
-            shoulder = (dx - 0.16, side * 0.25, 1.3 + dz)
-            if driver:
-                elbow = (0.05 + dx, side * 0.31, 1.08 + dz)
-                m.limb(shoulder, elbow, (0.06, 0.05), shirt, m.group())
-                m.limb(elbow, (0.38 + dx, side * 0.29, 1.08), (0.045, 0.035), Slot.SKIN, m.group())
-            else:
-                m.limb(shoulder, (0.1 + dx, side * 0.2, 1.0 + dz), (0.06, 0.05), shirt, m.group())
-    else:
-        for side in (-1, 1):
-            hip, foot = (dx - 0.1, side * 0.16, 0.82), (0.24 + dx, side * 0.2, 0.4)
-            m.limb(hip, foot, (0.09, 0.06), Slot.TROUSERS, m.group())
-            if driver:
-                shoulder, hand = (dx - 0.16, side * 0.25, 1.3 + dz), (0.38 + dx, side * 0.29, 1.06)
-                m.limb(shoulder, hand, (0.06, 0.04), shirt, m.group())
-    m.head(dx - 0.115, 1.49 + dz, Slot.SKIN, helmet, 0.15)
-
-
-def _bicycle(detail: bool) -> MeshBuilder:
-    m = MeshBuilder()
-    for x in (-0.52, 0.52):
-        m.prism(_ring(x, 0.33, 0.33, 10), 0.025, Slot.TYRE, m.group())
-    tubes: tuple[tuple[Vec, Vec], ...] = (
-        ((-0.52, 0, 0.33), (0.0, 0, 0.35)),
-        ((0.0, 0, 0.35), (0.42, 0, 0.8)),
-        ((-0.12, 0, 0.82), (0.0, 0, 0.35)),
-        ((-0.12, 0, 0.78), (0.42, 0, 0.85)),
-        ((0.52, 0, 0.33), (0.4, 0, 1.0)),
-        ((0.4, -0.28, 1.0), (0.4, 0.28, 1.0)),
-    )
-    for start, end in tubes:
-        m.limb(start, end, (0.025, 0.025), Slot.PAINT, m.group())
-    _rider(m, detail, 0, 0.06, Slot.SHIRT, Slot.HAIR, driver=True)
-    return m
-
 
 _SEDAN = [(-2.2, 0.28), (2.2, 0.28), (2.25, 0.55), (2.1, 0.76), (0.95, 0.93), (-1.6, 0.95)]
 _CAR_SHAPES: Final = {
@@ -252,6 +122,43 @@ def _bus(detail: bool) -> MeshBuilder:
     return m
 
 
+def _minibus(detail: bool) -> MeshBuilder:
+    """A van for 16 passengers: the commonest small bus."""
+    m = MeshBuilder()
+    g = m.group()
+    length, half, top = 2.85, 0.98, 2.55
+    c = (0.0, 0.0, 1.0)
+    m.box((-length + 0.1, length - 0.2), (-half + 0.1, half - 0.1), (0.12, 0.5), Slot.DARK, g, -1)
+    m.box((-length, length), (-half, half), (0.3, 1.15), Slot.PAINT, g, 0, (0.0, 0.06), 0.0)
+    m.box((-length, length - 0.55), (-half, half), (1.15, top), Slot.PAINT, g, 1, (0.1, 0.75), 0.14)
+    m.box((-length + 0.4, 1.2), (-0.7, 0.7), (top, top + 0.08), Slot.METAL, g, 4, (0.1, 0.1), 0.1)
+    windscreen: list[Vec] = [
+        (length - 0.54, -0.9, 1.2),
+        (length - 0.54, 0.9, 1.2),
+        (length - 1.06, 0.82, 2.15),
+        (length - 1.06, -0.82, 2.15),
+    ]
+    m.decal(windscreen, Slot.GLASS, g, 2, c)
+    for s in (-1, 1):
+        for x in (-1.75, 1.75):
+            m.side_wheel(x, 0.36, s * (half + 0.01), s, g, 1.5)
+        pane_y = (s * (half - 0.01), s * (half - 0.1))
+        for u in (-2.6, -1.45, -0.3, 0.85):
+            m.side_panel((u, u + 1.05), pane_y, (1.3, 2.05), Slot.GLASS, g, 2, c)
+        rear = (-length - 0.01, -length + 0.06)
+        m.panel(rear, (s * 0.06, s * 0.8), (1.3, 2.1), Slot.GLASS, g, 2, c)
+        tail = (-length - 0.01, -length - 0.01)
+        m.panel(tail, (s * 0.97, s * 0.82), (0.55, 1.3), Slot.TAIL_LAMP, g, 2, c)
+        lamp = (length + 0.01, length - 0.04)
+        m.panel(lamp, (s * 0.92, s * 0.6), (0.7, 0.95), Slot.HEADLAMP, g, 2, c)
+        if detail:
+            y = s * (half + 0.12)
+            m.box((1.75, 1.9), (y - 0.08, y + 0.08), (1.3, 1.6), Slot.DARK, g, 3)
+    m.panel((-length - 0.02, -length - 0.02), (-0.2, 0.2), (0.6, 0.85), Slot.PLATE, g, 2, c)
+    m.panel((length + 0.02, length + 0.02), (-0.25, 0.25), (0.42, 0.54), Slot.PLATE, g, 2, c)
+    return m
+
+
 def _truck(open_bed: bool, detail: bool) -> MeshBuilder:
     m = MeshBuilder()
     chassis, cargo, cab = m.group(), m.group(), m.group()
@@ -319,20 +226,12 @@ def _pedestrian(stride: float) -> MeshBuilder:
     return m
 
 
-_BODY_WIDTH_M: Final = {"car": 1.76, "bus": 2.5, "truck": 2.2}
+_BODY_WIDTH_M: Final = {"car": 1.76, "bus": 2.5, "minibus": 1.98, "truck": 2.2}
 """Widths without mirrors, which is what a vehicle's stated width means."""
 
 _CARS: Final = ("sedan", "suv", "taxi", "van", "hatch")
-_MOTORCYCLES: Final[tuple[dict[str, bool], ...]] = (
-    {"scooter": True},
-    {"scooter": False},
-    {"passenger": True},
-    {"passenger": True, "scooter": False},
-    {"box": True},
-    {"scooter": False, "pack": True},
-)
 VARIANTS: Final = {
-    "motorcycle": len(_MOTORCYCLES),
+    "motorcycle": len(MOTORCYCLES),
     "bicycle": 1,
     "car": len(_CARS),
     "bus": 1,
@@ -348,17 +247,18 @@ CAR_HEIGHT: Final = (1.0, 1.14, 1.03, 1.27, 1.04)
 def _all_models() -> dict[str, MeshBuilder]:
     models: dict[str, MeshBuilder] = {}
     for lod, detail in enumerate((True, False)):
-        for i, options in enumerate(_MOTORCYCLES):
-            models[f"motorcycle{i}.{lod}"] = _motorcycle(detail, **options)
+        for i, build in enumerate(MOTORCYCLES):
+            models[f"motorcycle{i}.{lod}"] = build(detail)
         for i, kind in enumerate(_CARS):
             models[f"car{i}.{lod}"] = _car(kind, detail)
-        models[f"bicycle0.{lod}"] = _bicycle(detail)
+        models[f"bicycle0.{lod}"] = bicycle(detail)
         models[f"bus0.{lod}"] = _bus(detail)
+        models[f"minibus0.{lod}"] = _minibus(detail)
         for i in range(2):
             models[f"truck{i}.{lod}"] = _truck(bool(i), detail)
             models[f"pedestrian{i}.{lod}"] = _pedestrian((0.12, 0.24)[i])
-    models["parked0.0"] = _motorcycle(True, parked=True)
-    models["parked1.0"] = _motorcycle(True, parked=True, scooter=False)
+    models["parked0.0"] = motorcycle(True, parked=True)
+    models["parked1.0"] = motorcycle(True, parked=True, scooter=False)
     return models
 
 
@@ -374,3 +274,8 @@ MODEL_NUMBER: Final = np.array(
     np.int64,
 )
 """Model number by class, variant and level of detail (0 fine, 1 coarse)."""
+
+MINIBUS_BELOW_M: Final = 7.5
+"""A bus shorter than this is drawn as a minibus."""
+MINIBUS_NUMBER: Final = np.array([LIBRARY.number(f"minibus0.{lod}") for lod in (0, 1)], np.int64)
+"""Model number of the minibus by level of detail."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from models.camera import CameraPose
 from models.signals import SignalState
+from simulation.background import Background
 from simulation.camera import PinholeCamera
 from simulation.netfile import read_net
 from simulation.render import Renderer, Shown, TrueBoxes
@@ -28,7 +29,9 @@ from simulation.scene_random import (
     random_light,
     random_traffic,
 )
+from simulation.scene_wide import wide_camera, wide_light, wide_traffic
 from simulation.states import CLASSES
+from simulation.surfaces import Foreground, add_clutter, in_the_way
 
 DETECTED: Final = ("motorcycle", "car", "bus", "truck")
 """Classes of the detector; a motorcycle's box holds its riders too."""
@@ -36,8 +39,12 @@ DETECTED: Final = ("motorcycle", "car", "bus", "truck")
 FRAME_PX: Final = (640, 480)
 FRAMES_PER_CAMERA: Final = 6
 CORRIDOR_SHARE: Final = 0.55
-"""Share of cameras over junctions like those of the example corridor."""
+"""Of the cameras of the virtual street: share over junctions like the example corridor's."""
+WIDE_SHARE: Final = 0.7
+"""Share of cameras over any street, in any light, with everything in the way."""
 
+JPEG_QUALITY: Final = 92
+"""Frames are kept crisp; training films them anew each time it looks (``traffic.filmed``)."""
 MIN_VISIBLE: Final = 0.25
 _MIN_HEIGHT_PX, _MIN_WIDTH_PX = 9.0, 4.0
 _MIN_IN_FRAME, _BIG_PX2 = 0.3, 1500.0
@@ -67,11 +74,27 @@ def labels_of(boxes: TrueBoxes) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A camera over a scene, with the streets on which traffic is invented."""
+    """A camera over a scene, with the streets on which traffic is invented.
+
+    ``wide`` asks for crowds, uneven surfaces, clutter and things in the way.
+    """
 
     scene: SceneGeometry
     legs: tuple[Leg, ...]
     pose: CameraPose
+    wide: bool = False
+
+
+def any_view(rng: np.random.Generator) -> View:
+    """A camera over the virtual street or, mostly, over any street."""
+    return wide_view(rng) if rng.random() < WIDE_SHARE else random_view(rng)
+
+
+def wide_view(rng: np.random.Generator) -> View:
+    """Any junction under any sky, from a camera that hangs and looks anywhere."""
+    junction = random_junction(rng)
+    scene = junction.scene.with_light(wide_light(rng))
+    return View(scene, junction.legs, wide_camera(junction.legs, rng), wide=True)
 
 
 def random_view(rng: np.random.Generator) -> View:
@@ -102,7 +125,7 @@ def generate(
     frames: int,
     seed: int,
     *,
-    views: Callable[[np.random.Generator], View] = random_view,
+    views: Callable[[np.random.Generator], View] = any_view,
     progress: Callable[[str], None] | None = None,
 ) -> int:
     """Render labelled frames into ``out/images`` and ``out/labels.json``.
@@ -126,26 +149,23 @@ def generate(
     began = time.monotonic()
     while len(labels) < frames:
         view = views(rng)
-        renderer = Renderer(
-            view.scene,
-            PinholeCamera(view.pose),
-            seed=int(rng.integers(1 << 31)),
-            noise_level=float(rng.uniform(0.5, 5.0)),
-        )
+        renderer = _renderer(view, rng)
         for _ in range(min(FRAMES_PER_CAMERA, frames - len(labels))):
-            density = float(rng.choice([0.4, 0.8, 1.2, 1.2, 1.6]))
-            states = random_traffic(view.legs, rng, density)
+            if view.wide:
+                states = wide_traffic(view.legs, rng, float(rng.choice([0.3, 0.7, 1.0, 1.5])))
+            else:
+                density = float(rng.choice([0.4, 0.8, 1.2, 1.2, 1.6]))
+                states = random_traffic(view.legs, rng, density)
             countdown = int(rng.integers(0, 90)) if rng.random() < 0.7 else None
             lamps = (SignalState.RED, SignalState.YELLOW, SignalState.GREEN)
             shown = {
                 head.id: Shown(lamps[int(rng.integers(3))], countdown) for head in view.scene.heads
             }
-            caption = f"CAM 2026-11-22 07:{rng.integers(60):02d}" if rng.random() < 0.3 else None
-            frame = renderer.render_with_truth(states, shown, caption)
+            frame = renderer.render_with_truth(states, shown)
             found = labels_of(frame.boxes)
             name = f"{seed}-{len(labels):05d}.jpg"
-            image = _as_filmed(frame.image, rng)
-            quality = int(rng.integers(45, 96))
+            image = _captioned(frame.image, rng) if rng.random() < 0.4 else frame.image
+            quality = JPEG_QUALITY
             cv2.imwrite(str(out / "images" / name), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
             labels[name] = [[round(float(v), 3) for v in row] for row in found]
             boxes += int((found[:, 5] >= MIN_VISIBLE).sum())
@@ -155,14 +175,42 @@ def generate(
     return boxes
 
 
-def _as_filmed(image: Image, rng: np.random.Generator) -> Image:
-    """Soft focus at times, and any exposure."""
-    if rng.random() < 0.3:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.2)))
-    ramp = np.arange(256) / 255
-    curve = 255 * ramp ** float(rng.uniform(0.75, 1.3)) * float(rng.uniform(0.85, 1.12))
-    result: Image = cv2.LUT(image, np.clip(curve, 0, 255).astype(np.uint8))
-    return result
+def _renderer(view: View, rng: np.random.Generator) -> Renderer:
+    seed, camera = int(rng.integers(1 << 31)), PinholeCamera(view.pose)
+    if not view.wide:
+        return Renderer(view.scene, camera, seed, float(rng.uniform(0.5, 4.0)))
+
+    def clutter(background: Background) -> Foreground:
+        amount = float(rng.random())
+        everywhere = bool(rng.random() < 0.12)
+        shadow = view.scene.light.shadow
+        add_clutter(background, shadow, rng, amount=amount, everywhere=everywhere)
+        return in_the_way(background, rng)
+
+    uneven = float(rng.uniform(0.2, 1.2))
+    return Renderer(view.scene, camera, seed, 0.5, mottled=uneven, clutter=clutter)
+
+
+def _captioned(image: Image, rng: np.random.Generator) -> Image:
+    """Text burned in by the camera: place and time, in any corner and style."""
+    image = image.copy()
+    height, width = image.shape[:2]
+    text = (
+        f"CAM {rng.integers(99)} {rng.integers(1, 29):02d}/{rng.integers(1, 13):02d}/2026 "
+        f"{rng.integers(24):02d}:{rng.integers(60):02d}:{rng.integers(60):02d}"
+    )
+    font = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN)[
+        int(rng.integers(3))
+    ]
+    scale = float(rng.uniform(0.4, 0.9)) * (1.5 if font == cv2.FONT_HERSHEY_PLAIN else 1)
+    (w, h), _ = cv2.getTextSize(text, font, scale, 1)
+    x = int(rng.choice([3, max(3, (width - w) // 2), max(3, width - w - 3)]))
+    y = h + 4 if rng.random() < 0.7 else height - 5
+    if rng.random() < 0.4:
+        cv2.rectangle(image, (x - 3, y - h - 4), (x + w + 3, y + 5), (0, 0, 0), -1)
+    ink = (255, 255, 255) if rng.random() < 0.8 else (30, 220, 250)
+    cv2.putText(image, text, (x, y), font, scale, ink, int(rng.integers(1, 3)), cv2.LINE_AA)
+    return image
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,6 +29,7 @@ from detection.openvino_detector import DetectorSettings, OpenVinoDetector, from
 from models.errors import XanhError
 from traffic.detector_card import TrainingRun, card_text
 from traffic.detector_score import score
+from traffic.filmed import as_filmed
 from traffic.rendered_frames import (
     DETECTED,
     MIN_VISIBLE,
@@ -54,8 +55,11 @@ INPUT_PX: Final = (416, 320)
 """Width and height of the network's input; frames are letterboxed into it."""
 
 PAD_GREY: Final = 114
-_SMALL_SHARE, _PLAIN_SHARE = 0.3, 0.92
-_BATCH, _PEAK_RATE, _WEIGHT_DECAY, _CLIP = 16, 2.5e-3, 5e-4, 10.0
+_SMALL_SHARE, _PLAIN_SHARE, _FILMED_SHARE = 0.3, 0.92, 0.85
+_BATCH, _WEIGHT_DECAY, _CLIP = 16, 5e-4, 10.0
+_PEAK_RATE, _PEAK_RATE_ON = 2.5e-3, 1.6e-3
+"""Learning rates from scratch and when training goes on from a checkpoint."""
+_SCALES: Final = (0.7, 2.1)
 _NEEDS = "training needs torch and ultralytics: run `make setup-train`"
 
 
@@ -86,18 +90,25 @@ def train(
     width: float = 0.25,
     threads: int = 1,
     seed: int = 0,
+    start: Path | None = None,
     checkpoint_minutes: float = 15.0,
     progress: Callable[[str], None] | None = None,
 ) -> TrainingRun:
-    """Fit a yolo11 of the given width multiple from scratch; ``out`` becomes a ``.pt`` file.
+    """Fit a yolo11 of the given width multiple; ``out`` becomes a ``.pt`` file.
 
-    AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights; the
-    first 30 % at a small size. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
+    AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights. From
+    scratch the first 30 % are at a small size; from ``start``, a checkpoint of an earlier call,
+    all is at full size. Each look at a frame is filmed anew (``traffic.filmed``), but for the
+    last 8 % of the time. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
 
     Raises:
-        XanhError: If torch or ultralytics is missing, or there are no frames.
+        XanhError: If torch or ultralytics is missing, there are no frames, or ``start`` does
+            not hold such a network.
     """
     torch, model, ema = _new_model(width, threads, seed)
+    if start is not None:
+        _load(torch, start, model, ema)
+    peak_rate = _PEAK_RATE if start is None else _PEAK_RATE_ON
     examples = _read_examples(data)
     if not examples:
         raise XanhError("no frames to train on")
@@ -110,7 +121,7 @@ def train(
             {"params": decayed, "weight_decay": _WEIGHT_DECAY},
             {"params": plain, "weight_decay": 0.0},
         ],
-        lr=_PEAK_RATE,
+        lr=peak_rate,
     )
     budget_s, began = minutes * 60, time.monotonic()
     saved_s, steps, seen = 0.0, 0, 0
@@ -118,15 +129,19 @@ def train(
     order: list[int] = []
     while (elapsed_s := time.monotonic() - began) < budget_s:
         done = elapsed_s / budget_s
-        rate = _PEAK_RATE * min(1, (steps + 1) / 60)
+        rate = peak_rate * min(1, (steps + 1) / 60)
         rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = rate
         if len(order) < _BATCH:
             order = rng.permutation(len(examples)).tolist()
-        size = SMALL_PX if done < _SMALL_SHARE else INPUT_PX
+        size = SMALL_PX if start is None and done < _SMALL_SHARE else INPUT_PX
         chosen = [order.pop() for _ in range(_BATCH)]
-        samples = [_sample(examples[i], size, rng, augment=done < _PLAIN_SHARE) for i in chosen]
+        samples = []
+        for i in chosen:
+            plain = done >= _PLAIN_SHARE
+            filmed = bool(rng.random() < (0.5 if plain else _FILMED_SHARE))
+            samples.append(_sample(examples[i], size, rng, augment=not plain, filmed=filmed))
         loss = _step(torch, model, samples)
         torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
         optimizer.step()
@@ -179,10 +194,31 @@ def _new_model(width: float, threads: int, seed: int) -> tuple[Any, Any, Any]:
     return torch, model, ema
 
 
+def _load(torch: Any, checkpoint: Path, model: Any, ema: Any) -> None:
+    """Put a checkpoint's weights into both networks."""
+    if not checkpoint.is_file():
+        raise XanhError(f"{checkpoint}: no such checkpoint")
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+        state = content["model"].float().state_dict()
+        model.load_state_dict(state)
+        ema.load_state_dict(state)
+    except (KeyError, AttributeError, RuntimeError, ValueError) as error:
+        raise XanhError(f"{checkpoint}: holds no such network") from error
+
+
 def _sample(
-    example: _Example, size: tuple[int, int], rng: np.random.Generator, *, augment: bool
+    example: _Example,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    augment: bool,
+    filmed: bool = False,
 ) -> tuple[Image, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """One training picture (RGB), its classes and its boxes as centre and size in 0..1."""
+    """One training picture (RGB), its classes and its boxes as centre and size in 0..1.
+
+    ``augment`` moves, scales and mirrors it, ``filmed`` gives it a camera's faults.
+    """
     image = cv2.imdecode(example.jpeg, cv2.IMREAD_COLOR)
     if image is None:
         raise XanhError("a training frame cannot be read")
@@ -192,7 +228,7 @@ def _sample(
     u = v = 0.5
     flip = False
     if augment:
-        scale *= math.exp(rng.uniform(math.log(0.75), math.log(1.6)))
+        scale *= math.exp(rng.uniform(math.log(_SCALES[0]), math.log(_SCALES[1])))
         u, v = rng.random(2)
         flip = bool(rng.random() < 0.5)
     tx, ty = (w - width * scale) * u, (h - height * scale) * v
@@ -214,7 +250,9 @@ def _sample(
     area = (x1 - x0) * (y1 - y0)
     x0, x1, y0, y1 = x0.clip(0, w), x1.clip(0, w), y0.clip(0, h), y1.clip(0, h)
     kept = ((x1 - x0) * (y1 - y0) > 0.35 * area) & (y1 - y0 > 5) & (x1 - x0 > 2.5)
-    if augment:
+    if filmed:
+        image = as_filmed(image, rng)
+    elif augment:
         hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV).astype(np.int16)
         hsv[..., 0] = (hsv[..., 0] + int(rng.integers(-6, 7))) % 180
         hsv[..., 1] = (hsv[..., 1] * rng.uniform(0.5, 1.5)).clip(0, 255)
@@ -293,7 +331,7 @@ def export(checkpoint: Path, out: Path, *, licence: str = "AGPL-3.0-or-later") -
         copied = Path(folder) / "street.pt"
         shutil.copyfile(checkpoint, copied)
         written = YOLO(str(copied)).export(
-            format="openvino", imgsz=(height, width), half=True, verbose=False
+            format="openvino", imgsz=(height, width), half=True, dynamic=True, verbose=False
         )
         out.mkdir(parents=True, exist_ok=True)
         digests = {}
