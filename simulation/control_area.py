@@ -176,7 +176,7 @@ def _control(
     for item in shown:
         if item.state in states:
             names.setdefault(states[item.state], item.name)
-    stages = {name: _stage(name, state, junction, step_s) for state, name in names.items()}
+    stages = {name: control_stage(name, state, junction, step_s) for state, name in names.items()}
     schedule: list[tuple[str, float]] = []
     for item in shown:
         if item.state in states:
@@ -190,7 +190,7 @@ def _control(
         lanes=lanes,
         stages=stages,
         changes={
-            (a.id, b.id): _change(a, b, junction, right_of_way.yields, step_s)
+            (a.id, b.id): change_interval(a, b, junction, right_of_way.yields, step_s)
             for a in stages.values()
             for b in stages.values()
             if a is not b
@@ -302,7 +302,8 @@ def _without_clashes(
     return {state: mended[state] for state in states if state in mended}
 
 
-def _stage(name: str, state: str, junction: Junction, step_s: float) -> ControlStage:
+def control_stage(name: str, state: str, junction: Junction, step_s: float) -> ControlStage:
+    """A stage that shows ``state``, with the envelope's minimum for whom it serves."""
     envelope = junction.envelope
     best: dict[str, str] = {}
     for movement in junction.movements:
@@ -322,7 +323,7 @@ def _stage(name: str, state: str, junction: Junction, step_s: float) -> ControlS
     )
 
 
-def _change(
+def change_interval(
     first: ControlStage,
     second: ControlStage,
     junction: Junction,
