@@ -129,25 +129,33 @@ def simulate(job: SimulationJob) -> SimulationResult:
     with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
         folder = Path(temporary)
         _run(job, folder)
-        options = job.options
-        trips = list(
-            read_trips(
-                folder / "tripinfo.xml",
-                begin_s=options.begin_s + options.warm_up_s,
-                end_s=options.end_s,
-            )
+        measured, movements = measure(job, folder)
+    return SimulationResult(job.name, job.seed, measured, movements, time.perf_counter() - started)
+
+
+def measure(job: SimulationJob, folder: Path) -> tuple[Kpi, Mapping[str, MovementDelay]]:
+    """What the run of a job whose outputs stand in ``folder`` gave.
+
+    Raises:
+        XanhError: If SUMO's outputs are not complete.
+    """
+    options = job.options
+    trips = list(
+        read_trips(
+            folder / "tripinfo.xml",
+            begin_s=options.begin_s + options.warm_up_s,
+            end_s=options.end_s,
         )
-        outside = frozenset(trip.id for trip in trips if not trip.departed)
-        movements = movement_delays(
-            trips,
-            read_drives(folder / "vehroutes.xml"),
-            signalized_turns(job.junctions.values()),
-            read_roads(job.network),
-            planned_routes(job.demand, outside),
-        )
-    return SimulationResult(
-        job.name, job.seed, kpi(trips), movements, time.perf_counter() - started
     )
+    outside = frozenset(trip.id for trip in trips if not trip.departed)
+    movements = movement_delays(
+        trips,
+        read_drives(folder / "vehroutes.xml"),
+        signalized_turns(job.junctions.values()),
+        read_roads(job.network),
+        planned_routes(job.demand, outside),
+    )
+    return kpi(trips), movements
 
 
 def sweep(

@@ -73,7 +73,7 @@ class SumoSession:
         Raises:
             XanhError: If one runs already in this process, or SUMO refuses.
         """
-        self._sumo: Any = _libsumo()
+        self._sumo: Any = libsumo()
         # A second start is silently accepted by libsumo and takes the first one's place.
         if self._sumo.isLoaded():
             raise XanhError(
@@ -267,8 +267,8 @@ class SumoSession:
         return self._kinds[type_id]
 
 
-def _libsumo() -> Any:
-    """libsumo; its complaint about pyarrow, which nothing here hands to it, is left out."""
+def libsumo() -> Any:
+    """SUMO as a library, without its complaint about pyarrow, which nothing hands to it."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        import libsumo  # noqa: PLC0415 - loads SUMO's data, and only a street needs it
-    return libsumo
+        import libsumo as sumo  # noqa: PLC0415 - loads SUMO's data, and few need it
+    return sumo

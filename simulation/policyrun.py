@@ -1,0 +1,238 @@
+"""Run a policy on a site: SUMO inside a process of its own, one simulation per process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sumo
+
+from models.errors import XanhError
+from models.plan import Plan
+from models.policy import Observation, Sensing, SignalPolicy
+from models.site import Site
+from models.validation import Kpi
+from simulation.control_area import EnvelopeChange, Wiring, wire
+from simulation.metrics import MovementDelay
+from simulation.runner import SimulationJob, command, measure
+from simulation.samples import SampleWriter
+from simulation.sensing import DetectorSensor, OracleSensor, Sensor, write_detectors
+from simulation.signal_executor import SignalExecutor
+from simulation.sumo_session import libsumo
+
+DECISION_S = 1.0
+"""A policy is asked once a second, whatever the simulation's step."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyJob:
+    """One run of a policy.
+
+    ``run`` says what is simulated (its ``plan`` stays None: the policy shows the stages of
+    ``plan``). ``make`` builds the policy in the process that runs it and must be picklable.
+    ``samples`` is a Parquet file to write.
+    """
+
+    run: SimulationJob
+    site: Site
+    plan: Plan
+    policy: str
+    make: Callable[[], SignalPolicy]
+    sensing: Sensing = Sensing.ORACLE
+    miss_rate: float = 0.05
+    change: EnvelopeChange | None = None
+    samples: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionTime:
+    """Time that a policy took, milliseconds per junction and second."""
+
+    mean_ms: float
+    p99_ms: float
+    most_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult:
+    """What a run gave.
+
+    ``switches`` counts changes of stage; ``overruled`` wishes that were not followed because
+    somebody had waited too long; ``silent_s`` the seconds in which the policy failed, or named
+    stages that do not exist, and the fixed plan stood in; ``fault`` is its first failure.
+    """
+
+    name: str
+    seed: int
+    policy: str
+    kpi: Kpi
+    movements: Mapping[str, MovementDelay]
+    decision: DecisionTime
+    switches: int
+    overruled: int
+    silent_s: float
+    fault: str
+    wall_s: float
+
+
+def run_policy(job: PolicyJob) -> PolicyResult:
+    """Run a job in a new process.
+
+    Raises:
+        XanhError: If SUMO or the policy's start fails, or the process ends early; names the job.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        try:
+            return pool.submit(simulate_policy, job).result()
+        except BrokenProcessPool:
+            raise XanhError(f"simulation {job.run.name} failed: SUMO broke down") from None
+
+
+def simulate_policy(job: PolicyJob) -> PolicyResult:
+    """Run a job in this process, which must not run a SUMO already; leaves no file behind.
+
+    Raises:
+        XanhError: As :func:`run_policy`.
+    """
+    started = time.perf_counter()
+    os.environ["SUMO_HOME"] = str(sumo.SUMO_HOME)
+    wiring = wire(job.site, job.plan, sensing=job.sensing, change=job.change)
+    with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
+        folder = Path(temporary)
+        drive = _Drive(job, wiring, folder)
+        drive.run()
+        kpi, movements = measure(job.run, folder)
+    return PolicyResult(
+        name=job.run.name,
+        seed=job.run.seed,
+        policy=job.policy,
+        kpi=kpi,
+        movements=movements,
+        decision=drive.decision_time(),
+        switches=drive.switches,
+        overruled=sum(executor.overruled for executor in drive.executors.values()),
+        silent_s=drive.silent_s,
+        fault=drive.fault,
+        wall_s=time.perf_counter() - started,
+    )
+
+
+class _Drive:
+    """One run: observe, decide, show, step."""
+
+    def __init__(self, job: PolicyJob, wiring: Wiring, folder: Path) -> None:
+        self.job = job
+        self.wiring = wiring
+        self.folder = folder
+        self.executors: dict[str, SignalExecutor] = {}
+        self.switches = 0
+        self.silent_s = 0.0
+        self.fault = ""
+        self._decisions_ms: list[float] = []
+        self._shown: dict[str, str] = {}
+
+    def run(self) -> None:
+        job = self.job
+        sumo_: Any = libsumo()
+        # A second start is silently accepted by libsumo and takes the first one's place.
+        if sumo_.isLoaded():
+            raise XanhError("a SUMO runs in this process already; run a policy in its own process")
+        run = job.run
+        if job.sensing is Sensing.DETECTORS:
+            path = self.folder / "detectors.add.xml"
+            write_detectors(self.wiring, path, step_s=run.options.step_s)
+            run = replace(run, additional=(*run.additional, path))
+        policy = job.make()
+        try:
+            policy.start(self.wiring.area, run.seed)
+        except Exception as error:
+            raise XanhError(
+                f"simulation {run.name} failed: policy {job.policy} does not start: {error}"
+            ) from error
+        try:
+            sumo_.start(["sumo", *command(run, self.folder)[1:]])
+            try:
+                self._steps(sumo_, policy)
+            finally:
+                sumo_.close()
+        except (sumo_.TraCIException, sumo_.FatalTraCIError) as error:
+            raise XanhError(f"simulation {run.name} failed: {error}") from None
+
+    def _steps(self, sumo_: Any, policy: SignalPolicy) -> None:
+        job, options = self.job, self.job.run.options
+        sensor: Sensor
+        if job.sensing is Sensing.DETECTORS:
+            sensor = DetectorSensor(self.wiring, sumo_, miss_rate=job.miss_rate, seed=job.run.seed)
+        else:
+            sensor = OracleSensor(self.wiring, sumo_)
+        begin_s, step_s = options.begin_s, options.step_s
+        self.executors = {
+            name: SignalExecutor(control, begin_s=begin_s, step_s=step_s)
+            for name, control in self.wiring.area.junctions.items()
+        }
+        every = max(1, round(DECISION_S / step_s))
+        wishes: Mapping[str, str] = {}
+        steps = round((options.end_s - begin_s) / step_s)
+        with SampleWriter(job.samples, self.wiring, sumo_) as samples:
+            for step in range(steps):
+                time_s = begin_s + step * step_s
+                asked = step % every == 0
+                if asked:
+                    wishes = self._decide(policy, sensor, time_s)
+                for name, executor in self.executors.items():
+                    before = executor.shown.stage
+                    letters = executor.advance(time_s, wishes.get(name))
+                    self.switches += executor.shown.stage != before
+                    if self._shown.get(name) != letters:
+                        sumo_.trafficlight.setRedYellowGreenState(name, letters)
+                        self._shown[name] = letters
+                if asked:
+                    samples.add(time_s, self.executors)
+                sumo_.simulationStep()
+
+    def _decide(self, policy: SignalPolicy, sensor: Sensor, time_s: float) -> Mapping[str, str]:
+        sensed = sensor.sense(time_s)
+        observation = Observation(
+            time_s=time_s,
+            sensed_s=sensed.time_s,
+            shown={name: executor.shown for name, executor in self.executors.items()},
+            vehicles=sensed.vehicles,
+            readings=sensed.readings,
+            passed=sensed.passed,
+            shares=sensed.shares,
+            free_m=sensed.free_m,
+            standing=sensed.standing,
+            red_since_s={name: executor.red_since_s() for name, executor in self.executors.items()},
+            requests=sensed.requests,
+        )
+        started = time.perf_counter()
+        try:
+            wishes = dict(policy.decide(observation))
+        except Exception as error:  # whatever a policy does, the signals go on
+            self.fault = self.fault or f"{type(error).__name__}: {error}"
+            wishes = {name: ex.plan_stage(time_s) for name, ex in self.executors.items()}
+            self.silent_s += DECISION_S
+        else:
+            stages = {name: ex.control.stages for name, ex in self.executors.items()}
+            if any(stage not in stages.get(name, ()) for name, stage in wishes.items()):
+                self.silent_s += DECISION_S
+                self.fault = self.fault or "it names a stage that does not exist"
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        self._decisions_ms.append(elapsed_ms / max(1, len(self.executors)))
+        return wishes
+
+    def decision_time(self) -> DecisionTime:
+        times = np.array(self._decisions_ms or [0.0])
+        return DecisionTime(
+            float(times.mean()), float(np.percentile(times, 99)), float(times.max())
+        )
