@@ -128,6 +128,9 @@ class Tracker:
         if dt < 0:
             raise ValueError(f"time goes back by {-dt:.3f} s")
         self._time_s = time_s
+        if dt > self.settings.lost_standing_s:
+            # After so long without a picture nobody can be told from anybody.
+            self._tracks = _Tracks.empty()
         found = _Found.measure(users, self.plane, self.settings, self._size)
         tracks = self._tracks
         if len(tracks):
