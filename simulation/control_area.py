@@ -34,8 +34,12 @@ class EnvelopeChange:
     red_s: float | None = None
     min_green_s: float | None = None
 
-    def applied(self, junction: Junction) -> Junction:
-        """The junction with its envelope changed."""
+    def applied(self, site: Site) -> Site:
+        """The site with its junctions' envelopes changed."""
+        junctions = {name: self._changed(junction) for name, junction in site.junctions.items()}
+        return replace(site, junctions=junctions)
+
+    def _changed(self, junction: Junction) -> Junction:
         old = junction.envelope
 
         def ds(value_s: float | None, otherwise_ds: int) -> int:
@@ -67,20 +71,13 @@ class Wiring:
     upstream: Mapping[str, DetectorPlace]
 
 
-def wire(
-    site: Site,
-    plan: Plan,
-    *,
-    sensing: Sensing,
-    change: EnvelopeChange | None = None,
-) -> Wiring:
+def wire(site: Site, plan: Plan, *, sensing: Sensing) -> Wiring:
     """The control area of a site whose signals can show the stages of a plan.
 
     Args:
         site: A site with a network.
         plan: The plan in force: its stages are what a policy may choose from.
         sensing: What the policy will be given.
-        change: Replaces minimum green and clearances for this run.
 
     Raises:
         BadInput: If the site has no network.
@@ -93,7 +90,6 @@ def wire(
             "this site has no network, so no policy can run; valid is a SUMO .net.xml",
         )
     net = LaneGraph(read_net(site.network))
-    change = change or EnvelopeChange()
     step_s = site.simulation.step_s
     approach_chains: dict[str, LaneChain] = {}
     receiving_chains: dict[str, LaneChain] = {}
@@ -101,10 +97,9 @@ def wire(
     places: dict[str, DetectorPlace] = {}
     junctions = {}
     planned = {item.junction: item for item in plan.junctions}
-    for found in site.junctions.values():
-        if found.id not in planned:
-            raise XanhError(f"junction {found.id}: the plan has no timing for it")
-        junction = change.applied(found)
+    for junction in site.junctions.values():
+        if junction.id not in planned:
+            raise XanhError(f"junction {junction.id}: the plan has no timing for it")
         links = net.signal_links(junction)
         lanes = {}
         for lane_id, group in links.items():

@@ -21,7 +21,7 @@ from models.plan import Plan
 from models.policy import Observation, Sensing, SignalPolicy
 from models.site import Site
 from models.validation import Kpi
-from simulation.control_area import EnvelopeChange, Wiring, wire
+from simulation.control_area import Wiring, wire
 from simulation.metrics import MovementDelay
 from simulation.runner import SimulationJob, command, measure
 from simulation.samples import SampleWriter
@@ -49,7 +49,6 @@ class PolicyJob:
     make: Callable[[], SignalPolicy]
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
-    change: EnvelopeChange | None = None
     samples: Path | None = None
 
 
@@ -106,7 +105,7 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
     """
     started = time.perf_counter()
     os.environ["SUMO_HOME"] = str(sumo.SUMO_HOME)
-    wiring = wire(job.site, job.plan, sensing=job.sensing, change=job.change)
+    wiring = wire(job.site, job.plan, sensing=job.sensing)
     with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
         folder = Path(temporary)
         drive = _Drive(job, wiring, folder)

@@ -146,17 +146,7 @@ class SignalExecutor:
         yellow = time_s < self._change_s + self._change.yellow_s - 1e-9
         before = self.control.stages[self._stage].letters
         after = self.control.stages[self._next].letters
-        letters = []
-        for link, (old, new) in enumerate(zip(before, after, strict=True)):
-            if link in self._walks:
-                letters.append("r")
-            elif old in "Gg" and new in "Gg":
-                letters.append("g" if "g" in (old, new) else "G")
-            elif old in "Gg":
-                letters.append("y" if yellow else "r")
-            else:  # an arrow to turn after a stop stays as long as the next stage has it
-                letters.append("s" if old == "s" and (new != "r" or yellow) else "r")
-        return "".join(letters)
+        return change_letters(before, after, frozenset(self._walks), yellow=yellow)
 
     # The longest red ------------------------------------------------------------------------
 
@@ -241,3 +231,22 @@ class SignalExecutor:
             visited.add(shown)
             ready_s = begins_s + self.control.stages[shown].min_green_s
         return True
+
+
+def change_letters(before: str, after: str, walks: frozenset[int], *, yellow: bool) -> str:
+    """The state between two stages, in the yellow or in the red part of the change.
+
+    Crossings (the links ``walks``) were cleared before it. Who must give way in one of the two
+    stages does so in between. An arrow to turn after a stop stays if the next stage has it.
+    """
+    letters = []
+    for link, (old, new) in enumerate(zip(before, after, strict=True)):
+        if link in walks:
+            letters.append("r")
+        elif old in "Gg" and new in "Gg":
+            letters.append("g" if "g" in (old, new) else "G")
+        elif old in "Gg":
+            letters.append("y" if yellow else "r")
+        else:
+            letters.append("s" if old == "s" and (new != "r" or yellow) else "r")
+    return "".join(letters)
