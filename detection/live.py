@@ -25,6 +25,7 @@ import numpy as np
 from detection.ports import Frame, Image
 from detection.stream_clock import StreamClock
 from models.errors import BadInput
+from models.health import HealthEvent, HealthKind
 
 MAX_GAPS: Final = 100
 CAPTURE_OPTIONS: Final = "rtsp_transport;tcp|analyzeduration;1000000|timeout;5000000"
@@ -50,14 +51,6 @@ class LiveSettings:
     retry_s: float = 1.0
     gap_s: float = 2.0
     give_up_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Nothing was seen from ``start_s`` to ``end_s`` (source's clock)."""
-
-    start_s: float
-    end_s: float
 
 
 class LiveSource:
@@ -89,7 +82,8 @@ class LiveSource:
         self._closed = False
         self._index = 0
         self._size = (0, 0)
-        self.gaps: list[Gap] = []
+        self.faults: list[HealthEvent] = []
+        """Gaps, the last hundred of them."""
         self.dropped = 0
         """Frames that came but were overtaken by a newer one."""
         self.began_s = time.monotonic()
@@ -171,8 +165,11 @@ class LiveSource:
         if time_s <= self._last_s and not first:
             return None  # from before a reconnection
         if time_s - self._last_s > self._settings.gap_s:
-            self.gaps.append(Gap(self._last_s, time_s))
-            del self.gaps[:-MAX_GAPS]
+            silent_s = time_s - self._last_s
+            self.faults.append(
+                HealthEvent(HealthKind.GAP, self._last_s, time_s, f"no frame for {silent_s:.1f} s")
+            )
+            del self.faults[:-MAX_GAPS]
         self._last_s = time_s
         self.dropped += dropped
         self._size = (image.shape[1], image.shape[0])

@@ -9,6 +9,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from models.health import HealthEvent
+
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -41,6 +43,11 @@ class FrameSource(Protocol):
     @property
     def kind(self) -> str:
         """``file``, ``folder``, ``stream`` or another word for what it is."""
+        ...
+
+    @property
+    def faults(self) -> Sequence[HealthEvent]:
+        """What went wrong with the source itself so far: gaps, a clock that jumped, its end."""
         ...
 
     def __iter__(self) -> Iterator[Frame]:

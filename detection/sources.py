@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,9 +13,15 @@ import numpy as np
 from detection.live import LiveSource
 from detection.ports import Frame, FrameSource, Image
 from models.errors import BadInput
+from models.health import HealthEvent, HealthKind
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 STREAM_SCHEMES: Final = ("rtsp://", "rtsps://", "http://", "https://")
+GAP_S: Final = 2.0
+"""A longer time between two frames of a file is a gap, unless its frames are as rare as that."""
+BACK_S: Final = 1.0
+FORTH_S: Final = 3600.0
+"""A timestamp so far before or behind the last one is a clock that was set."""
 
 
 def open_source(source: str, *, folder_rate_hz: float | None = None) -> FrameSource:
@@ -39,8 +46,8 @@ def open_source(source: str, *, folder_rate_hz: float | None = None) -> FrameSou
 class FileSource:
     """A video file; the time of a frame is its own timestamp, counted from the first frame.
 
-    A file that breaks off in the middle ends with BadInput after its readable frames, unless
-    they are nearly all that its header promises.
+    The rate may vary: nothing is derived from a nominal one. ``faults`` tells where the file has
+    gaps, where its clock was set (the frames go on without a leap), and that it breaks off.
     """
 
     kind = "file"
@@ -58,12 +65,20 @@ class FileSource:
         self._path = path
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
-            raise BadInput(str(path), "", "not a video that can be decoded (truncated or damaged)")
+            raise BadInput(
+                str(path),
+                "",
+                "not a video that can be decoded: truncated, damaged or of an unknown codec; "
+                "valid is like MP4 with H.264",
+            )
         self._size = (
             int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
-        self._promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        rate_hz = self._capture.get(cv2.CAP_PROP_FPS)
+        self._promised_s = frames / rate_hz if frames > 0 and rate_hz > 0 else 0.0
+        self.faults: list[HealthEvent] = []
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -71,44 +86,96 @@ class FileSource:
         return self._size
 
     @property
-    def promised_frames(self) -> int:
-        """Number of frames that the header promises; 0 when it says nothing."""
-        return max(self._promised, 0)
+    def promised_s(self) -> float:
+        """Length that the header promises; 0 when it says nothing."""
+        return self._promised_s
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames in order.
 
         Raises:
-            BadInput: If no frame can be decoded, or the file breaks off before its end.
+            BadInput: If no frame can be decoded.
         """
+        clock = FileClock(self.faults)
         index = 0
-        first_s = previous_s = 0.0
         while True:
             done, image = self._capture.read()
             if not done:
                 break
-            time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-            if index == 0:
-                first_s = time_s
-            time_s -= first_s
-            if index and time_s <= previous_s:
-                # A broken timestamp; a frame that shares its time with another adds nothing.
-                continue
-            previous_s = time_s
-            yield Frame(index, time_s, image)
-            index += 1
+            time_s = clock.time_of(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
+            if time_s is not None:
+                yield Frame(index, time_s, image)
+                index += 1
         if index == 0:
-            raise BadInput(str(self._path), "", "no frame can be decoded (truncated or damaged)")
-        if self._promised > 0 and index < 0.95 * self._promised - 2:
             raise BadInput(
                 str(self._path),
-                f"frame {index}",
-                f"the video breaks off there; its header promises {self._promised} frames",
+                "",
+                "no frame can be decoded: truncated, damaged or of an unknown codec",
+            )
+        missing_s = self._promised_s - clock.jumped_s - clock.last_s - clock.step_s
+        if missing_s > max(1.0, 0.05 * self._promised_s):
+            self.faults.append(
+                HealthEvent(
+                    HealthKind.TRUNCATED,
+                    clock.last_s,
+                    clock.last_s + missing_s,
+                    f"the video breaks off at {clock.last_s:.1f} s; its header promises "
+                    f"{self._promised_s:.1f} s",
+                )
             )
 
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+
+
+class FileClock:
+    """Times of a file's frames, ascending from 0, out of its timestamps."""
+
+    def __init__(self, faults: list[HealthEvent]) -> None:
+        """Set up; gaps and jumps of the clock are added to ``faults``."""
+        self._faults = faults
+        self._origin_s: float | None = None
+        self._steps: deque[float] = deque(maxlen=31)
+        self.last_s = 0.0
+        self.jumped_s = 0.0
+        """How far the clock was set forwards in all."""
+
+    @property
+    def step_s(self) -> float:
+        """Usual time between two frames, from the last ones."""
+        return float(np.median(self._steps)) if self._steps else 0.0
+
+    def time_of(self, stamp_s: float) -> float | None:
+        """The time of a frame; None for one that shares its time with another."""
+        if self._origin_s is None:
+            self._origin_s = stamp_s
+            return 0.0
+        time_s = stamp_s - self._origin_s
+        step_s = time_s - self.last_s
+        if -BACK_S < step_s <= 0:
+            return None  # a broken timestamp
+        if step_s <= -BACK_S or step_s > FORTH_S:
+            usual_s = self.step_s or 0.04
+            self._faults.append(
+                HealthEvent(
+                    HealthKind.CLOCK_JUMP,
+                    self.last_s,
+                    self.last_s + usual_s,
+                    f"the clock jumps by {step_s:+.1f} s; the frames go on without it",
+                )
+            )
+            self._origin_s += step_s - usual_s
+            self.jumped_s += max(step_s, 0.0)
+            time_s = self.last_s + usual_s
+        elif step_s > max(GAP_S, 5.0 * self.step_s):
+            self._faults.append(
+                HealthEvent(HealthKind.GAP, self.last_s, time_s, f"no frame for {step_s:.1f} s")
+            )
+        else:
+            self._steps.append(step_s)
+        self.last_s = time_s
+        return time_s
 
 
 class FolderSource:
@@ -130,6 +197,7 @@ class FolderSource:
                 str(folder), "frame rate", "a folder of images has no clock; give its rate above 0"
             )
         self._rate_hz = rate_hz
+        self.faults: list[HealthEvent] = []
         first = _read_image(self._paths[0])
         self._size = (first.shape[1], first.shape[0])
 

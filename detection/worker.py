@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from detection.counting import EPOCH, Crossing, crossings_to_csv
 from detection.evidence import EvidenceWriter
+from detection.health import HealthMonitor, HealthSettings
 from detection.lamp import LampReader
-from detection.live import LiveSource
 from detection.overlay import draw_signal, draw_tracks, draw_view
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
 from detection.ports import Detector, Frame, FrameSource, Image
@@ -31,6 +31,7 @@ from detection.tiling import TiledDetector, zone_tiles
 from models.camera import CameraView
 from models.counts import CountRow, counts_to_csv
 from models.errors import BadInput, XanhError
+from models.health import HealthEvent, health_to_csv
 from models.signals import SignalState, SignalTimeline
 from models.violation import Violation
 
@@ -50,13 +51,16 @@ TRACK_SCHEMA: Final = pa.schema(
 @dataclass(frozen=True, slots=True)
 class DetectOptions:
     """``start`` is the moment of the source's first frame, ``overlay`` writes
-    ``overlay.webm``, ``tiles`` looks a second time at the zone, ``until_s`` stops a stream.
+    ``overlay.webm``, ``tiles`` looks a second time at the zone, ``until_s`` stops a stream;
+    ``reference`` is the picture that was calibrated, by which a moved camera is known.
     """
 
     start: datetime | None = None
     overlay: bool = False
     tiles: bool = False
     until_s: float | None = None
+    reference: Image | None = None
+    health: HealthSettings | None = None
     pipeline: PipelineSettings | None = None
 
 
@@ -72,6 +76,7 @@ class DetectSummary:
     largest_queue: int
     signal_seen: dict[str, float]
     frames_per_s: float
+    health: tuple[HealthEvent, ...]
     folder: Path
 
 
@@ -88,7 +93,8 @@ def detect_source(
     """Count and flag in a source; writes all files below ``folder`` at the end, or none.
 
     Files: ``counts.csv``, ``crossings.csv``, ``queue.csv`` (one row a second), ``tracks.parquet``,
-    ``summary.json``, ``violations/ID/{case.json,*.jpg,clip.mp4}`` and ``overlay.webm``.
+    ``health.csv`` (what was wrong with the camera, from when to when), ``summary.json``,
+    ``violations/ID/{case.json,*.jpg,clip.mp4}`` and ``overlay.webm``.
 
     Args:
         source: The frames.
@@ -105,12 +111,7 @@ def detect_source(
         XanhError: If the files cannot be written.
     """
     options = options or DetectOptions()
-    if source.size_px != (view.width_px, view.height_px):
-        raise BadInput(
-            f"camera {view.camera}", "size_px",
-            f"the source has {source.size_px[0]}x{source.size_px[1]}, the camera is set up for "
-            f"{view.width_px}x{view.height_px}",
-        )  # fmt: skip
+    check_size(source.size_px, view)
     draft = _draft(folder)
     try:
         run = _Run(view, detector, draft, signals, options)
@@ -122,6 +123,21 @@ def detect_source(
         source.close()
         shutil.rmtree(draft, ignore_errors=True)
     return summary
+
+
+def check_size(size_px: tuple[int, int], view: CameraView) -> None:
+    """Refuse a source whose picture is not the one that the camera was set up with.
+
+    Raises:
+        BadInput: If it has another shape; the same shape in another size is scaled.
+    """
+    width, height = size_px
+    if abs(width * view.height_px / (height * view.width_px) - 1.0) > HealthSettings().same_shape:
+        raise BadInput(
+            f"camera {view.camera}", "size_px",
+            f"the source has {width}x{height}, the camera is set up for "
+            f"{view.width_px}x{view.height_px}",
+        )  # fmt: skip
 
 
 class _Run:
@@ -154,6 +170,9 @@ class _Run:
             )
         except ValueError as error:
             raise BadInput(f"camera {view.camera}", "", str(error)) from None
+        self._health = HealthMonitor(
+            (view.width_px, view.height_px), options.reference, options.health
+        )
         self._crossings: list[Crossing] = []
         self._violations: list[Violation] = []
         self._queue: list[tuple[float, int, float, str]] = []
@@ -166,7 +185,7 @@ class _Run:
         progress: Callable[[Frame, FrameResult], None] | None,
     ) -> DetectSummary:
         began = time.perf_counter()
-        frames, last_s, largest = 0, 0.0, 0
+        frames, came, last_s, largest = 0, 0, 0.0, 0
         with (
             _TrackFile(self._draft / "tracks.parquet") as tracks,
             _Overlay(
@@ -176,10 +195,13 @@ class _Run:
             for frame in source:
                 if self._options.until_s is not None and frame.time_s > self._options.until_s:
                     break
-                result = self._frame(frame)
-                if result is None:
+                came, last_s = came + 1, frame.time_s
+                seen = self._health.look(frame)
+                if not seen.usable:
                     continue
-                frames, last_s = frames + 1, frame.time_s
+                frame = Frame(frame.index, frame.time_s, seen.image)  # noqa: PLW2901 - as fitted
+                result = self._frame(frame)
+                frames += 1
                 largest = max(largest, result.queue.vehicles)
                 tracks.add(result)
                 if frame.image is not None:
@@ -187,9 +209,20 @@ class _Run:
                 if progress is not None:
                     progress(frame, result)
         self._crossings += self._pipeline.finish()
+        self._health.finish(last_s)
+        health = tuple(sorted((*source.faults, *self._health.events), key=lambda e: e.start_s))
         if frames == 0:
-            raise BadInput(f"camera {self._view.camera}", "source", "it gave no frame that fits")
-        counts = self._pipeline.counts()
+            why = "; ".join(dict.fromkeys(f"{e.kind}: {e.detail}" for e in health))
+            raise BadInput(
+                f"camera {self._view.camera}", "source",
+                f"none of its {came} frames can be used ({why})" if came else "it gave no frame",
+            )  # fmt: skip
+        self._withdraw_suspended()
+        # The interval runs to the end of what was promised: what is missing was not watched.
+        end_s = max([last_s, *(e.end_s or 0.0 for e in health)])
+        counts = self._health.discounted(
+            self._pipeline.counts(until_s=end_s), self._options.start or EPOCH
+        )
         summary = DetectSummary(
             frames=frames,
             duration_s=round(last_s, 3),
@@ -199,16 +232,21 @@ class _Run:
             largest_queue=largest,
             signal_seen={k: round(v / frames, 4) for k, v in self._signal_frames.items()},
             frames_per_s=round(frames / max(time.perf_counter() - began, 1e-9), 2),
+            health=health,
             folder=folder,
         )
         self._write(summary, source)
         return summary
 
-    def _frame(self, frame: Frame) -> FrameResult | None:
+    def _withdraw_suspended(self) -> None:
+        """Take back what was flagged before it was known that the camera had moved."""
+        for violation in [v for v in self._violations if self._health.suspends(v.time_s)]:
+            self._violations.remove(violation)
+            shutil.rmtree(self._draft / "violations" / violation.id, ignore_errors=True)
+
+    def _frame(self, frame: Frame) -> FrameResult:
         image = frame.image
-        if image is None or image.shape[:2] != (self._view.height_px, self._view.width_px):
-            # A camera that changed its picture is not the one that was calibrated: a gap.
-            return None
+        assert image is not None
         state, since_s = SignalState.UNKNOWN, None
         if self._signals is not None:
             state = self._signals.state_at(frame.time_s)
@@ -234,7 +272,7 @@ class _Run:
         _write_text(self._draft / "crossings.csv", crossings_to_csv(self._crossings, start))
         _write_text(self._draft / "queue.csv", _queue_csv(self._queue))
         (self._draft / "violations").mkdir(exist_ok=True)
-        gaps = source.gaps if isinstance(source, LiveSource) else []
+        _write_text(self._draft / "health.csv", health_to_csv(summary.health, start))
         body: dict[str, Any] = {
             "camera": self._view.camera,
             "junction": self._view.junction,
@@ -252,7 +290,15 @@ class _Run:
             "violations": [item.id for item in self._violations],
             "largest_queue": summary.largest_queue,
             "signal_seen": summary.signal_seen,
-            "gaps": [[round(gap.start_s, 3), round(gap.end_s, 3)] for gap in gaps],
+            "health": [
+                {
+                    "kind": event.kind.value,
+                    "start_s": round(event.start_s, 3),
+                    "end_s": None if event.end_s is None else round(event.end_s, 3),
+                    "detail": event.detail,
+                }
+                for event in summary.health
+            ],
         }
         _write_text(
             self._draft / "summary.json", json.dumps(body, ensure_ascii=False, indent=2) + "\n"

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from video_files import write_video
 
 from detection.counting import CROSSING_COLUMNS
 from detection.evidence import EvidenceWriter
@@ -22,6 +23,7 @@ from detection.worker import DetectOptions, detect_source
 from models.camera import IDENTITY, CameraView, MovementPath, SourceKind
 from models.counts import counts_from_csv
 from models.errors import BadInput, XanhError
+from models.health import HealthKind
 from models.signals import SignalChange, SignalState, SignalTimeline
 
 VIEW = CameraView(
@@ -149,17 +151,55 @@ def test_a_log_of_the_signal_outranks_the_lamp(tmp_path):
 def test_a_source_that_fails_leaves_nothing_behind(tmp_path):
     whole = draw(tmp_path / "whole.avi", codec="MJPG")
     cut = tmp_path / "cut.avi"
-    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    with pytest.raises(BadInput, match="breaks off"):
+    # The header and the index are whole, no frame can be decoded.
+    data = bytearray(whole.read_bytes())
+    begin = data.index(b"movi") + 4
+    data[begin + 8 : data.index(b"idx1")] = bytes(data.index(b"idx1") - begin - 8)
+    cut.write_bytes(data)
+    with pytest.raises(BadInput, match="no frame can be decoded"):
         detect_source(FileSource(cut), VIEW, BlueBoxes(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_half_a_video_is_counted_as_far_as_it_goes_and_says_so(tmp_path):
+    whole = draw(tmp_path / "whole.avi", codec="MJPG")
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    out = tmp_path / "out"
+    summary = detect_source(FileSource(cut), VIEW, BlueBoxes(), out)
+    (event,) = summary.health
+    assert event.kind is HealthKind.TRUNCATED
+    assert event.start_s == pytest.approx(4.5, abs=0.8)
+    assert event.end_s == pytest.approx(9.8, abs=0.2)
+    # The first rider is counted, the second is not invented, and the coverage knows.
+    assert sum(row.count for row in summary.counts) == 1
+    assert summary.counts[0].coverage == pytest.approx(event.start_s / event.end_s, abs=0.03)
+    assert (out / "health.csv").read_text().splitlines()[1].startswith("truncated,")
+
+
+def test_frozen_and_black_stretches_bring_no_counts(tmp_path):
+    living = tmp_path / "living.avi"
+    draw(living, codec="MJPG")
+    frames = [frame.image for frame in FileSource(living)]
+    noise = np.random.default_rng(1).integers(0, 30, frames[0].shape).astype(np.uint8)
+    frames = [cv2.add(frame, np.roll(noise, 7 * i, 1)) for i, frame in enumerate(frames)]
+    # Both riders stand in the picture that freezes for 20 s; then the camera goes black.
+    pictures = frames[:12] + [frames[12]] * 120 + [np.zeros_like(frames[0])] * 30 + frames[48:]
+    video = write_video(tmp_path / "clip.avi", pictures, 6.0, "MJPG")
+    summary = detect_source(FileSource(video), VIEW, BlueBoxes(), tmp_path / "out")
+    assert [event.kind for event in summary.health] == [HealthKind.FROZEN, HealthKind.BLANK]
+    frozen, blank = summary.health
+    assert (frozen.start_s, frozen.end_s) == (pytest.approx(2.0, abs=0.2), blank.start_s)
+    assert blank.end_s == pytest.approx(27.0, abs=0.3)
+    assert sum(row.count for row in summary.counts) == 0
+    assert summary.counts[0].coverage == pytest.approx(4.0 / summary.duration_s, abs=0.06)
+
+
 def test_a_picture_of_another_size_is_one_line(tmp_path):
     other = CameraView(
         **{name: getattr(VIEW, name) for name in VIEW.__slots__ if name != "width_px"},
-        width_px=640,
+        width_px=480,
     )
     video = draw(tmp_path / "clip.mp4", frames=12)
     with pytest.raises(BadInput, match="320x240"):

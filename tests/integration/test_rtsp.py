@@ -55,8 +55,8 @@ def test_a_camera_that_dies_hangs_and_changes_comes_back(camera: RtspCamera) -> 
         assert frame.image is not None
         assert frame.image.shape == (304, 400, 3)
         assert source.size_px == (400, 304)
-        assert len(source.gaps) == 1
-        assert source.gaps[0].end_s == frame.time_s
+        assert len(source.faults) == 1
+        assert source.faults[0].end_s == frame.time_s
 
         watch(source, 1.0)
         camera.hang()
@@ -65,8 +65,8 @@ def test_a_camera_that_dies_hangs_and_changes_comes_back(camera: RtspCamera) -> 
         assert source.silent_s > 2.0
         camera.go_on()
         await_frame(source)
-        assert len(source.gaps) == 2
-        assert 2.0 < source.gaps[1].end_s - source.gaps[1].start_s < 3.0 + BACK_WITHIN_S
+        assert len(source.faults) == 2
+        assert 2.0 < source.faults[1].end_s - source.faults[1].start_s < 3.0 + BACK_WITHIN_S
 
         camera.spoiling.set()
         watch(source, 2.0)
@@ -88,7 +88,7 @@ def test_a_camera_may_come_later(camera: RtspCamera) -> None:
         frame = await_frame(source)
         assert frame.index == 0
         # Nothing was seen from the start until it came: the coverage must know.
-        assert source.gaps[0].start_s == 0.0
-        assert source.gaps[0].end_s == frame.time_s > 1.5
+        assert source.faults[0].start_s == 0.0
+        assert source.faults[0].end_s == frame.time_s > 1.5
     finally:
         source.close()

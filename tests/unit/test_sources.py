@@ -9,10 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from video_files import set_times, write_video
 
 from detection.live import LiveSettings, LiveSource
 from detection.sources import FileSource, FolderSource, open_source
 from models.errors import BadInput
+from models.health import HealthKind
 
 
 def picture(number: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
@@ -61,21 +63,52 @@ def test_a_missing_an_empty_and_a_damaged_video_are_each_one_line(tmp_path, vide
 
 
 def test_a_video_that_breaks_off_says_where(tmp_path):
-    path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(
-        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 8.0, (96, 64)
-    )
-    for number in range(60):
-        writer.write(picture(number))
-    writer.release()
+    path = write_video(tmp_path / "clip.avi", map(picture, range(60)), 8.0, "MJPG")
     cut = tmp_path / "cut.avi"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     source = FileSource(cut)
-    assert source.promised_frames == 60
-    seen = []
-    with pytest.raises(BadInput, match="breaks off"):
-        seen.extend(iter(source))
+    assert source.promised_s == pytest.approx(7.5)
+    seen = list(source)
     source.close()
+    (fault,) = source.faults
+    assert fault.kind is HealthKind.TRUNCATED
+    assert fault.start_s == seen[-1].time_s
+    assert fault.end_s == pytest.approx(7.375, abs=0.01)
+    assert "breaks off" in fault.detail
+
+
+def test_times_of_a_varying_rate_are_kept_and_a_gap_is_told(tmp_path):
+    path = write_video(tmp_path / "clip.mp4", map(picture, range(30)), 10.0, "mp4v")
+    steps = [0.1] * 10 + [0.4] * 9 + [12.0] + [0.04] * 10
+    set_times(path, steps)
+    source = FileSource(path)
+    times = [frame.time_s for frame in source]
+    source.close()
+    np.testing.assert_allclose(np.diff(times), steps[:-1], atol=0.002)
+    (fault,) = source.faults
+    assert fault.kind is HealthKind.GAP
+    assert (fault.start_s, fault.end_s) == (times[19], times[20])
+
+
+def test_a_clock_that_is_set_does_not_stop_or_stretch_the_video(tmp_path):
+    path = write_video(tmp_path / "clip.mkv", map(picture, range(40)), 10.0, "MJPG")
+    path.write_bytes(path.read_bytes() * 2)  # begins again at 0 after four seconds
+    source = FileSource(path)
+    times = [frame.time_s for frame in source]
+    source.close()
+    np.testing.assert_allclose(np.diff(times), 0.1, atol=0.01)
+    assert len(times) == 80
+    (fault,) = source.faults
+    assert fault.kind is HealthKind.CLOCK_JUMP
+    assert "-3.9 s" in fault.detail
+
+    ahead = write_video(tmp_path / "ahead.mp4", map(picture, range(20)), 10.0, "mp4v")
+    set_times(ahead, [0.1] * 10 + [7200.0] + [0.1] * 9)
+    source = FileSource(ahead)
+    times = [frame.time_s for frame in source]
+    source.close()
+    np.testing.assert_allclose(np.diff(times), 0.1, atol=0.01)
+    assert [fault.kind for fault in source.faults] == [HealthKind.CLOCK_JUMP]
 
 
 def test_a_folder_needs_a_rate_and_images(tmp_path):
@@ -160,8 +193,8 @@ def test_a_stream_that_falls_silent_is_reconnected_and_the_gap_is_known(camera):
             break
     source.close()
     assert camera.connections > before
-    assert len(source.gaps) == 1
-    assert source.gaps[0].end_s - source.gaps[0].start_s == pytest.approx(gap, abs=0.01)
+    assert len(source.faults) == 1
+    assert source.faults[0].end_s - source.faults[0].start_s == pytest.approx(gap, abs=0.01)
     times = [frame.time_s for frame in first]
     assert times == sorted(times)
 
