@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import lcm
 from typing import Literal
@@ -17,11 +17,11 @@ from optimizer.corridor import OffsetResult, components, solve_offsets
 from optimizer.platoon import PlatoonModel, Timing, in_force_limits
 from optimizer.polish import polish
 from optimizer.problem import RetimingProblem
+from optimizer.result import Binding, MovementPrediction, RetimingResult, explain
 from optimizer.splits import (
     Infeasible,
     Splits,
     clash,
-    green_rules,
     smallest_cycle_ds,
     solve_splits,
     split_step_ds,
@@ -31,79 +31,17 @@ from optimizer.webster import webster_splits
 
 Method = Literal["cpsat", "webster", "maxband"]
 METHODS: tuple[Method, ...] = ("cpsat", "webster", "maxband")
-Evaluate = Callable[[Plan], float]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 __all__ = [
     "METHODS",
     "Binding",
-    "Evaluate",
     "Infeasible",
     "MovementPrediction",
     "RetimingResult",
     "candidates",
-    "choose",
     "retime",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class MovementPrediction:
-    """What the model expects of one movement; delay and stops are per vehicle."""
-
-    junction: str
-    movement: str
-    demand_vph: float
-    degree_of_saturation: float
-    delay_s: float
-    stops: float
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """A rule of the envelope that the plan meets with nothing to spare."""
-
-    junction: str
-    rule: str
-    limit_ds: int
-
-
-@dataclass(frozen=True, slots=True)
-class RetimingResult:
-    """A plan with what is expected of it and why it is as it is.
-
-    ``cost`` is what was minimized: seconds of delay and weighted stops of all vehicles in an
-    hour, by the platoon model. ``gap`` is the proven relative gap of the offset program for the
-    platoons as they leave each signal; ``status`` the solver's word. ``overloaded`` names the
-    movements whose demand is above what any share of the cycle given to them carries.
-    ``seconds`` is wall-clock time and no part of equality.
-    """
-
-    plan: Plan
-    method: str
-    cycle_ds: Mapping[str, int]
-    stage_sets: Mapping[str, str]
-    delay_s: float
-    stops: float
-    cost: float
-    movements: tuple[MovementPrediction, ...]
-    binding: tuple[Binding, ...]
-    overloaded: tuple[str, ...]
-    status: str
-    gap: float
-    seconds: float = field(default=0.0, compare=False)
-
-    @property
-    def note(self) -> str:
-        """One line on what the plan cannot do; empty when demand fits."""
-        if not self.overloaded:
-            return ""
-        worst = max(self.movements, key=lambda item: item.degree_of_saturation)
-        return (
-            f"demand is above capacity on {len(self.overloaded)} movement(s), worst "
-            f"{worst.movement} at {worst.degree_of_saturation:.2f} of capacity; the plan keeps "
-            "the overload as small as it can"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,21 +119,6 @@ def candidates(
         chosen = [pool[min(rank, len(pool) - 1)] for pool in pools]
         results.append(_result(problem, chosen, method, created, started))
     return tuple(results[: max(1, k)])
-
-
-def choose(
-    options: Sequence[RetimingResult], evaluate: Evaluate
-) -> tuple[RetimingResult, tuple[float, ...]]:
-    """The option with the lowest figure of an outside judge, such as simulated delay.
-
-    Returns the option and every figure in the options' order. The first wins a draw.
-
-    Raises:
-        ValueError: If there is no option.
-    """
-    figures = tuple(evaluate(option.plan) for option in options)
-    best = min(range(len(figures)), key=figures.__getitem__)
-    return options[best], figures
 
 
 def _cycles(problem: RetimingProblem, names: Sequence[str]) -> tuple[list[int], dict[str, int]]:
@@ -399,94 +322,28 @@ def _result(
     created: datetime,
     started: float,
 ) -> RetimingResult:
-    junction_plans = []
-    movements: list[MovementPrediction] = []
-    binding: list[Binding] = []
-    stage_names: dict[str, str] = {}
-    for model, timings in (pair for option in chosen for pair in option.parts):
-        for name, timing in timings.items():
-            part = problem.junction(name)
-            junction_plans.append(
-                build_plan(part.junction, timing.stages, timing.greens_ds, timing.offset_ds)
-            )
-            stage_names[name] = timing.stages.name
-            binding += _binding(problem, name, timing, model.cycle_ds)
-        movements += _predictions(model, timings)
-    junction_plans.sort(key=lambda plan: plan.junction)
-    plan = Plan(problem.site, tuple(junction_plans), created, f"xanh retime --method {method}")
+    parts = [pair for option in chosen for pair in option.parts]
+    gaps = [option.gap for option in chosen]
+    statuses = {option.status for option in chosen}
+    junctions = [
+        build_plan(
+            problem.junction(name).junction, timing.stages, timing.greens_ds, timing.offset_ds
+        )
+        for _, timings in parts
+        for name, timing in timings.items()
+    ]
+    junctions.sort(key=lambda plan: plan.junction)
+    plan = Plan(problem.site, tuple(junctions), created, f"xanh retime --method {method}")
     breaches = check_plan(plan, {part.id: part.junction for part in problem.junctions})
     if breaches:
         raise Infeasible(breaches[0].junction, breaches[0].message)
-    vehicles = sum(item.demand_vph for item in movements)
-    gaps = [option.gap for option in chosen]
-    statuses = {option.status for option in chosen}
-    return RetimingResult(
-        plan=plan,
+    return explain(
+        problem,
+        plan,
+        parts,
         method=method,
-        cycle_ds={item.junction: item.cycle_ds for item in junction_plans},
-        stage_sets=stage_names,
-        delay_s=_mean(movements, "delay_s", vehicles),
-        stops=_mean(movements, "stops", vehicles),
         cost=sum(option.cost for option in chosen),
-        movements=tuple(sorted(movements, key=lambda item: (item.junction, item.movement))),
-        binding=tuple(binding),
-        overloaded=tuple(
-            sorted(item.movement for item in movements if item.degree_of_saturation > 1.0)
-        ),
         status=statuses.pop() if len(statuses) == 1 else "FEASIBLE",
         gap=max(gaps, default=0.0),
         seconds=time.perf_counter() - started,
     )
-
-
-def _mean(movements: Sequence[MovementPrediction], name: str, vehicles: float) -> float:
-    total: float = sum(getattr(item, name) * item.demand_vph for item in movements)
-    return total / vehicles if vehicles > 0 else 0.0
-
-
-def _predictions(model: PlatoonModel, timings: Mapping[str, Timing]) -> list[MovementPrediction]:
-    """Groups' figures as figures of movements, weighted by the flow in each group."""
-    figures = {(item.junction, item.group): item for item in model.evaluate(timings)}
-    result = []
-    for name in sorted(timings):
-        part = model.part(name)
-        for movement in part.junction.movements:
-            uses = [
-                (flow.vph, figures[name, group.id])
-                for group in part.groups
-                if (name, group.id) in figures
-                for lane in group.lanes
-                for flow in lane.flows
-                if flow.movement == movement.id
-            ]
-            vehicles = sum(vph for vph, _ in uses)
-            if vehicles <= 0:
-                continue
-            result.append(
-                MovementPrediction(
-                    junction=name,
-                    movement=movement.id,
-                    demand_vph=vehicles,
-                    degree_of_saturation=max(item.degree_of_saturation for _, item in uses),
-                    delay_s=sum(vph * item.delay_s for vph, item in uses) / vehicles,
-                    stops=sum(vph * item.stops for vph, item in uses) / vehicles,
-                )
-            )
-    return result
-
-
-def _binding(problem: RetimingProblem, name: str, timing: Timing, cycle_ds: int) -> list[Binding]:
-    part = problem.junction(name)
-    step = split_step_ds(part)
-    found: dict[str, Binding] = {}
-    for rule in green_rules(part, timing.stages, cycle_ds):
-        value = sum(timing.greens_ds[i] for i in rule.stages) + rule.constant_ds
-        if rule.low_ds > 0 and value - rule.low_ds < step:
-            found[rule.what] = Binding(name, f"{rule.what} at its minimum", rule.low_ds)
-        elif rule.high_ds is not None and rule.high_ds - value < step:
-            found[rule.what] = Binding(name, f"{rule.what} at its maximum", rule.high_ds)
-    envelope = part.junction.envelope
-    for what, limit in (("shortest", envelope.min_cycle_ds), ("longest", envelope.max_cycle_ds)):
-        if cycle_ds == limit:
-            found[what] = Binding(name, f"cycle is the {what} allowed", limit)
-    return list(found.values())

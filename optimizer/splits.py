@@ -205,6 +205,35 @@ def deterministic_solver(time_limit: float, seed: int = 0) -> cp_model.CpSolver:
     return solver
 
 
+def nearest_greens(
+    part: JunctionProblem, stages: StageSet, cycle_ds: int, wanted_ds: Sequence[float]
+) -> tuple[int, ...] | None:
+    """Greens that fill a cycle, keep every rule and differ least in all from those wanted.
+
+    None if the minimums do not fit into the cycle or it is not in the controller's steps.
+    """
+    step = split_step_ds(part)
+    if cycle_ds % step:
+        return None
+    clears = [yellow + red for yellow, red in stages.interstages(part.junction)]
+    model, splits, cycle = base_model(part, stages)
+    model.Add(cycle * step == cycle_ds)
+    deviations = []
+    for index, (split, clear, green) in enumerate(zip(splits, clears, wanted_ds, strict=True)):
+        ideal = round(green) + clear
+        deviation = model.NewIntVar(0, 10 * cycle_ds, f"deviation{index}")
+        model.Add(deviation >= split * step - ideal)
+        model.Add(deviation >= ideal - split * step)
+        deviations.append(deviation)
+    model.Minimize(sum(deviations))
+    solver = deterministic_solver(5.0)
+    if solver.Solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return None
+    return tuple(
+        int(solver.Value(split)) * step - clear for split, clear in zip(splits, clears, strict=True)
+    )
+
+
 def group_cost(
     service: Service, effective_green_s: float, cycle_s: float, period_h: float
 ) -> float:

@@ -7,7 +7,14 @@ import math
 from optimizer.capacity import services
 from optimizer.delay import webster_cycle_s
 from optimizer.problem import JunctionProblem, RetimingProblem
-from optimizer.splits import Splits, base_model, deterministic_solver, group_cost, split_step_ds
+from optimizer.splits import (
+    Infeasible,
+    Splits,
+    clash,
+    group_cost,
+    nearest_greens,
+    split_step_ds,
+)
 
 
 def critical_flow_ratios(part: JunctionProblem) -> tuple[float, ...]:
@@ -38,21 +45,10 @@ def webster_splits(problem: RetimingProblem, part: JunctionProblem, smallest_ds:
     cycle_ds = -(-cycle_ds // step) * step
     green = cycle_ds - sum(clears)
     total = sum(ratios) or 1.0
-    model, splits, cycle = base_model(part, stages)
-    model.Add(cycle * step == cycle_ds)
-    deviations = []
-    for index, (split, clear, ratio) in enumerate(zip(splits, clears, ratios, strict=True)):
-        ideal = round(green * (ratio / total if sum(ratios) else 1.0 / len(ratios))) + clear
-        deviation = model.NewIntVar(0, 10 * cycle_ds, f"deviation{index}")
-        model.Add(deviation >= split * step - ideal)
-        model.Add(deviation >= ideal - split * step)
-        deviations.append(deviation)
-    model.Minimize(sum(deviations))
-    solver = deterministic_solver(5.0)
-    solver.Solve(model)
-    greens = tuple(
-        int(solver.Value(split)) * step - clear for split, clear in zip(splits, clears, strict=True)
-    )
+    shares = [ratio / total if sum(ratios) else 1.0 / len(ratios) for ratio in ratios]
+    greens = nearest_greens(part, stages, cycle_ds, [green * share for share in shares])
+    if greens is None:
+        raise Infeasible(part.id, clash(part, stages, cycle_ds))
     cost = sum(
         group_cost(
             service,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast, get_args
@@ -13,14 +14,22 @@ from models.counts import CountRow
 from models.errors import BadInput
 from models.plan import Plan
 from models.site import Site
-from optimizer.retime import Method, RetimingResult, candidates, choose
+from optimizer.refine import Judgement, legal_start, refine
+from optimizer.result import RetimingResult, predict
+from optimizer.retime import Method, candidates
 from simulation.demand import write_demand
-from simulation.runner import SimulationJob, site_job, sweep
+from simulation.runner import SimulationJob, SimulationResult, site_job, sweep
 from simulation.validate import runs_own_routes
 from traffic.retiming import build_problem
 
 SEARCH_SEED = 501
-"""Demand and driver seed of the search; a validation uses others."""
+"""Demand and driver seed of the first scenario of a search; a validation uses others."""
+
+SCENARIOS = (1.0, 0.85, 1.15)
+"""Demand of the scenarios of a search, as multiples of the counts.
+
+A plan is chosen for what it does over all of them: counts are uncertain and days differ.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,8 @@ def retime_site(
         counts: Demand.
         current: The plan in force; its stages are kept where they serve.
         method: One of the optimizer's methods.
-        search: Let SUMO choose among so many candidates of the model; 0 takes the model's best.
+        search: Let SUMO judge so many plans, those of the model and what a local search makes
+            of them; each runs once per scenario. 0 takes the model's best.
         seed: Seed of the solver.
         time_limit_s: Work limit of the solver, about seconds on one core.
         workers: SUMO processes at a time while searching.
@@ -67,22 +77,50 @@ def retime_site(
     if method not in methods:
         raise BadInput("--method", method, f"valid is {', '.join(methods)}")
     problem = build_problem(site, counts, current)
+    made = created or datetime.now(UTC)
     options = candidates(
         problem,
-        max(search, 1),
+        max(1, min(search // 3, CANDIDATES)),
         method=cast(Method, method),
         seed=seed,
         time_limit_s=time_limit_s,
-        created=created or datetime.now(UTC),
+        created=made,
     )
     best, chosen = options[0], ""
-    if search > 1 and len(options) > 1:
-        figures = _simulated_delay_s(site, counts, [item.plan for item in options], workers)
-        by_digest = {
-            item.plan.digest: figure for item, figure in zip(options, figures, strict=True)
-        }
-        best, _ = choose(options, lambda plan: by_digest[plan.digest])
-        chosen = f", chosen by SUMO among {len(options)}"
+    plan = best.plan
+    if search > 1:
+        maker = f"xanh retime --method {method} --search {search}"
+        starts = [item.plan for item in options]
+        kept = legal_start(problem, current, created=made, by=maker)
+        if kept is not None:
+            starts.insert(1, kept)
+        if problem.links:
+            # Each junction with a cycle of its own: a common one may cost more than it gives.
+            alone = candidates(
+                replace(problem, links=()),
+                2,
+                seed=seed,
+                time_limit_s=time_limit_s / 4,
+                created=made,
+            )
+            starts += [item.plan for item in alone]
+        with _scenarios(site, counts) as judge:
+            found = refine(
+                problem,
+                starts,
+                lambda plans: judge(plans, workers),
+                budget=search,
+                created=made,
+                by=maker,
+                batch=2 * workers,
+                seed=seed,
+            )
+        plan = found.best.plan
+        best = predict(problem, plan, method, best.status)
+        chosen = (
+            f"; {found.best.figure:.1f} s delay in SUMO, the least of {len(found.trials)} plans, "
+            f"the model's best had {found.trials[0].figure:.1f} s"
+        )
     cycles = sorted({value // 10 for value in best.cycle_ds.values()})
     line = (
         f"cycle {', '.join(str(value) for value in cycles)} s, {best.delay_s:.1f} s delay and "
@@ -90,38 +128,65 @@ def retime_site(
     )
     if best.note:
         line += f"; {best.note}"
-    return Retiming(best.plan, best.status, line, best)
+    return Retiming(plan, best.status, line, best)
 
 
-def _simulated_delay_s(
-    site: Site, counts: Sequence[CountRow], plans: Sequence[Plan], workers: int
-) -> list[float]:
-    """``delay_s`` of each plan in one run with the same demand and seed."""
+CANDIDATES = 8
+"""Plans of the model at most that a search starts from."""
+
+
+@contextmanager
+def _scenarios(
+    site: Site, counts: Sequence[CountRow]
+) -> Iterator[Callable[[Sequence[Plan], int], list[Judgement]]]:
+    """A judge of plans: mean ``delay_s`` over the scenarios, each with its demand and seed."""
     simulation = site.simulation
     with tempfile.TemporaryDirectory(prefix="xanh-search-") as folder:
         own = runs_own_routes(site, counts)
-        if own:
-            demand = (site.folder / simulation.routes,)
-        else:
-            path = Path(folder) / "demand.rou.xml"
+        demand = site.folder / simulation.routes if own else Path(folder) / "demand.rou.xml"
+        if not own:
             write_demand(
                 site,
                 counts,
-                path,
+                demand,
                 seed=SEARCH_SEED,
                 begin_s=simulation.begin_s,
                 end_s=simulation.end_s,
             )
-            demand = (path,)
-        jobs: list[SimulationJob] = [
-            site_job(
+
+        def job(plan: Plan, number: int, factor: float) -> SimulationJob:
+            base = site_job(
                 site,
                 plan,
-                demand,
-                seed=SEARCH_SEED,
-                name=f"candidate {number}",
+                (demand,),
+                seed=SEARCH_SEED + number,
+                name=f"plan {plan.digest[:12]} at {factor:g} of the demand",
                 vehicle_types=own,
             )
-            for number, plan in enumerate(plans, start=1)
-        ]
-        return [result.kpi.delay_s for result in sweep(jobs, workers=workers)]
+            options = (*base.options.options, "--scale", f"{factor:g}")
+            return replace(base, options=replace(base.options, options=options))
+
+        def judge(plans: Sequence[Plan], workers: int) -> list[Judgement]:
+            jobs = [
+                job(plan, number, factor)
+                for plan in plans
+                for number, factor in enumerate(SCENARIOS)
+            ]
+            results = sweep(jobs, workers=workers)
+            count = len(SCENARIOS)
+            return [
+                _judgement(site, results[index : index + count])
+                for index in range(0, len(results), count)
+            ]
+
+        yield judge
+
+
+def _judgement(site: Site, results: Sequence[SimulationResult]) -> Judgement:
+    """Means over the scenarios: ``delay_s``, and vehicle seconds of delay at each junction."""
+    at = dict.fromkeys(site.junctions, 0.0)
+    of = {m.id: name for name, junction in site.junctions.items() for m in junction.movements}
+    for result in results:
+        for movement, delay in result.movements.items():
+            at[of[movement]] += delay.vehicles * delay.delay_s / len(results)
+    return Judgement(sum(result.kpi.delay_s for result in results) / len(results), at)

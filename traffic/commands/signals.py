@@ -29,7 +29,7 @@ def retime(
     counts: Annotated[Path | None, typer.Option("--counts", help="Default: the site's.")] = None,
     method: Annotated[str, typer.Option("--method", help="cpsat, webster or maxband.")] = "cpsat",
     search: Annotated[
-        int, typer.Option("--search", help="Let SUMO choose among so many candidates.")
+        int, typer.Option("--search", help="Let SUMO judge so many plans and choose.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Solver seconds.")] = 30.0,
