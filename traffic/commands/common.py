@@ -13,7 +13,9 @@ from models.errors import BadInput
 if TYPE_CHECKING:
     from models.counts import CountRow
     from models.plan import Plan
+    from models.policy import Sensing
     from models.site import Site
+    from simulation.control_area import EnvelopeChange
 
 SiteOption = Annotated[Path, typer.Option("--site", help="The site's folder.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; made if absent.")]
@@ -80,3 +82,31 @@ def need_network(site: Site, what: str) -> None:
 def one_line(text: str) -> str:
     """A text without line breaks."""
     return " ".join(text.split())
+
+
+def parse_envelope(clearance: str | None, min_green: float | None) -> EnvelopeChange:
+    """``yellow=3,allred=0`` and a minimum green as what replaces a site's envelope."""
+    from simulation.control_area import EnvelopeChange
+
+    valid = "valid is yellow=SECONDS,allred=SECONDS, 0 to 20"
+    given: dict[str, float] = {}
+    for part in (clearance or "").split(",") if clearance is not None else ():
+        name, _, value = part.strip().partition("=")
+        try:
+            given[name] = float(value)
+        except ValueError:
+            raise BadInput("--clearance", part, valid) from None
+        if name not in ("yellow", "allred") or not 0 <= given[name] <= 20:
+            raise BadInput("--clearance", part, valid)
+    return EnvelopeChange(given.get("yellow"), given.get("allred"), min_green)
+
+
+def parse_sensing(name: str) -> Sensing:
+    """``oracle`` or ``detectors``."""
+    from models.policy import Sensing
+
+    try:
+        return Sensing(name)
+    except ValueError:
+        valid = ", ".join(item.value for item in Sensing)
+        raise BadInput("--sensing", name, f"valid is {valid}") from None

@@ -1,4 +1,4 @@
-"""Commands that simulate: ``xanh validate``.
+"""Commands that simulate: ``xanh validate``, ``xanh simulate``.
 
 Heavy imports happen inside the commands, so that a wrong argument answers at once.
 """
@@ -11,11 +11,14 @@ from typing import Annotated
 
 import typer
 
+from models.errors import BadInput
 from traffic.commands.common import (
     OutFolder,
     SiteOption,
     load,
     need_network,
+    parse_envelope,
+    parse_sensing,
     read_counts,
     read_current,
     say,
@@ -67,3 +70,62 @@ def validate(
     say(f"{report.verdict.value}: {report.reason}; wrote {out}")
     if require_pass and report.verdict.value != "pass":
         raise typer.Exit(1)
+
+
+@app.command("simulate")
+def simulate_one(
+    site: SiteOption,
+    out: OutFolder,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="A plan file; default: plans/current.yaml.")
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help="adaptive, maxpressure, greedy, actuated, delay_based."),
+    ] = None,
+    counts: Annotated[Path | None, typer.Option("--counts", help="Default: the site's.")] = None,
+    clearance: Annotated[
+        str | None,
+        typer.Option(
+            "--clearance", help="For this run, as yellow=3,allred=0; default: the site's."
+        ),
+    ] = None,
+    min_green: Annotated[
+        float | None, typer.Option("--min-green", min=1, help="Seconds; default: the site's.")
+    ] = None,
+    sensing: Annotated[
+        str, typer.Option("--sensing", help="oracle (every vehicle) or detectors.")
+    ] = "oracle",
+    miss_rate: Annotated[
+        float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Per-second samples to samples.parquet.")
+    ] = False,
+) -> None:
+    """Simulate a plan or a policy once; write kpi.json."""
+    from traffic.policies import Setting, run_named, run_plan, write_json
+
+    if plan is not None and policy is not None:
+        raise BadInput("--plan, --policy", "", "both are given; valid is one of them")
+    loaded = load(site)
+    need_network(loaded, "be simulated")
+    rows = read_counts(loaded, counts) if counts or not loaded.simulation.routes else None
+    if policy is None:
+        if clearance or min_green or samples:
+            option = "--samples" if samples else "--clearance" if clearance else "--min-green"
+            raise BadInput(option, "", "a plan brings its own timing; valid with --policy")
+        body = run_plan(loaded, read_current(loaded, plan), rows, seed)
+    else:
+        setting = Setting(parse_envelope(clearance, min_green), parse_sensing(sensing), miss_rate)
+        target = out / "samples.parquet" if samples else None
+        current = read_current(loaded)
+        body = run_named(loaded, current, policy, rows, seed, setting, samples=target)
+        if body.get("fault"):
+            say(f"the policy failed for {body['silent_s']:g} s: {body['fault']}")
+    write_json(out / "kpi.json", body)
+    say(
+        f"delay {body['delay_s']:.1f} s over {body['trips']} trips ({body['finished']} finished, "
+        f"{body['running']} running, {body['undeparted']} not departed); wrote {out / 'kpi.json'}"
+    )

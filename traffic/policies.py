@@ -1,0 +1,194 @@
+"""Signal policies by name, and one simulated run of a plan or a policy on a site."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from models.counts import CountRow
+from models.errors import BadInput
+from models.plan import Plan
+from models.policy import Sensing, SignalPolicy
+from models.site import Site
+from simulation.actuated import Kind, simulate_reactive
+from simulation.control_area import EnvelopeChange
+from simulation.demand import write_demand
+from simulation.policyrun import PolicyJob, run_policy
+from simulation.runner import SimulationJob, simulate, site_job, sumo_version
+from simulation.validate import runs_own_routes
+
+POLICIES = {
+    "adaptive": "optimizer.adaptive:AdaptivePolicy",
+    "maxpressure": "optimizer.maxpressure:MaxPressure",
+    "greedy": "optimizer.greedy:Greedy",
+}
+"""Where each policy is built; loaded when it is used, for some compile their code."""
+REACTIVE: tuple[str, ...] = get_args(Kind)
+"""Controllers that SUMO brings itself."""
+POLICY_NAMES: tuple[str, ...] = (*POLICIES, *REACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a policy is run: what replaces the envelope, what it is given of the traffic."""
+
+    change: EnvelopeChange = field(default_factory=EnvelopeChange)
+    sensing: Sensing = Sensing.ORACLE
+    miss_rate: float = 0.05
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; what is None is the site's own."""
+        return {
+            "yellow_s": self.change.yellow_s,
+            "all_red_s": self.change.red_s,
+            "min_green_s": self.change.min_green_s,
+            "sensing": self.sensing.value,
+            "miss_rate": self.miss_rate if self.sensing is Sensing.DETECTORS else None,
+        }
+
+
+def build_policy(name: str) -> SignalPolicy:
+    """A new policy.
+
+    Raises:
+        BadInput: If there is none of this name.
+    """
+    check_policy(name)
+    module, _, made = POLICIES[name].partition(":")
+    return cast(SignalPolicy, getattr(import_module(module), made)())
+
+
+def policy_maker(name: str) -> Callable[[], SignalPolicy]:
+    """Builds the policy in whatever process it is called in."""
+    return partial(build_policy, name)
+
+
+def check_policy(name: str) -> None:
+    """Refuse a name that is no policy's.
+
+    Raises:
+        BadInput: Naming the valid ones.
+    """
+    if name not in POLICY_NAMES:
+        raise BadInput("--policy", name, f"valid is {', '.join(POLICY_NAMES)}")
+
+
+def run_plan(
+    site: Site, plan: Plan, counts: Sequence[CountRow] | None, seed: int
+) -> dict[str, Any]:
+    """Simulate a plan: the values of ``kpi.json``.
+
+    ``counts`` None runs the site's own routes.
+
+    Raises:
+        XanhError: If SUMO refuses or breaks off.
+    """
+    with run_of(site, counts, seed, f"{site.id}, plan {plan.digest[:12]}, seed {seed}") as run:
+        result = simulate(replace(run, plan=plan))
+    return {
+        **result.kpi.to_dict(),
+        "seed": seed,
+        "plan_digest": plan.digest,
+        "sumo_version": sumo_version(),
+        "wall_s": round(result.wall_s, 3),
+    }
+
+
+def run_named(
+    site: Site,
+    plan: Plan,
+    policy: str,
+    counts: Sequence[CountRow] | None,
+    seed: int,
+    setting: Setting,
+    *,
+    samples: Path | None = None,
+) -> dict[str, Any]:
+    """Simulate a policy by its name: the values of ``kpi.json``.
+
+    Args:
+        site: A site with a network.
+        plan: The plan in force; its stages are what a policy may show.
+        policy: One of ``POLICY_NAMES``.
+        counts: Demand; None runs the site's own routes.
+        seed: Seed of the demand and of SUMO.
+        setting: Envelope and sensing of this run.
+        samples: Parquet file of per-second samples to write (not for SUMO's own controllers).
+
+    Raises:
+        BadInput: If there is no such policy.
+        XanhError: If SUMO refuses or breaks off, or the policy does not start.
+    """
+    check_policy(policy)
+    changed = setting.change.applied(site)
+    body: dict[str, Any] = {"seed": seed, "policy": policy, "sumo_version": sumo_version()}
+    body |= setting.to_dict()
+    with run_of(changed, counts, seed, f"{site.id}, {policy}, seed {seed}") as run:
+        if policy in REACTIVE:
+            reactive = simulate_reactive(run, changed, plan, cast(Kind, policy))
+            body |= {"sensing": "SUMO's own", "miss_rate": None}
+            return {**reactive.kpi.to_dict(), **body, "wall_s": round(reactive.wall_s, 3)}
+        result = run_policy(
+            PolicyJob(
+                run=run,
+                site=changed,
+                plan=plan,
+                policy=policy,
+                make=policy_maker(policy),
+                sensing=setting.sensing,
+                miss_rate=setting.miss_rate,
+                samples=samples,
+            )
+        )
+    return {
+        **result.kpi.to_dict(),
+        **body,
+        "decision_ms": {
+            "mean": round(result.decision.mean_ms, 4),
+            "p99": round(result.decision.p99_ms, 4),
+        },
+        "switches": result.switches,
+        "overruled": result.overruled,
+        "silent_s": result.silent_s,
+        "fault": result.fault,
+        "wall_s": round(result.wall_s, 3),
+    }
+
+
+@contextmanager
+def run_of(
+    site: Site, counts: Sequence[CountRow] | None, seed: int, name: str
+) -> Iterator[SimulationJob]:
+    """A run of the site with its own routes, or with demand made of counts while it lasts."""
+    own = counts is None or runs_own_routes(site, counts)
+    with tempfile.TemporaryDirectory(prefix="xanh-demand-") as folder:
+        if own:
+            demand = site.folder / site.simulation.routes
+        else:
+            demand = Path(folder) / "demand.rou.xml"
+            options = site.simulation
+            write_demand(
+                site,
+                counts or (),
+                demand,
+                seed=seed,
+                begin_s=options.begin_s,
+                end_s=options.end_s,
+            )
+        yield site_job(site, None, [demand], seed=seed, name=name, vehicle_types=own)
+
+
+def write_json(path: Path, body: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
