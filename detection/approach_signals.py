@@ -23,6 +23,7 @@ class ApproachSignals:
         self._movements = tuple(movements)
         self._exact = exact
         self._approach: list[SignalChange] = []
+        self._common: list[SignalChange] = []
         self._by_movement: dict[str, list[SignalChange]] = {name: [] for name in movements}
 
     def note(
@@ -52,6 +53,8 @@ class ApproachSignals:
             shown = signal
         began_s = time_s if since_s is None else min(since_s, time_s)
         _append(self._approach, began_s, shown)
+        alike = len(set(states.values())) == 1
+        _append(self._common, began_s, shown if alike else SignalState.UNKNOWN)
         for name, state in states.items():
             _append(self._by_movement[name], began_s, state)
         return shown
@@ -60,6 +63,11 @@ class ApproachSignals:
     def approach(self) -> SignalTimeline:
         """Timeline of the approach's aspect."""
         return self._exact or SignalTimeline(tuple(self._approach))
+
+    @property
+    def common(self) -> SignalTimeline:
+        """What all heads show alike; unknown while they differ."""
+        return self._exact or SignalTimeline(tuple(self._common))
 
     def of(self, movement: str) -> SignalTimeline:
         """Timeline of one movement's head."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detection.ports import BoolArray, FloatArray
+from detection.ports import BoolArray, FloatArray, IntArray
 from models.camera import CameraView, Point
 
 
@@ -22,6 +22,31 @@ def inside(points: FloatArray, polygon: Sequence[Point]) -> BoolArray:
     at = corners[:, 0] + (y - corners[:, 1]) * (before[:, 0] - corners[:, 0]) / safe
     result: BoolArray = (spans & (x < at)).sum(axis=1) % 2 == 1
     return result
+
+
+class AreaMap:
+    """Which of a view's areas points lie in, all polygons in one pass."""
+
+    def __init__(self, outlines: Sequence[Sequence[Point]]) -> None:
+        self._count = len(outlines)
+        longest = max((len(outline) for outline in outlines), default=0)
+        # A repeated corner is an edge without length: it changes nothing.
+        rows = [[*outline, *[outline[-1]] * (longest - len(outline))] for outline in outlines]
+        self._corners = np.array(rows, np.float64).reshape(self._count, longest, 2)
+        self._bits = np.array([1 << index for index in range(self._count)], np.int64)
+
+    def bits(self, points: FloatArray) -> IntArray:
+        """For each of the points (N, 2), bit ``i`` set where it lies in area ``i``."""
+        if self._count == 0 or len(points) == 0:
+            return np.zeros(len(points), np.int64)
+        x0, y0 = self._corners[None, ..., 0], self._corners[None, ..., 1]
+        x1, y1 = np.roll(x0, 1, axis=2), np.roll(y0, 1, axis=2)
+        x, y = points[:, None, :1], points[:, None, 1:]
+        spans = (y0 > y) != (y1 > y)
+        rise = np.where(y1 == y0, 1.0, y1 - y0)
+        within = (spans & (x < x0 + (y - y0) * (x1 - x0) / rise)).sum(axis=2) % 2 == 1
+        result: IntArray = (within * self._bits).sum(axis=1)
+        return result
 
 
 class StopLine:

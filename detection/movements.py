@@ -19,11 +19,15 @@ CERTAIN_M: Final = 6.0
 
 @dataclass(frozen=True, slots=True)
 class MovementMatch:
-    """The nearest movement; ``certain`` is False after too short a way to tell."""
+    """The nearest movement; ``certain`` is False after too short a way to tell.
+
+    ``heading_off_rad`` is the angle between the vehicle's last heading and its path's.
+    """
 
     movement: str
     certain: bool
     travelled_m: float = 0.0
+    heading_off_rad: float = 0.0
 
 
 class MovementMatcher:
@@ -53,7 +57,7 @@ class MovementMatcher:
         heading = heading / np.hypot(*heading)
         # Later points tell more: all paths start alike.
         weights = np.linspace(0.3, 1.0, len(points))
-        costs = []
+        costs, turns = [], []
         for path in self._paths:
             delta = (points[:, None] - path[None]) / units
             distance = np.hypot(delta[..., 0], delta[..., 1])
@@ -63,8 +67,9 @@ class MovementMatcher:
             turn = float(np.arccos(np.clip(direction @ heading, -1.0, 1.0)))
             away = float((distance.min(axis=1) * weights).sum() / weights.sum())
             costs.append(away + HEADING_WEIGHT_M * turn)
-        chosen = self._names[int(np.argmin(costs))]
-        return MovementMatch(chosen, travelled >= CERTAIN_M, travelled)
+            turns.append(turn)
+        best = int(np.argmin(costs))
+        return MovementMatch(self._names[best], travelled >= CERTAIN_M, travelled, turns[best])
 
     def _straightest(self) -> int:
         ends = [path[-1] - path[0] for path in self._paths]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,12 +19,13 @@ from detection.counting import (
     LineCrossing,
 )
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
-from detection.geometry import inside
+from detection.geometry import AreaMap, inside
+from detection.judge import Judge, Watch
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, Image
 from detection.queues import Queue, measure_queue
 from detection.riders import road_users
-from detection.rules import RedLightFinding, RuleSettings, WrongWayFinding, red_light, wrong_way
+from detection.rules import Finding, RuleSettings
 from detection.snapshots import SnapshotBuffer
 from detection.tracking import Tracker, TrackerSettings, TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
@@ -32,14 +33,13 @@ from models.camera import CameraView, SourceKind
 from models.counts import CountRow
 from models.errors import XanhError
 from models.signals import SignalState, SignalTimeline
-from models.violation import TrackPoint, Violation, ViolationKind
+from models.violation import TrackPoint, Violation
 
 MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
 MOVEMENT_WAIT_S: Final = 20.0
-MOVEMENT_SURE_M: Final = 15.0
-"""Where movements of an approach show different aspects, a vehicle must have driven this far past
-the line before it is judged by its own movement's."""
+EDGE_PX: Final = 2.0
+"""A box nearer than this to the picture's edge may show only part of its vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,10 @@ class FrameResult:
 
 @dataclass(slots=True)
 class _Pending:
-    """A crossing whose movement, and whose red-light rule, is not settled yet."""
+    """A crossing whose movement is not settled yet."""
 
     line: LineCrossing
     signal: SignalState
-    judged: bool = False
 
 
 @dataclass(slots=True)
@@ -88,7 +87,7 @@ class _Life:
     trajectory: Trajectory
     last: TrackState
     pending: _Pending | None = None
-    wrong_way_flagged: bool = False
+    watch: Watch = field(default_factory=Watch)
 
 
 class CameraPipeline:
@@ -133,6 +132,8 @@ class CameraPipeline:
         self._tracker = Tracker(view, self.settings.tracker)
         self._counter = LineCounter(view, self.settings.counting)
         self._matcher = MovementMatcher(view)
+        self._areas = AreaMap([area.outline for area in view.road.areas])
+        self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
         self._counts: IntervalCounts | None = None
         self._snapshots = SnapshotBuffer(self.settings.keep_s, self.settings.max_snapshots)
         self._lives: dict[int, _Life] = {}
@@ -180,10 +181,10 @@ class CameraPipeline:
         if self._evidence is not None:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
         crossings = self._end_tracks({track.id for track in tracks})
-        violations: list[Violation] = []
-        in_zone = self._in_zone(tracks)
-        for track, within in zip(tracks, in_zone, strict=True):
-            self._follow(track, within, time_s, crossings, violations)
+        in_zone, areas = self._places(tracks)
+        for track, within, bits in zip(tracks, in_zone, areas, strict=True):
+            self._follow(track, within, bits, time_s, crossings)
+        violations = self._flag_all(tracks, users)
         for crossing in crossings:
             self._counts.add(crossing)
         return FrameResult(
@@ -191,7 +192,7 @@ class CameraPipeline:
             time_s=time_s,
             tracks=tracks,
             crossings=tuple(crossings),
-            violations=tuple(violations),
+            violations=violations,
             queue=measure_queue(tracks, in_zone, self._counter.line),
             signal=shown,
         )
@@ -225,20 +226,32 @@ class CameraPipeline:
         """The approach's signal as far as it is known."""
         return self._signals.approach
 
-    def _in_zone(self, tracks: tuple[TrackState, ...]) -> list[bool]:
+    def _places(self, tracks: tuple[TrackState, ...]) -> tuple[list[bool], list[int]]:
+        """Of each track, whether it is in the zone, and the bits of the areas it is in."""
         if not tracks:
-            return []
+            return [], []
         centres = np.array([track.centre for track in tracks], np.float64)
         within: list[bool] = inside(centres, self.view.zone).tolist()
-        return within
+        bits: list[int] = self._areas.bits(centres).tolist()
+        return within, bits
+
+    def _whole(self, box: tuple[float, float, float, float]) -> bool:
+        """Whether the picture's edge cuts nothing off."""
+        margin = EDGE_PX
+        return (
+            box[0] >= margin
+            and box[1] >= margin
+            and box[2] <= self.view.width_px - margin
+            and box[3] <= self.view.height_px - margin
+        )
 
     def _follow(
         self,
         track: TrackState,
         within: bool,
+        areas: int,
         time_s: float,
         crossings: list[Crossing],
-        violations: list[Violation],
     ) -> None:
         life = self._lives.get(track.id)
         if life is None:
@@ -263,23 +276,22 @@ class CameraPipeline:
                 speed_mps=track.speed_mps,
                 in_zone=within,
                 box_px=track.box_px,
+                areas=areas,
+                whole=self._whole(track.box_px),
             )
         )
         if track.vehicle_class == "pedestrian":
             return
         crossed = self._counter.update(track, time_s, self._frame)
         if crossed is not None:
-            state = self._signals.approach.state_at(crossed.time_s)
-            shown = self._signals.states_at(crossed.time_s)
-            lawful = crossed.direction != "in" or SignalState.RED not in shown
-            life.pending = _Pending(crossed, state, judged=lawful)
+            life.pending = _Pending(crossed, self._signals.approach.state_at(crossed.time_s))
+            if crossed.direction == "in":
+                self._judge.crossed(life.watch, crossed)
         if life.pending is not None:
-            self._judge_red_light(track, life, life.pending, time_s, violations)
             far = line.depth_m(track.centre, units) > MOVEMENT_KNOWN_M
             if far or time_s - life.pending.line.time_s > MOVEMENT_WAIT_S:
                 crossings.append(self._crossing(life, life.pending))
                 life.pending = None
-        self._judge_wrong_way(track, life, within, violations)
 
     def _end_tracks(self, alive: set[int]) -> list[Crossing]:
         crossings = []
@@ -290,14 +302,16 @@ class CameraPipeline:
                 crossings.append(self._crossing(life, life.pending))
         return crossings
 
-    def _movement(self, life: _Life, since_s: float) -> MovementMatch:
-        points = [point.centre for point in life.trajectory.points if point.time_s >= since_s - 0.5]
-        return self._matcher.match(points, life.last.units_per_m)
+    def _movement(
+        self, points: Iterable[TrajectoryPoint], track: TrackState, since_s: float
+    ) -> MovementMatch:
+        centres = [point.centre for point in points if point.time_s >= since_s - 0.5]
+        return self._matcher.match(centres, track.units_per_m)
 
     def _crossing(self, life: _Life, pending: _Pending) -> Crossing:
         line = pending.line
         if line.direction == "in":
-            match = self._movement(life, line.time_s)
+            match = self._movement(life.trajectory.points, life.last, line.time_s)
         else:
             match = MovementMatch("", True)
         return Crossing(
@@ -315,118 +329,55 @@ class CameraPipeline:
             signal_state=pending.signal,
         )
 
-    def _judge_red_light(
-        self,
-        track: TrackState,
-        life: _Life,
-        pending: _Pending,
-        time_s: float,
-        violations: list[Violation],
-    ) -> None:
-        rule = self.settings.rules.red_light
-        if pending.judged:
-            return
-        crossing_s = pending.line.time_s
-        match = self._movement(life, crossing_s)
-        # Nothing is flagged on a guess: where only some movements have red, the vehicle's own
-        # must be beyond doubt.
-        differ = len(self._signals.states_at(crossing_s)) > 1
-        sure = match.certain and match.travelled_m >= MOVEMENT_SURE_M
-        if not differ or sure:
-            signal = self._signals.of(match.movement)
-            finding = red_light(crossing_s, tuple(life.trajectory.points), signal, rule)
-            if finding is not None:
-                pending.judged = True
-                violations.append(self._flag_red_light(track, life, finding, match.movement))
-        limit_s = MOVEMENT_WAIT_S if differ else rule.within_s
-        pending.judged |= time_s - crossing_s > limit_s or (differ and sure)
-
-    def _judge_wrong_way(
-        self, track: TrackState, life: _Life, within: bool, violations: list[Violation]
-    ) -> None:
-        if not self.view.wrong_way or life.wrong_way_flagged or not within:
-            return
-        inward, units = self.view.inward, track.units_per_m
-        forward = (
-            track.velocity[0] * inward[0] / units[0] + track.velocity[1] * inward[1] / units[1]
+    def _flag_all(self, tracks: Sequence[TrackState], users: Detections) -> tuple[Violation, ...]:
+        """Hold every vehicle that was seen now against the rules."""
+        seen = [
+            (track, self._lives[track.id])
+            for track in tracks
+            if track.seen and track.vehicle_class != "pedestrian"
+        ]
+        self._read_riders(seen, users)
+        self._judge.watch_passing(
+            (life.trajectory.points[-1], track.id, life.watch) for track, life in seen
         )
-        if forward > -1.0:
-            return
-        finding = wrong_way(
-            tuple(life.trajectory.points), self._signals.approach, self.settings.rules.wrong_way
+        return tuple(
+            self._flag(track, life, finding, movement)
+            for track, life in seen
+            for finding, movement in self._judge.judge(track, life.watch, life.trajectory.points)
         )
-        if finding is not None:
-            life.wrong_way_flagged = True
-            violations.append(self._flag_wrong_way(track, life, finding))
 
-    def _flag_red_light(
-        self, track: TrackState, life: _Life, finding: RedLightFinding, movement: str
+    @staticmethod
+    def _read_riders(seen: Sequence[tuple[TrackState, _Life]], users: Detections) -> None:
+        """Note what the detector said of riders and helmets; a track keeps its box's values."""
+        for readings, into in ((users.riders, "riders"), (users.bare_heads, "bare_heads")):
+            if readings is None:
+                continue
+            of_box = dict(
+                zip(map(tuple, users.boxes.astype(np.float64).tolist()), readings, strict=True)
+            )
+            for track, life in seen:
+                value = int(of_box.get(track.box_px, -1))
+                if value >= 0:
+                    getattr(life.watch, into).append(value)
+
+    def _flag(
+        self, track: TrackState, life: _Life, finding: Finding, movement: str | None
     ) -> Violation:
+        violation = self._violation(track, life, finding, movement)
+        at_s = finding.time_s if finding.at_s is None else finding.at_s
         moments = (
-            KeyMoment("before", finding.crossing_s - 1.0),
-            KeyMoment("at", finding.crossing_s),
+            KeyMoment("before", finding.before_s),
+            KeyMoment("at", at_s),
             KeyMoment("inside", finding.inside_s),
-        )
-        rule = self.settings.rules.red_light
-        violation = self._violation(
-            ViolationKind.RED_LIGHT,
-            track,
-            life,
-            time_s=finding.crossing_s,
-            signal_state=SignalState.RED,
-            time_into_red_s=finding.time_into_red_s,
-            movement=movement,
-            measures={
-                "inside_m": round(finding.inside_m, 2),
-                "inside_after_s": round(finding.inside_s - finding.crossing_s, 2),
-                "speed_mps_screening": round(track.speed_mps, 2),
-                "rule_min_red_s": rule.min_red_s,
-                "rule_continue_m": rule.continue_m,
-            },
         )
         self._write(violation, moments, finding.inside_s)
         return violation
 
-    def _flag_wrong_way(
-        self, track: TrackState, life: _Life, finding: WrongWayFinding
-    ) -> Violation:
-        middle = (finding.start_s + finding.end_s) / 2
-        moments = (
-            KeyMoment("before", finding.start_s),
-            KeyMoment("at", middle),
-            KeyMoment("inside", finding.end_s),
-        )
-        rule = self.settings.rules.wrong_way
-        violation = self._violation(
-            ViolationKind.WRONG_WAY,
-            track,
-            life,
-            time_s=finding.start_s,
-            signal_state=finding.signal_state,
-            time_into_red_s=None,
-            movement=None,
-            measures={
-                "distance_m": round(finding.distance_m, 2),
-                "duration_s": round(finding.end_s - finding.start_s, 2),
-                "speed_mps_screening": round(finding.speed_mps, 2),
-                "rule_min_distance_m": rule.min_distance_m,
-            },
-        )
-        self._write(violation, moments, finding.end_s)
-        return violation
-
     def _violation(
-        self,
-        kind: ViolationKind,
-        track: TrackState,
-        life: _Life,
-        *,
-        time_s: float,
-        signal_state: SignalState,
-        time_into_red_s: float | None,
-        movement: str | None,
-        measures: dict[str, float],
+        self, track: TrackState, life: _Life, finding: Finding, movement: str | None
     ) -> Violation:
+        time_s, kind = finding.time_s, finding.kind
+        measures = {**finding.measures, "speed_mps_screening": round(track.speed_mps, 2)}
         moment = self._start + timedelta(seconds=time_s)
         stamp = moment.strftime("%Y%m%dT%H%M%S") + f"{moment.microsecond // 1000:03d}"
         camera = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.view.camera)
@@ -459,8 +410,8 @@ class CameraPipeline:
             vehicle_class=track.vehicle_class,
             track=track.id,
             time_s=time_s,
-            signal_state=signal_state,
-            time_into_red_s=time_into_red_s,
+            signal_state=finding.signal_state,
+            time_into_red_s=finding.time_into_red_s,
             detector=self._detector[0],
             weights_sha256=self._detector[1],
             calibration_version=self.view.calibration_version,

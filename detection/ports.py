@@ -68,13 +68,17 @@ class Detections:
     """What a detector found in one frame.
 
     ``boxes`` is (N, 4) float32, x0 y0 x1 y1 in pixels of the frame; ``scores`` (N,) float32 from
-    0 to 1; ``classes`` (N,) int64 indexes ``class_names``.
+    0 to 1; ``classes`` (N,) int64 indexes ``class_names``. ``riders`` and ``bare_heads`` (N,)
+    int64 say how many ride a motorbike and how many of them without a helmet, -1 where that
+    cannot be told; None where the detector never tells.
     """
 
     boxes: Float32Array
     scores: Float32Array
     classes: IntArray
     class_names: tuple[str, ...]
+    riders: IntArray | None = None
+    bare_heads: IntArray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes)
@@ -99,7 +103,12 @@ class Detections:
     def select(self, chosen: BoolArray | IntArray) -> Detections:
         """The chosen ones (mask or indices), in the given order."""
         return Detections(
-            self.boxes[chosen], self.scores[chosen], self.classes[chosen], self.class_names
+            self.boxes[chosen],
+            self.scores[chosen],
+            self.classes[chosen],
+            self.class_names,
+            None if self.riders is None else self.riders[chosen],
+            None if self.bare_heads is None else self.bare_heads[chosen],
         )
 
 

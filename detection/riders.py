@@ -57,11 +57,14 @@ def road_users(found: Detections, *, truthful: bool = False) -> Detections:
     kept = classes >= 0
     boxes = found.boxes[kept].astype(np.float64)
     scores, classes = found.scores[kept].astype(np.float64), classes[kept]
+    riders = None if found.riders is None else found.riders[kept]
+    bare_heads = None if found.bare_heads is None else found.bare_heads[kept]
     parted = "person" in found.class_names
     if parted:
         single = ~_groups(boxes, classes)
         boxes, scores, classes = boxes[single], scores[single], classes[single]
-        boxes, scores, classes = _fuse_riders(boxes, scores, classes)
+        boxes, scores, classes, riders = _fuse_riders(boxes, scores, classes)
+        bare_heads = None
     alive = np.ones(len(boxes), np.bool_)
     if not truthful:
         alive = _one_box_each(boxes, scores, classes, parted=parted)
@@ -70,6 +73,8 @@ def road_users(found: Detections, *, truthful: bool = False) -> Detections:
         scores[alive].astype(np.float32),
         classes[alive],
         VEHICLE_CLASSES,
+        None if riders is None else riders[alive],
+        None if bare_heads is None else bare_heads[alive],
     )
 
 
@@ -87,12 +92,15 @@ def _groups(boxes: FloatArray, classes: IntArray) -> BoolArray:
 
 def _fuse_riders(
     boxes: FloatArray, scores: FloatArray, classes: IntArray
-) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Join each person to the machine below; a pillion joins the same machine."""
+) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
+    """Join each person to the machine below; a pillion joins the same machine.
+
+    The last array is how many persons joined each; -1 where none did: they were not seen.
+    """
     machines = np.nonzero(np.isin(classes, TWO_WHEELERS))[0]
     people = np.nonzero(classes == PERSON)[0]
     if len(machines) == 0 or len(people) == 0:
-        return boxes, scores, classes
+        return boxes, scores, classes, np.full(len(boxes), -1, np.int64)
     machine, person = boxes[machines], boxes[people]
     height = machine[:, 3] - machine[:, 1]
     width = machine[:, 2] - machine[:, 0]
@@ -114,6 +122,7 @@ def _fuse_riders(
     score = np.where(fits, inside - offset / np.maximum(width, 1.0), -np.inf)
     result_boxes, result_scores = boxes.copy(), scores.copy()
     gone = np.zeros(len(boxes), np.bool_)
+    riders = np.zeros(len(boxes), np.int64)
     for index, row in enumerate(score):
         best = int(row.argmax())
         if np.isfinite(row[best]):
@@ -127,7 +136,9 @@ def _fuse_riders(
             )
             result_scores[target] = max(result_scores[target], scores[people[index]])
             gone[people[index]] = True
-    return result_boxes[~gone], result_scores[~gone], classes[~gone]
+            riders[target] += 1
+    counted = np.where(riders > 0, riders, -1)
+    return result_boxes[~gone], result_scores[~gone], classes[~gone], counted[~gone]
 
 
 def _one_box_each(

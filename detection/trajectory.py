@@ -18,7 +18,9 @@ class TrajectoryPoint:
     """One sighting of a vehicle.
 
     ``depth_m`` is the signed distance of its front from the stop line (positive in the
-    junction); ``progress_m`` how far its centre has come along ``inward`` since the track began.
+    junction); ``progress_m`` the place of its centre along ``inward``. ``areas`` holds a bit for
+    each of the view's areas that the centre lies in; ``whole`` is False where the picture's edge
+    cuts the box.
     """
 
     time_s: float
@@ -31,6 +33,8 @@ class TrajectoryPoint:
     speed_mps: float
     in_zone: bool
     box_px: tuple[float, float, float, float]
+    areas: int = 0
+    whole: bool = True
 
 
 class Trajectory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -18,6 +18,51 @@ class SourceKind(StrEnum):
 
     PIXELS = "pixels"
     PROJECTED = "projected"
+
+
+class AreaKind(StrEnum):
+    """What a marked piece of road is."""
+
+    PAVEMENT = "pavement"
+    LANE = "lane"
+    NO_STOPPING = "no_stopping"
+    BOX = "box"
+
+
+@dataclass(frozen=True, slots=True)
+class RoadArea:
+    """A polygon in the view's plane that a rule speaks of.
+
+    ``not_for`` names the vehicle classes that a lane is closed to; ``lane`` is its id in the
+    network, if it has one. A ``box`` is the inside of the junction, where nobody may stop.
+    """
+
+    kind: AreaKind
+    outline: tuple[Point, ...]
+    not_for: tuple[str, ...] = ()
+    lane: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForbiddenTurn:
+    """A movement that a sign forbids to some vehicle classes."""
+
+    movement: str
+    vehicle_classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoadRules:
+    """What marks and signs say about one approach and the way on from it.
+
+    ``u_turn_forbidden``: nobody may turn back here. ``speed_limit_mps`` is None where no limit
+    is to be watched.
+    """
+
+    areas: tuple[RoadArea, ...] = ()
+    forbidden_turns: tuple[ForbiddenTurn, ...] = ()
+    u_turn_forbidden: bool = False
+    speed_limit_mps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +102,7 @@ class CameraView:
     id of the head that rules the approach's movements (SUMO movement id or a camera-only name).
     ``lamp_px`` is the head's box in the image (x0, y0, x1, y1) when the lamp can be read.
     ``wrong_way`` says whether travel against ``inward`` within the zone is an offence (a
-    one-way carriageway).
+    one-way carriageway). ``road`` holds what else marks and signs say.
     """
 
     camera: str
@@ -74,3 +119,4 @@ class CameraView:
     source_kind: SourceKind = SourceKind.PIXELS
     lamp_px: tuple[int, int, int, int] | None = None
     wrong_way: bool = False
+    road: RoadRules = field(default_factory=RoadRules)

@@ -11,10 +11,27 @@ from models.signals import SignalState
 
 
 class ViolationKind(StrEnum):
-    """Kinds that the rules can flag."""
+    """Kinds that the rules can flag (docs/rules.md)."""
 
     RED_LIGHT = "red_light"
+    EARLY_START = "early_start"
+    STOP_LINE = "stop_line"
     WRONG_WAY = "wrong_way"
+    ILLEGAL_TURN = "illegal_turn"
+    U_TURN = "u_turn"
+    WRONG_LANE = "wrong_lane"
+    SPEEDING = "speeding"
+    ILLEGAL_STOPPING = "illegal_stopping"
+    BLOCKING = "blocking"
+    PAVEMENT = "pavement"
+    OVERLOADED = "overloaded"
+    NO_HELMET = "no_helmet"
+
+
+SCREENING: frozenset[ViolationKind] = frozenset({ViolationKind.SPEEDING})
+"""What a camera's geometry can only point at: a speed from it is no measurement in law."""
+ADVISORY: frozenset[ViolationKind] = frozenset({ViolationKind.NO_HELMET, ViolationKind.OVERLOADED})
+"""What no packaged weights are trained for yet: the flag only advises to look."""
 
 
 class CaseStatus(StrEnum):

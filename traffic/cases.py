@@ -320,7 +320,12 @@ class CaseService:
             summary=summary,
             violation=row["violation"],
             events=_events(connection, case_id),
-            offence=self._law.offence(summary.kind, summary.vehicle_class, summary.occurred_at),
+            offence=self._law.offence(
+                summary.kind,
+                summary.vehicle_class,
+                summary.occurred_at,
+                over_kmh=_over_kmh(row["violation"]["measures"]),
+            ),
             law_note=self._law.note,
         )
 
@@ -332,6 +337,12 @@ class CaseService:
                     case_id=case_id, at=self._clock.now(), by=_person(by), what=what
                 )
             )
+
+
+def _over_kmh(measures: Mapping[str, float]) -> float | None:
+    """How far over the limit a speeding vehicle was, by the camera."""
+    speed, limit = measures.get("speed_mps"), measures.get("limit_mps")
+    return None if speed is None or limit is None else round((speed - limit) * 3.6, 1)
 
 
 def _need(connection: Connection, case_id: str) -> dict[str, Any]:

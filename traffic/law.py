@@ -23,7 +23,9 @@ class Offence:
     """What the law says of one kind of act by one group of vehicles.
 
     ``fine`` is the range for a person, in the law's currency; it applies to acts from
-    ``start`` and before ``until``. ``text`` is by language (vi, en).
+    ``start`` and before ``until``. ``text`` is by language (vi, en). An entry without
+    ``article`` says only what the act is: article and fine are still to be supplied. A speed
+    entry speaks of those who were ``over_kmh`` [from, below) over the limit.
     """
 
     kind: ViolationKind
@@ -36,14 +38,23 @@ class Offence:
     fine: tuple[int, int]
     points: int
     text: Mapping[str, str]
+    over_kmh: tuple[float, float] | None = None
 
-    def applies(self, kind: ViolationKind, vehicle_class: str, day: date) -> bool:
+    @property
+    def supplied(self) -> bool:
+        """Whether the file gives its article and fine."""
+        return bool(self.article)
+
+    def applies(
+        self, kind: ViolationKind, vehicle_class: str, day: date, over_kmh: float | None = None
+    ) -> bool:
         """Whether it speaks of this act on this day."""
         return (
             kind is self.kind
             and vehicle_class in self.vehicles
             and self.start <= day
             and (self.until is None or day < self.until)
+            and (self.over_kmh is None or _within(self.over_kmh, over_kmh))
         )
 
 
@@ -75,11 +86,19 @@ class Law:
         return moment.astimezone(self.zone).date()
 
     def offence(
-        self, kind: ViolationKind, vehicle_class: str, occurred_at: datetime
+        self,
+        kind: ViolationKind,
+        vehicle_class: str,
+        occurred_at: datetime,
+        *,
+        over_kmh: float | None = None,
     ) -> Offence | None:
-        """The rule in force when the act happened; None when the file has none for it."""
+        """The rule in force when the act happened; None when the file has none for it.
+
+        ``over_kmh`` is how far over the limit a speeding vehicle was.
+        """
         day = self.day(occurred_at)
-        found = (o for o in self.offences if o.applies(kind, vehicle_class, day))
+        found = (o for o in self.offences if o.applies(kind, vehicle_class, day, over_kmh))
         return next(found, None)
 
     def notify_by(self, occurred_at: datetime) -> datetime:
@@ -132,16 +151,38 @@ def load_law(path: Path = DEFAULT_LAW) -> Law:
     )
 
 
+def _within(band: tuple[float, float], value: float | None) -> bool:
+    return value is not None and band[0] <= value < band[1]
+
+
 def _offence(field: Field) -> Offence:
+    awaited = isinstance(field.value, Mapping) and field.value.get("to_be_supplied") is not None
+    if awaited:
+        section = field.section(("kind", "vehicles", "from", "to_be_supplied", "text"), ("until",))
+        if not section["to_be_supplied"].flag():
+            raise section["to_be_supplied"].wrong("true, or decree, article, fine and points")
+        return Offence(
+            kind=ViolationKind(section["kind"].choice([kind.value for kind in ViolationKind])),
+            vehicles=tuple(v.choice(VEHICLE_CLASSES) for v in section["vehicles"].items(least=1)),
+            start=section["from"].day(),
+            until=None if section.get("until") is None else section["until"].day(),
+            decree="",
+            article="",
+            points_article="",
+            fine=(0, 0),
+            points=0,
+            text=_texts(section["text"]),
+        )
     section = field.section(
         ("kind", "vehicles", "from", "decree", "article", "fine", "points", "text"),
-        ("until", "points_article"),
+        ("until", "points_article", "over_kmh"),
     )
     fine = section["fine"].items()
     if len(fine) != 2:
         raise section["fine"].bad("valid is [least, most]")
     least, most = (item.integer(0) for item in fine)
     until = section.get("until")
+    band = section.get("over_kmh")
     offence = Offence(
         kind=ViolationKind(section["kind"].choice([kind.value for kind in ViolationKind])),
         vehicles=tuple(v.choice(VEHICLE_CLASSES) for v in section["vehicles"].items(least=1)),
@@ -153,6 +194,7 @@ def _offence(field: Field) -> Offence:
         fine=(least, most),
         points=section["points"].integer(0, 12),
         text=_texts(section["text"]),
+        over_kmh=None if band is None else _band(band),
     )
     if most < least:
         raise section["fine"].bad(f"[{least}, {most}]; valid is the lower amount first")
@@ -161,12 +203,27 @@ def _offence(field: Field) -> Offence:
     return offence
 
 
+def _band(field: Field) -> tuple[float, float]:
+    low, high = field.numbers(2)
+    if not 0 <= low < high:
+        raise field.bad(f"[{low:g}, {high:g}]; valid is [from, below] in km/h")
+    return low, high
+
+
+def _bands_part(one: Offence, other: Offence) -> bool:
+    if one.over_kmh is None or other.over_kmh is None:
+        return False
+    return one.over_kmh[1] <= other.over_kmh[0] or other.over_kmh[1] <= one.over_kmh[0]
+
+
 def _check_overlaps(offences: tuple[Offence, ...], field: Field) -> None:
     fields = field.items()
     for later, offence in enumerate(offences):
         for earlier in range(later):
             other = offences[earlier]
             if offence.kind is not other.kind or not set(offence.vehicles) & set(other.vehicles):
+                continue
+            if _bands_part(offence, other):
                 continue
             first, second = sorted((offence, other), key=lambda item: item.start)
             if first.until is None or first.until > second.start:

@@ -17,14 +17,13 @@ from detection.plane import GroundPlane
 from detection.ports import Detections
 from detection.queues import measure_queue
 from detection.riders import road_users
-from detection.rules import RedLightRule, WrongWayRule, red_light, wrong_way
 from detection.signal_log import parse_signal_log, timeline_for
 from detection.tiling import TiledDetector, zone_tiles
 from detection.tracking import Tracker, TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
 from models.camera import IDENTITY, CameraView, MovementPath
 from models.errors import BadInput
-from models.signals import SignalChange, SignalState, SignalTimeline
+from models.signals import SignalState
 
 
 def found(names: tuple[str, ...], *rows: tuple[float, float, float, float, float, str]):
@@ -159,57 +158,6 @@ def sighting(time_s: float, depth_m: float, progress_m: float | None = None, in_
         time_s, 0, (0, 0), (0, progress), (0, depth_m), depth_m, progress, 5.0, in_zone,
         (0, 0, 1, 1),
     )  # fmt: skip
-
-
-RED_AT_10 = SignalTimeline(
-    (
-        SignalChange(0.0, SignalState.GREEN),
-        SignalChange(7.0, SignalState.YELLOW),
-        SignalChange(10.0, SignalState.RED),
-        SignalChange(40.0, SignalState.GREEN),
-    )
-)
-
-
-@pytest.mark.parametrize(
-    ("crossing_s", "speed", "flagged"),
-    [
-        (9.9, 5.0, False),  # on yellow
-        (10.2, 5.0, False),  # within what interpolation may be wrong by
-        (10.4, 5.0, True),
-        (25.0, 5.0, True),
-        (39.5, 5.0, False),  # green before it was inside: an early start
-        (12.0, 0.4, False),  # creeps over the line
-    ],
-)
-def test_red_light_rule(crossing_s, speed, flagged):
-    times = [crossing_s + k / 6 for k in range(-3, 90)]
-    points = [sighting(t, (t - crossing_s) * speed) for t in times]
-    finding = red_light(crossing_s, points, RED_AT_10, RedLightRule())
-    assert (finding is not None) is flagged
-    if finding is not None:
-        assert finding.time_into_red_s == pytest.approx(crossing_s - 10.0)
-        assert finding.inside_m >= 5.0
-
-
-def test_a_track_that_leaps_over_the_line_is_no_runner():
-    points = [sighting(12.0, -1.0), sighting(12.17, 0.3), sighting(12.34, 14.0)]
-    assert red_light(12.1, points, RED_AT_10, RedLightRule()) is None
-
-
-def test_wrong_way_rule():
-    rule = WrongWayRule()
-    riding = [sighting(k / 6, -k, progress_m=20 - k) for k in range(9)]
-    assert wrong_way(riding, RED_AT_10, rule) is not None
-    assert wrong_way(riding[:5], RED_AT_10, rule) is None
-    outside = [sighting(k / 6, -k, 20 - k, in_zone=False) for k in range(9)]
-    assert wrong_way(outside, RED_AT_10, rule) is None
-    forward = [sighting(k / 6, k) for k in range(9)]
-    assert wrong_way(forward, RED_AT_10, rule) is None
-    slow = [sighting(k / 2, -k, progress_m=20 - k / 2) for k in range(18)]
-    assert wrong_way(slow, RED_AT_10, rule) is None
-    leap = [sighting(0.0, 0, 30.0), *(sighting(0.2 + k / 6, 0, 10 - k * 0.1) for k in range(9))]
-    assert wrong_way(leap, RED_AT_10, rule) is None
 
 
 def test_a_standing_vehicle_adds_one_sighting_a_second():

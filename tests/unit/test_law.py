@@ -69,7 +69,7 @@ def test_no_deadline_before_the_file_begins():
         ("points: 2", "points: 20", "points: 20; valid is a whole number from 0 to 12"),
         ("[4000000, 6000000]", "[6000000, 4000000]", "valid is the lower amount first"),
         ("from: 2025-01-01", "from: soon", "'soon'; valid is a date like"),
-        ("kind: wrong_way", "kind: helmet", "'helmet'; valid is red_light, wrong_way"),
+        ("kind: wrong_way", "kind: helmet", "'helmet'; valid is red_light, early_start"),
         ("decree: 168", "decre: 168", "unknown key (did you mean decree?)"),
     ],
 )

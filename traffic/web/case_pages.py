@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from models.signals import SignalState
-from models.violation import CaseStatus, RejectReason
+from models.violation import ADVISORY, SCREENING, CaseStatus, RejectReason, ViolationKind
 from simulation.wording import signed
 from traffic.auth import Permission, User
 from traffic.cases import TRANSITIONS, Case, CaseSummary
@@ -19,11 +19,30 @@ from traffic.web.strip import Mark, StripRow, signal_strip_svg
 from traffic.web.text import dong, local_time, time_left
 
 NEAR = timedelta(days=2)
-FRAMES = (
-    ("before", "case.frame.before"),
-    ("at", "case.frame.line"),
-    ("inside", "case.frame.inside"),
+FRAMES = ("before", "at", "inside")
+_AT_THE_LINE = ("case.frame.before", "case.frame.line", "case.frame.inside")
+_ALONG = ("case.frame.begin", "case.frame.during", "case.frame.end")
+_JUDGED_AT_THE_LINE = frozenset(
+    {
+        ViolationKind.RED_LIGHT,
+        ViolationKind.EARLY_START,
+        ViolationKind.OVERLOADED,
+        ViolationKind.NO_HELMET,
+    }
 )
+# What a rule measured, and its unit.
+_MEASURES: Mapping[str, str] = {
+    "measure.before_green_s": "s",
+    "measure.past_line_m": "m",
+    "measure.stood_s": "s",
+    "measure.passed_by": "",
+    "measure.distance_m": "m",
+    "measure.beside_m": "m",
+    "measure.travelled_m": "m",
+    "measure.limit_mps": "km/h",
+    "measure.riders": "",
+    "measure.share": "%",
+}
 CLIP = "clip.mp4"
 # Keys 1 to 9 and 0, in the order in which reviewers meet the reasons.
 REASONS: tuple[dict[str, str], ...] = tuple(
@@ -57,7 +76,19 @@ def case_row(item: CaseSummary, now: datetime, names: Names, t: Words) -> dict[s
 def frames_of(item: CaseSummary) -> list[str]:
     """Paths of the frames that a case's page shows, for fetching them ahead."""
     held = {entry.name for entry in item.evidence}
-    return [_href(item.id, f"{name}.jpg") for name, _ in FRAMES if f"{name}.jpg" in held]
+    return [_href(item.id, f"{name}.jpg") for name in FRAMES if f"{name}.jpg" in held]
+
+
+def _frame_words(kind: ViolationKind) -> tuple[str, str, str]:
+    """What its three frames show."""
+    return _AT_THE_LINE if kind in _JUDGED_AT_THE_LINE else _ALONG
+
+
+def _caution(kind: ViolationKind, t: Words) -> str:
+    """What a reviewer must know before trusting a flag of this kind."""
+    if kind in SCREENING:
+        return t("case.screening")
+    return t("case.advisory") if kind in ADVISORY else ""
 
 
 def _href(case_id: str, name: str) -> str:
@@ -90,9 +121,10 @@ def case_view(
                 "title": t(key),
                 "signal": _frame_signal(shown.get(name), violation, name, t),
             }
-            for name, key in FRAMES
+            for name, key in zip(FRAMES, _frame_words(item.kind), strict=True)
             if f"{name}.jpg" in held
         ],
+        "caution": _caution(item.kind, t),
         "clip": _href(item.id, CLIP) if CLIP in held else "",
         "strip": case_strip(violation, recorded, t),
         "schematic": bool(recorded.get("schematic")),
@@ -182,7 +214,9 @@ def _facts(
     item: CaseSummary, violation: Mapping[str, Any], names: Names, t: Words
 ) -> list[dict[str, str]]:
     into_red = violation.get("time_into_red_s")
-    speed = violation.get("measures", {}).get("speed_mps")
+    measures = violation.get("measures", {})
+    speed = measures.get("speed_mps", measures.get("speed_mps_screening"))
+    at_line = item.kind in _JUDGED_AT_THE_LINE
     weights = str(violation.get("weights_sha256") or "")[:12]
     facts = [
         ("case.id", item.id),
@@ -193,14 +227,30 @@ def _facts(
             names.movement(str(violation["movement"])) if violation.get("movement") else "–",
         ),
         ("case.vehicle", _class(item.vehicle_class, t)),
-        ("case.signal", t("signal." + str(violation["signal_state"]))),
+        (
+            "case.signal" if at_line else "case.signal_then",
+            t("signal." + str(violation["signal_state"])),
+        ),
         ("case.into_red", "–" if into_red is None else f"{into_red:.1f} s"),
-        ("case.speed", "–" if speed is None else f"{speed * 3.6:.0f} km/h"),
+        *_measured(measures),
+        ("case.speed_screening", "–" if speed is None else f"{speed * 3.6:.0f} km/h"),
         ("camera.one", f"{item.camera} · {_kind(violation, t)}"),
         ("case.detector", " ".join(part for part in (str(violation["detector"]), weights) if part)),
         ("case.calibration", str(violation["calibration_version"])),
     ]
     return [{"name": t(key), "value": value} for key, value in facts]
+
+
+def _measured(measures: Mapping[str, float]) -> list[tuple[str, str]]:
+    facts = []
+    for key, unit in _MEASURES.items():
+        value = measures.get(key.removeprefix("measure."))
+        if value is None:
+            continue
+        scaled = value * {"km/h": 3.6, "%": 100.0}.get(unit, 1.0)
+        digits = 1 if unit in ("s", "m") else 0
+        facts.append((key, f"{scaled:.{digits}f} {unit}".strip()))
+    return facts
 
 
 def _kind(violation: Mapping[str, Any], t: Words) -> str:
@@ -212,6 +262,8 @@ def _law(case: Case, t: Words) -> list[str]:
     offence = case.offence
     if offence is None:
         return [t("case.law_none")]
+    if not offence.supplied:
+        return [offence.text.get(t.language, ""), t("case.law_to_supply")]
     least, most = offence.fine
     return [
         offence.text.get(t.language, ""),

@@ -1,0 +1,239 @@
+"""Which rules a vehicle is held against, and when: cheap questions first, each rule once.
+
+The rules themselves are pure functions (:mod:`detection.rules`). Here their stories are told:
+what signs and marks say of the vehicle's class, which head rules it, who drove past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from detection import rules
+from detection.approach_signals import ApproachSignals
+from detection.counting import LineCrossing
+from detection.movements import MovementMatch
+from detection.rules.story import STANDING_MPS
+from detection.tracking import TrackState
+from detection.trajectory import TrajectoryPoint
+from models.camera import AreaKind, CameraView
+from models.signals import SignalState
+from models.violation import ViolationKind as Kind
+
+SETTLED_S: Final = 20.0
+"""So long after it crossed the line a vehicle can still turn out to have done so unlawfully."""
+STOOD_S: Final = 180.0
+"""So long after it crossed the line a vehicle that stands in the junction is watched."""
+MOVEMENT_SURE_M: Final = 15.0
+"""Where movements of an approach show different aspects, a vehicle must have driven this far past
+the line before it is judged by its own movement's."""
+READ_M: Final = 12.0
+"""Riders and helmets are judged once the vehicle is this far past the line."""
+PASSED_M: Final = 2.0
+
+Rule = Callable[[rules.Story, Any], rules.Finding | None]
+RULES: Final[Mapping[Kind, Rule]] = {
+    Kind.RED_LIGHT: rules.red_light,
+    Kind.EARLY_START: rules.early_start,
+    Kind.STOP_LINE: rules.stop_line,
+    Kind.WRONG_WAY: rules.wrong_way,
+    Kind.ILLEGAL_TURN: rules.illegal_turn,
+    Kind.U_TURN: rules.u_turn,
+    Kind.WRONG_LANE: rules.wrong_lane,
+    Kind.SPEEDING: rules.speeding,
+    Kind.ILLEGAL_STOPPING: rules.illegal_stopping,
+    Kind.BLOCKING: rules.blocking,
+    Kind.PAVEMENT: rules.pavement,
+    Kind.OVERLOADED: rules.overloaded,
+    Kind.NO_HELMET: rules.no_helmet,
+}
+_WITHOUT_METRES: Final = frozenset({Kind.RED_LIGHT, Kind.WRONG_WAY})
+"""Rules that hold without a calibration; all others need lengths on the ground."""
+_ASKED_ONCE: Final = frozenset({Kind.SPEEDING, Kind.OVERLOADED, Kind.NO_HELMET})
+"""A measurement that is repeated until it says yes is none."""
+_OF_THE_HEAD: Final = frozenset({Kind.RED_LIGHT, Kind.EARLY_START, Kind.STOP_LINE, Kind.BLOCKING})
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is kept of one track for the rules."""
+
+    crossing: LineCrossing | None = None
+    crossed_on_green: bool = True
+    settled: set[Kind] = field(default_factory=set)
+    """Kinds that were flagged, or can no longer be."""
+    riders: list[int] = field(default_factory=list)
+    bare_heads: list[int] = field(default_factory=list)
+    behind: set[int] = field(default_factory=set)
+    passed: set[int] = field(default_factory=set)
+
+
+class Judge:
+    """Holds the vehicles of one camera against the rules."""
+
+    def __init__(
+        self,
+        view: CameraView,
+        settings: rules.RuleSettings,
+        signals: ApproachSignals,
+        movement_of: Callable[[Sequence[TrajectoryPoint], TrackState, float], MovementMatch],
+    ) -> None:
+        """Set up.
+
+        Args:
+            view: The approach as the camera sees it.
+            settings: Parameters of the rules.
+            signals: What its heads show.
+            movement_of: The movement of a track that crossed the line at a time.
+        """
+        self._view = view
+        self._road = view.road
+        self._settings = settings
+        self._signals = signals
+        self._movement_of = movement_of
+        self._enabled = {
+            kind
+            for kind in RULES
+            if getattr(settings, kind.value).enabled and (view.metric or kind in _WITHOUT_METRES)
+        }
+        if not view.wrong_way:
+            self._enabled.discard(Kind.WRONG_WAY)
+        if not view.road.u_turn_forbidden:
+            self._enabled.discard(Kind.U_TURN)
+        self._bits = {
+            kind: sum(1 << i for i, area in enumerate(self._road.areas) if area.kind is kind)
+            for kind in AreaKind
+        }
+        self._closed: dict[str, int] = {}
+        for index, area in enumerate(self._road.areas):
+            for name in area.not_for if area.kind is AreaKind.LANE else ():
+                self._closed[name] = self._closed.get(name, 0) | 1 << index
+        self._forbidden = {
+            (turn.movement, name)
+            for turn in self._road.forbidden_turns
+            for name in turn.vehicle_classes
+        }
+        self._no_turn_for = {name for _, name in self._forbidden}
+
+    def crossed(self, watch: Watch, crossing: LineCrossing) -> None:
+        """The vehicle's front crossed the stop line inward."""
+        watch.crossing = crossing
+        shown = self._signals.states_at(crossing.time_s)
+        watch.crossed_on_green = not shown & {SignalState.RED, SignalState.YELLOW}
+
+    def watch_passing(self, seen: Iterable[tuple[TrajectoryPoint, int, Watch]]) -> None:
+        """Who drives past those that stand in a no-stopping zone; one frame's vehicles."""
+        zone = self._bits[AreaKind.NO_STOPPING]
+        if not zone:
+            return
+        here = [item for item in seen if item[0].areas & zone]
+        for point, _, watch in here:
+            if point.speed_mps >= STANDING_MPS:
+                watch.behind.clear()
+                watch.passed.clear()
+                continue
+            for other, track, _ in here:
+                if other.progress_m < point.progress_m - PASSED_M:
+                    watch.behind.add(track)
+                elif other.progress_m > point.progress_m + PASSED_M and track in watch.behind:
+                    watch.passed.add(track)
+
+    def judge(
+        self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
+    ) -> list[tuple[rules.Finding, str | None]]:
+        """What is to be flagged now, each with the vehicle's movement where it is known."""
+        due = self._due(track, watch, points[-1])
+        if not due:
+            return []
+        story, match = self._story(track, watch, tuple(points), due)
+        found = []
+        for kind in due:
+            finding = RULES[kind](story, getattr(self._settings, kind.value))
+            if finding is not None or kind in _ASKED_ONCE:
+                watch.settled.add(kind)
+            if finding is not None:
+                found.append((finding, None if match is None else match.movement))
+        return found
+
+    def _due(self, track: TrackState, watch: Watch, last: TrajectoryPoint) -> list[Kind]:
+        """The rules worth asking now."""
+        name = track.vehicle_class
+        stands = last.speed_mps < STANDING_MPS
+        due: list[Kind] = []
+        if last.areas:
+            if last.areas & self._closed.get(name, 0):
+                due.append(Kind.WRONG_LANE)
+            if last.areas & self._bits[AreaKind.PAVEMENT]:
+                due.append(Kind.PAVEMENT)
+            if stands and watch.passed and last.areas & self._bits[AreaKind.NO_STOPPING]:
+                due.append(Kind.ILLEGAL_STOPPING)
+        forward_mps = self._forward_mps(track)
+        if last.in_zone and forward_mps < -1.0:
+            due.append(Kind.WRONG_WAY)
+        if watch.crossing is not None:
+            since_s = last.time_s - watch.crossing.time_s
+            if stands and since_s < STOOD_S and last.areas & self._bits[AreaKind.BOX]:
+                due.append(Kind.BLOCKING)
+            if since_s < SETTLED_S:
+                due += self._after_the_line(track, watch, last, forward_mps)
+        return [kind for kind in due if kind in self._enabled and kind not in watch.settled]
+
+    def _after_the_line(
+        self, track: TrackState, watch: Watch, last: TrajectoryPoint, forward_mps: float
+    ) -> list[Kind]:
+        due: list[Kind] = []
+        if not watch.crossed_on_green:
+            due += [Kind.RED_LIGHT, Kind.EARLY_START, Kind.STOP_LINE]
+        if track.vehicle_class in self._no_turn_for:
+            due.append(Kind.ILLEGAL_TURN)
+        if forward_mps < -1.0:
+            due.append(Kind.U_TURN)
+        limit_mps = self._road.speed_limit_mps
+        if limit_mps is not None and last.depth_m >= self._settings.speeding.end_m:
+            due.append(Kind.SPEEDING)
+        if watch.riders and last.depth_m >= READ_M:
+            due += [Kind.OVERLOADED, Kind.NO_HELMET]
+        return due
+
+    def _forward_mps(self, track: TrackState) -> float:
+        inward, units = self._view.inward, track.units_per_m
+        return track.velocity[0] * inward[0] / units[0] + track.velocity[1] * inward[1] / units[1]
+
+    def _story(
+        self,
+        track: TrackState,
+        watch: Watch,
+        points: tuple[TrajectoryPoint, ...],
+        due: Sequence[Kind],
+    ) -> tuple[rules.Story, MovementMatch | None]:
+        match: MovementMatch | None = None
+        signal = self._signals.approach
+        crossing_s = None if watch.crossing is None else watch.crossing.time_s
+        if crossing_s is not None:
+            match = self._movement_of(points, track, crossing_s)
+            sure = match.certain and match.travelled_m >= MOVEMENT_SURE_M
+            if sure:
+                signal = self._signals.of(match.movement)
+            elif _OF_THE_HEAD & set(due):
+                # Nothing is flagged on a guess: heads that differ rule nobody yet.
+                signal = self._signals.common
+        story = rules.Story(
+            vehicle_class=track.vehicle_class,
+            points=points,
+            signal=signal,
+            crossing_s=crossing_s,
+            inward=self._view.inward,
+            turn=match,
+            turn_forbidden=match is not None
+            and (match.movement, track.vehicle_class) in self._forbidden,
+            closed_areas=self._closed.get(track.vehicle_class, 0),
+            pavement_areas=self._bits[AreaKind.PAVEMENT],
+            no_stopping_areas=self._bits[AreaKind.NO_STOPPING],
+            box_areas=self._bits[AreaKind.BOX],
+            passed=len(watch.passed),
+            speed_limit_mps=self._road.speed_limit_mps,
+            riders=watch.riders,
+            bare_heads=watch.bare_heads,
+        )
+        return story, match

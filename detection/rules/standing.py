@@ -1,0 +1,101 @@
+"""Standing where nobody may stand: in a no-stopping zone, within the junction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detection.rules.story import STANDING_MPS, Finding, Story
+from detection.trajectory import TrajectoryPoint
+from models.signals import SignalState
+from models.violation import ViolationKind
+
+
+@dataclass(frozen=True, slots=True)
+class IllegalStoppingRule:
+    """Parameters of illegal stopping: ``min_stand_s`` in a no-stopping zone, not in a queue.
+
+    That it is no queue is known from ``min_passed`` vehicles that drove past meanwhile. It is
+    seen at least every ``max_gap_s``.
+    """
+
+    enabled: bool = True
+    min_stand_s: float = 20.0
+    min_passed: int = 2
+    max_gap_s: float = 4.5
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingRule:
+    """Parameters of blocking: ``min_stand_s`` within the junction while its own head is red.
+
+    One who waits there for a gap during green waits lawfully. It is seen at least every
+    ``max_gap_s``.
+    """
+
+    enabled: bool = True
+    min_stand_s: float = 5.0
+    max_gap_s: float = 2.5
+
+
+def illegal_stopping(story: Story, rule: IllegalStoppingRule) -> Finding | None:
+    """Whether a vehicle stands in a no-stopping zone while others drive past it."""
+    if story.passed < rule.min_passed or story.vehicle_class == "pedestrian":
+        return None
+    run = _standing(story, lambda p: bool(p.areas & story.no_stopping_areas), rule.max_gap_s)
+    stood_s = run[-1].time_s - run[0].time_s if run else 0.0
+    if stood_s < rule.min_stand_s:
+        return None
+    return Finding(
+        ViolationKind.ILLEGAL_STOPPING,
+        run[0].time_s,
+        run[-1].time_s - 10.0,
+        run[-1].time_s,
+        story.signal.state_at(run[0].time_s),
+        at_s=run[-1].time_s - 5.0,
+        measures={
+            "stood_s": round(stood_s, 1),
+            "passed_by": float(story.passed),
+            "rule_min_stand_s": rule.min_stand_s,
+        },
+    )
+
+
+def blocking(story: Story, rule: BlockingRule) -> Finding | None:
+    """Whether a vehicle stands within the junction after its own green has ended."""
+    if story.crossing_s is None:
+        return None
+    signal = story.signal
+    run = _standing(
+        story,
+        lambda p: bool(p.areas & story.box_areas) and signal.state_at(p.time_s) is SignalState.RED,
+        rule.max_gap_s,
+    )
+    stood_s = run[-1].time_s - run[0].time_s if run else 0.0
+    if stood_s < rule.min_stand_s:
+        return None
+    return Finding(
+        ViolationKind.BLOCKING,
+        run[0].time_s,
+        run[0].time_s,
+        run[-1].time_s,
+        SignalState.RED,
+        signal.time_into_s(run[0].time_s),
+        at_s=(run[0].time_s + run[-1].time_s) / 2,
+        measures={"stood_s": round(stood_s, 1), "rule_min_stand_s": rule.min_stand_s},
+    )
+
+
+def _standing(
+    story: Story, here: Callable[[TrajectoryPoint], bool], max_gap_s: float
+) -> list[TrajectoryPoint]:
+    """The latest unbroken series of sightings at which it stood, up to the last."""
+    run: list[TrajectoryPoint] = []
+    for point in reversed(story.points):
+        if point.speed_mps >= STANDING_MPS or not point.whole or not here(point):
+            break
+        if run and run[-1].time_s - point.time_s > max_gap_s:
+            break
+        run.append(point)
+    run.reverse()
+    return run

@@ -1,0 +1,114 @@
+"""Turns that a sign forbids, and turning back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from detection.rules.story import Finding, Story, apart_m, way_m
+from models.violation import ViolationKind
+
+
+@dataclass(frozen=True, slots=True)
+class IllegalTurnRule:
+    """Parameters of the forbidden turn: which movement it was must be beyond doubt.
+
+    The vehicle has gone ``min_travel_m`` past the line, and heads within ``max_heading_off_deg``
+    of where the movement's path leads there; its track has no gap longer than ``max_gap_s``.
+    """
+
+    enabled: bool = True
+    min_travel_m: float = 18.0
+    max_heading_off_deg: float = 35.0
+    max_gap_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class UTurnRule:
+    """Parameters of the U-turn: over the line, then back the way it came, beside it.
+
+    Its last ``min_back_m`` point back within ``max_off_deg`` of the opposite of the approach,
+    after a way of ``min_way_m`` since the line, ``min_beside_m`` beside where it crossed, without
+    a gap longer than ``max_gap_s`` or a step faster than ``max_speed_mps``.
+    """
+
+    enabled: bool = True
+    min_back_m: float = 3.0
+    max_off_deg: float = 35.0
+    min_way_m: float = 8.0
+    min_beside_m: float = 2.0
+    max_gap_s: float = 1.2
+    max_speed_mps: float = 14.0
+
+
+def illegal_turn(story: Story, rule: IllegalTurnRule) -> Finding | None:
+    """Whether a vehicle made a movement that a sign forbids to its class."""
+    turn, crossing_s = story.turn, story.crossing_s
+    if turn is None or crossing_s is None or not story.turn_forbidden:
+        return None
+    if (
+        not turn.certain
+        or turn.travelled_m < rule.min_travel_m
+        or math.degrees(turn.heading_off_rad) > rule.max_heading_off_deg
+    ):
+        return None
+    after = [point for point in story.points if point.time_s >= crossing_s]
+    moving = [
+        (now, later)
+        for now, later in pairwise(after)
+        if later.time_s - now.time_s > rule.max_gap_s and apart_m(now, later) > 1.0
+    ]
+    if moving or not after:
+        return None
+    return Finding(
+        ViolationKind.ILLEGAL_TURN,
+        crossing_s,
+        crossing_s,
+        after[-1].time_s,
+        story.signal.state_at(crossing_s),
+        at_s=(crossing_s + after[-1].time_s) / 2,
+        measures={
+            "travelled_m": round(turn.travelled_m, 1),
+            "heading_off_deg": round(math.degrees(turn.heading_off_rad), 1),
+            "rule_min_travel_m": rule.min_travel_m,
+        },
+    )
+
+
+def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
+    """Whether a vehicle crossed the line and turned back."""
+    crossing_s = story.crossing_s
+    if crossing_s is None:
+        return None
+    after = [point for point in story.points if point.time_s >= crossing_s]
+    if len(after) < 4 or way_m(after) < rule.min_way_m or not after[-1].whole:
+        return None
+    for now, later in pairwise(after):
+        gap_s = later.time_s - now.time_s
+        step_m = apart_m(now, later)
+        if step_m > rule.max_speed_mps * gap_s + 1.5 or (gap_s > rule.max_gap_s and step_m > 1.0):
+            return None
+    last = after[-1]
+    start = next((p for p in reversed(after) if apart_m(p, last) >= rule.min_back_m), None)
+    if start is None:
+        return None
+    dx, dy = last.centre[0] - start.centre[0], last.centre[1] - start.centre[1]
+    back = -(dx * story.inward[0] + dy * story.inward[1]) / math.hypot(dx, dy)
+    bx, by = last.centre[0] - after[0].centre[0], last.centre[1] - after[0].centre[1]
+    beside_m = abs(bx * story.inward[1] - by * story.inward[0])
+    if back < math.cos(math.radians(rule.max_off_deg)) or beside_m < rule.min_beside_m:
+        return None
+    return Finding(
+        ViolationKind.U_TURN,
+        crossing_s,
+        crossing_s,
+        last.time_s,
+        story.signal.state_at(crossing_s),
+        at_s=(crossing_s + last.time_s) / 2,
+        measures={
+            "beside_m": round(beside_m, 2),
+            "way_m": round(way_m(after), 1),
+            "rule_min_way_m": rule.min_way_m,
+        },
+    )

@@ -1,0 +1,80 @@
+"""Travel against a one-way carriageway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from detection.rules.story import Finding, Story
+from detection.trajectory import TrajectoryPoint
+from models.violation import ViolationKind
+
+
+@dataclass(frozen=True, slots=True)
+class WrongWayRule:
+    """Parameters of the wrong-way rule: steady travel against the approach, within its zone.
+
+    ``max_speed_mps`` with ``jitter_m``, and ``max_gap_s``, bound way and time between two
+    sightings of one vehicle; more may be a track that jumped to another.
+    ``max_backward_share`` is the share of steps that may point the other way (jitter).
+    """
+
+    enabled: bool = True
+    min_distance_m: float = 6.0
+    min_time_s: float = 1.0
+    min_speed_mps: float = 2.0
+    min_points: int = 5
+    max_speed_mps: float = 14.0
+    jitter_m: float = 1.5
+    max_gap_s: float = 0.75
+    max_backward_share: float = 0.15
+
+
+def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
+    """Whether a vehicle rode against the approach; judged on its latest run of sightings.
+
+    A run is an unbroken series of sightings in the zone without a jump; it may begin in the
+    junction, where a rider turns in against the traffic.
+    """
+    run: list[TrajectoryPoint] = []
+    for point in reversed(story.points):
+        if not point.in_zone:
+            break
+        if run:
+            gap_s = run[-1].time_s - point.time_s
+            step_m = abs(run[-1].progress_m - point.progress_m)
+            if gap_s > rule.max_gap_s or step_m > rule.max_speed_mps * gap_s + rule.jitter_m:
+                break
+        run.append(point)
+    run.reverse()
+    if len(run) < rule.min_points:
+        return None
+    # Start where it was furthest forward: what came before was travel the right way.
+    start = max(range(len(run)), key=lambda index: run[index].progress_m)
+    run = run[start:]
+    if len(run) < rule.min_points:
+        return None
+    distance_m = run[0].progress_m - run[-1].progress_m
+    time_s = run[-1].time_s - run[0].time_s
+    steps = [later.progress_m - now.progress_m for now, later in pairwise(run)]
+    wrong = sum(step > 0 for step in steps) / len(steps)
+    if (
+        distance_m < rule.min_distance_m
+        or time_s < rule.min_time_s
+        or distance_m / time_s < rule.min_speed_mps
+        or wrong > rule.max_backward_share
+    ):
+        return None
+    return Finding(
+        ViolationKind.WRONG_WAY,
+        run[0].time_s,
+        run[0].time_s,
+        run[-1].time_s,
+        story.signal.state_at(run[0].time_s),
+        at_s=(run[0].time_s + run[-1].time_s) / 2,
+        measures={
+            "distance_m": round(distance_m, 2),
+            "duration_s": round(time_s, 2),
+            "rule_min_distance_m": rule.min_distance_m,
+        },
+    )

@@ -1,0 +1,287 @@
+"""Each rule: what it flags, and what it must not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from detection import rules
+from detection.judge import RULES
+from detection.movements import MovementMatch
+from detection.rules import Story
+from detection.trajectory import TrajectoryPoint
+from models.signals import SignalChange, SignalState, SignalTimeline
+from models.violation import ViolationKind
+
+RED_AT_10 = SignalTimeline(
+    (
+        SignalChange(0.0, SignalState.GREEN),
+        SignalChange(7.0, SignalState.YELLOW),
+        SignalChange(10.0, SignalState.RED),
+        SignalChange(40.0, SignalState.GREEN),
+    )
+)
+UNKNOWN = SignalTimeline((SignalChange(0.0, SignalState.UNKNOWN),))
+AREA = 1
+
+
+def sighting(
+    time_s: float,
+    depth_m: float,
+    *,
+    x_m: float = 0.0,
+    speed_mps: float = 5.0,
+    progress_m: float | None = None,
+    in_zone: bool = True,
+    areas: int = 0,
+    whole: bool = True,
+) -> TrajectoryPoint:
+    progress = depth_m if progress_m is None else progress_m
+    return TrajectoryPoint(
+        time_s, 0, (0, 0), (x_m, progress), (x_m, depth_m), depth_m, progress, speed_mps, in_zone,
+        (0, 0, 1, 1), areas, whole,
+    )  # fmt: skip
+
+
+def riding(
+    begin_s: float, speed_mps: float, frames: int, *, from_m: float = 0.0, **more: object
+) -> list[TrajectoryPoint]:
+    """Straight ahead at one speed, six sightings a second."""
+    return [
+        sighting(begin_s + k / 6, from_m + k / 6 * speed_mps, speed_mps=speed_mps, **more)  # type: ignore[arg-type]
+        for k in range(frames)
+    ]
+
+
+def standing(begin_s: float, seconds: float, depth_m: float, **more: object) -> list:
+    """At one place, one sighting a second, as a track keeps them."""
+    return [
+        sighting(begin_s + k, depth_m, speed_mps=0.1, **more)  # type: ignore[arg-type]
+        for k in range(int(seconds) + 1)
+    ]
+
+
+def a_story(points: list[TrajectoryPoint], **changes: object) -> Story:
+    story = Story("motorcycle", points, RED_AT_10, pavement_areas=AREA, no_stopping_areas=AREA,
+                  box_areas=AREA)  # fmt: skip
+    return replace(story, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("crossing_s", "speed", "flagged"),
+    [
+        (9.9, 5.0, False),  # on yellow
+        (10.2, 5.0, False),  # within what interpolation may be wrong by
+        (10.4, 5.0, True),
+        (25.0, 5.0, True),
+        (39.5, 5.0, False),  # green before it was inside: an early start
+        (12.0, 0.4, False),  # creeps over the line
+    ],
+)
+def test_red_light(crossing_s, speed, flagged):
+    points = riding(crossing_s - 0.5, speed, 93, from_m=-0.5 * speed)
+    story = a_story(points, crossing_s=crossing_s)
+    finding = rules.red_light(story, rules.RedLightRule())
+    assert (finding is not None) is flagged
+    if finding is not None:
+        assert finding.kind is ViolationKind.RED_LIGHT
+        assert finding.time_into_red_s == pytest.approx(crossing_s - 10.0)
+        assert finding.measures["inside_m"] >= 5.0
+    assert rules.red_light(replace(story, signal=UNKNOWN), rules.RedLightRule()) is None
+
+
+def test_a_track_that_leaps_over_the_line_is_no_runner():
+    points = [sighting(12.0, -1.0), sighting(12.17, 0.3), sighting(12.34, 14.0)]
+    assert rules.red_light(a_story(points, crossing_s=12.1), rules.RedLightRule()) is None
+
+
+@pytest.mark.parametrize(
+    ("crossing_s", "speed", "flagged"),
+    [
+        (39.4, 4.0, True),
+        (38.0, 2.0, True),
+        (39.8, 4.0, False),  # within what the instant may be wrong by
+        (38.0, 6.0, False),  # inside while still red: ran the light
+        (40.2, 4.0, False),  # on green
+        (9.0, 4.0, False),  # on yellow
+    ],
+)
+def test_early_start(crossing_s, speed, flagged):
+    story = a_story(riding(crossing_s - 0.5, speed, 40, from_m=-0.5 * speed), crossing_s=crossing_s)
+    finding = rules.early_start(story, rules.EarlyStartRule())
+    assert (finding is not None) is flagged
+    if finding is not None:
+        assert finding.measures["before_green_s"] == pytest.approx(40.0 - crossing_s, abs=0.01)
+    assert rules.early_start(replace(story, signal=UNKNOWN), rules.EarlyStartRule()) is None
+    ran = rules.red_light(story, rules.RedLightRule())
+    assert ran is None or finding is None
+
+
+@pytest.mark.parametrize(
+    ("crossing_s", "past_m", "stands_s", "flagged"),
+    [
+        (15.0, 1.5, 3, True),
+        (9.0, 1.5, 3, True),  # came over on yellow, stands on red
+        (15.0, 0.4, 9, False),  # with the front wheel on the line
+        (15.0, 1.5, 1, False),  # hesitates
+        (5.0, 1.5, 9, False),  # came over on green
+        (15.0, 9.0, 9, False),  # within the junction: another kind
+    ],
+)
+def test_stop_line(crossing_s, past_m, stands_s, flagged):
+    come = sighting(crossing_s - 0.2, -0.5)
+    points = [come, *standing(max(crossing_s + 0.5, 11.0), stands_s, past_m)]
+    story = a_story(points, crossing_s=crossing_s)
+    finding = rules.stop_line(story, rules.StopLineRule())
+    assert (finding is not None) is flagged
+    assert rules.stop_line(replace(story, signal=UNKNOWN), rules.StopLineRule()) is None
+    cut = [replace(point, whole=False) for point in points]
+    assert rules.stop_line(replace(story, points=cut), rules.StopLineRule()) is None
+
+
+def test_wrong_way():
+    rule = rules.WrongWayRule()
+
+    def judged(points: list[TrajectoryPoint]) -> bool:
+        return rules.wrong_way(a_story(points), rule) is not None
+
+    against = [sighting(k / 6, -k, progress_m=20 - k) for k in range(9)]
+    assert judged(against)
+    assert not judged(against[:5])
+    assert not judged([replace(point, in_zone=False) for point in against])
+    assert not judged([sighting(k / 6, k) for k in range(9)])
+    assert not judged([sighting(k / 2, -k, progress_m=20 - k / 2) for k in range(18)])
+    leap = [sighting(0.0, 0, progress_m=30.0)]
+    leap += [sighting(0.2 + k / 6, 0, progress_m=10 - k * 0.1) for k in range(9)]
+    assert not judged(leap)
+
+
+def test_illegal_turn():
+    rule = rules.IllegalTurnRule()
+    sure = MovementMatch("J:a>b", True, 20.0, 0.2)
+    story = a_story(riding(20.0, 7.0, 20), crossing_s=20.0, turn=sure, turn_forbidden=True)
+    assert rules.illegal_turn(story, rule) is not None
+    for doubt in (
+        {"turn_forbidden": False},
+        {"turn": replace(sure, certain=False)},
+        {"turn": replace(sure, travelled_m=10.0)},
+        {"turn": replace(sure, heading_off_rad=math.radians(60))},
+        {"points": [sighting(20.0, 0.0), sighting(23.0, 18.0)]},
+    ):
+        assert rules.illegal_turn(replace(story, **doubt), rule) is None
+
+
+def back_again(beside_m: float, back_m: float) -> list[TrajectoryPoint]:
+    """Ten metres in, a half circle, and back."""
+    points = riding(20.0, 5.0, 13)
+    for k in range(1, 10):
+        angle = math.pi * k / 9
+        x, y = beside_m / 2 * (1 - math.cos(angle)), 10 + beside_m / 2 * math.sin(angle)
+        points.append(sighting(22.0 + k / 6, y, x_m=-x, progress_m=y))
+    for k in range(1, int(back_m / 0.8) + 1):
+        y = 10 - 0.8 * k
+        points.append(sighting(23.5 + k / 6, y, x_m=-beside_m, progress_m=y))
+    return points
+
+
+@pytest.mark.parametrize(("beside_m", "back_m", "flagged"), [(6.0, 6.0, True), (1.0, 6.0, False)])
+def test_u_turn(beside_m, back_m, flagged):
+    story = a_story(back_again(beside_m, back_m), crossing_s=20.0)
+    assert (rules.u_turn(story, rules.UTurnRule()) is not None) is flagged
+    assert rules.u_turn(replace(story, crossing_s=None), rules.UTurnRule()) is None
+    half_way = a_story(back_again(beside_m, back_m)[:18], crossing_s=20.0)
+    assert rules.u_turn(half_way, rules.UTurnRule()) is None
+    straight_on = a_story(riding(20.0, 8.0, 40), crossing_s=20.0)
+    assert rules.u_turn(straight_on, rules.UTurnRule()) is None
+
+
+@pytest.mark.parametrize(
+    ("frames", "areas", "flagged"),
+    [(12, AREA, True), (8, AREA, False), (12, 2, False), (12, 0, False)],
+)
+def test_wrong_lane(frames, areas, flagged):
+    points = riding(5.0, 8.0, frames, areas=areas)
+    story = a_story(points, closed_areas=AREA, vehicle_class="truck")
+    assert (rules.wrong_lane(story, rules.WrongLaneRule()) is not None) is flagged
+    assert rules.wrong_lane(replace(story, closed_areas=0), rules.WrongLaneRule()) is None
+
+
+def test_pavement():
+    rule = rules.PavementRule()
+    along = a_story(riding(5.0, 4.0, 20, areas=AREA))
+    assert rules.pavement(along, rule) is not None
+    assert rules.pavement(replace(along, vehicle_class="pedestrian"), rule) is None
+    walks = a_story(riding(5.0, 1.4, 60, areas=AREA))
+    assert rules.pavement(walks, rule) is None
+    across = a_story([*riding(5.0, 4.0, 8, areas=AREA), sighting(7.0, 6.0)])
+    assert rules.pavement(across, rule) is None
+    cut = a_story(riding(5.0, 4.0, 20, areas=AREA, whole=False))
+    assert rules.pavement(cut, rule) is None
+
+
+@pytest.mark.parametrize(
+    ("stands_s", "passed", "flagged"), [(25, 3, True), (25, 1, False), (12, 9, False)]
+)
+def test_illegal_stopping(stands_s, passed, flagged):
+    story = a_story(standing(50.0, stands_s, 40.0, areas=AREA), passed=passed)
+    rule = rules.IllegalStoppingRule()
+    assert (rules.illegal_stopping(story, rule) is not None) is flagged
+    moved_on = [*story.points, sighting(50.0 + stands_s + 0.2, 41.0, areas=AREA)]
+    assert rules.illegal_stopping(replace(story, points=moved_on), rule) is None
+
+
+@pytest.mark.parametrize(
+    ("begin_s", "stands_s", "flagged"),
+    [(12.0, 6, True), (12.0, 3, False), (2.0, 6, False), (42.0, 9, False)],
+)
+def test_blocking(begin_s, stands_s, flagged):
+    story = a_story(standing(begin_s, stands_s, 12.0, areas=AREA), crossing_s=begin_s - 3.0)
+    rule = rules.BlockingRule()
+    assert (rules.blocking(story, rule) is not None) is flagged
+    assert rules.blocking(replace(story, signal=UNKNOWN), rule) is None
+    assert rules.blocking(replace(story, crossing_s=None), rule) is None
+
+
+@pytest.mark.parametrize(
+    ("speed", "limit", "flagged"), [(18.0, 13.9, True), (15.5, 13.9, False), (18.0, None, False)]
+)
+def test_speeding(speed, limit, flagged):
+    story = a_story(riding(19.0, speed, 20, from_m=-5.0), crossing_s=19.3, speed_limit_mps=limit)
+    finding = rules.speeding(story, rules.SpeedingRule())
+    assert (finding is not None) is flagged
+    if finding is not None:
+        assert finding.measures["speed_mps"] == pytest.approx(speed, abs=0.05)
+
+
+def test_a_speed_from_few_or_scattered_sightings_is_none():
+    rule = rules.SpeedingRule()
+    points = riding(19.0, 18.0, 20, from_m=-5.0)
+    few = a_story(points[::3], crossing_s=19.3, speed_limit_mps=10.0)
+    assert rules.speeding(few, rule) is None
+    shaken = [replace(p, centre=(3.0 * (k % 2), p.centre[1])) for k, p in enumerate(points)]
+    assert rules.speeding(replace(few, points=shaken), rule) is None
+
+
+@pytest.mark.parametrize(
+    ("readings", "flagged"),
+    [([3] * 7, True), ([3, 4, 3, 2, 3, 3, 3], True), ([3] * 4, False), ([2, 3] * 5, False)],
+)
+def test_overloaded(readings, flagged):
+    story = a_story(riding(20.0, 6.0, 15), crossing_s=20.0, riders=readings)
+    assert (rules.overloaded(story, rules.OverloadedRule()) is not None) is flagged
+    assert rules.overloaded(replace(story, vehicle_class="car"), rules.OverloadedRule()) is None
+
+
+@pytest.mark.parametrize(("heads", "flagged"), [([1] * 7, True), ([0] * 7, False), ([1], False)])
+def test_no_helmet(heads, flagged):
+    story = a_story(riding(20.0, 6.0, 15), crossing_s=20.0, bare_heads=heads)
+    assert (rules.no_helmet(story, rules.NoHelmetRule()) is not None) is flagged
+
+
+def test_every_kind_has_its_rule_its_parameters_and_a_switch():
+    assert set(RULES) == set(ViolationKind)
+    settings = rules.RuleSettings()
+    for kind in ViolationKind:
+        assert getattr(settings, kind.value).enabled is True
