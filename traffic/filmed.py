@@ -71,12 +71,12 @@ def _light(picture: Picture, rng: np.random.Generator) -> Picture:
         tone = rng.uniform(90, 235) + rng.normal(0, 10, 3)
         most = float(rng.uniform(0.05, 0.5))
         if rng.random() < 0.6:
-            depth = np.clip(1 - y * float(rng.uniform(1, 2.2)), 0, 1) + 0 * x
+            depth: Picture = np.clip(1 - y * float(rng.uniform(1, 2.2)), 0, 1) + 0 * x
         else:
-            centre = rng.uniform(-0.2, 1.2, 2)
-            depth = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) * rng.uniform(0.8, 4))
-        veil = (most * depth.astype(np.float32))[..., None]
-        picture = picture * (1 - veil) + tone.astype(np.float32) * veil
+            u, v = rng.uniform(-0.2, 1.2, 2).tolist()
+            depth = np.exp(-((x - u) ** 2 + (y - v) ** 2) * float(rng.uniform(0.8, 4)))
+        veil = (np.float32(most) * depth.astype(np.float32))[..., None]
+        picture = np.asarray(picture * (1 - veil) + tone.astype(np.float32) * veil, np.float32)
     if rng.random() < 0.4:  # patches of shade
         rough = rng.standard_normal((int(rng.integers(2, 9)), int(rng.integers(2, 11))))
         patch = cv2.resize(rough.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -95,7 +95,7 @@ def _light(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _colour(picture: Picture, rng: np.random.Generator) -> Picture:
-    picture = picture * (1 + rng.normal(0, 0.07, 3)).astype(np.float32)
+    picture = np.asarray(picture * (1 + rng.normal(0, 0.07, 3)), np.float32)
     grey = picture.mean(2, keepdims=True)
     saturation = float(rng.uniform(0.3, 1.4)) if rng.random() < 0.95 else 0.0
     picture = grey + (picture - grey) * saturation

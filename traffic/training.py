@@ -25,7 +25,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detection.openvino_detector import DetectorSettings, OpenVinoDetector, from_export
+from detection.exports import weights_of
+from detection.openvino_detector import OpenVinoDetector
+from detection.yolo import DetectorSettings
 from models.errors import XanhError
 from traffic.detector_card import TrainingRun, card_text
 from traffic.detector_score import score
@@ -98,8 +100,8 @@ def train(
 
     AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights. From
     scratch the first 30 % are at a small size; from ``start``, a checkpoint of an earlier call,
-    all is at full size. Each look at a frame is filmed anew (``traffic.filmed``), but for the
-    last 8 % of the time. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
+    all is at full size. Nearly each look at a frame is filmed anew (``traffic.filmed``), moved and
+    scaled; in the last 8 % of the time half of them, in place. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
 
     Raises:
         XanhError: If torch or ultralytics is missing, there are no frames, or ``start`` does
@@ -139,9 +141,9 @@ def train(
         chosen = [order.pop() for _ in range(_BATCH)]
         samples = []
         for i in chosen:
-            plain = done >= _PLAIN_SHARE
-            filmed = bool(rng.random() < (0.5 if plain else _FILMED_SHARE))
-            samples.append(_sample(examples[i], size, rng, augment=not plain, filmed=filmed))
+            augment = done < _PLAIN_SHARE
+            filmed = bool(rng.random() < (_FILMED_SHARE if augment else 0.5))
+            samples.append(_sample(examples[i], size, rng, augment=augment, filmed=filmed))
         loss = _step(torch, model, samples)
         torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
         optimizer.step()
@@ -399,7 +401,7 @@ def train_detector(
         held["approaches of the site"] = out / f"frames-{seed + 97}"
         views = network_views(network, approaches)
         generate(held["approaches of the site"], max(1, frames // 28), seed + 97, views=views)
-    detector = OpenVinoDetector(*from_export(weights), DetectorSettings(threads=1))
+    detector = OpenVinoDetector(*weights_of(weights), DetectorSettings(threads=1))
     scores = {name: score(detector, [folder]) for name, folder in held.items()}
     command = f"xanh train detector --frames {frames} --minutes {minutes:g} --seed {seed}"
     card = weights / "model-card.md"
