@@ -48,7 +48,7 @@ def retime_site(
     current: Plan,
     *,
     method: str = "cpsat",
-    search: int = 0,
+    search: int | None = 0,
     seed: int = 0,
     time_limit_s: float = 20.0,
     workers: int = 2,
@@ -62,7 +62,8 @@ def retime_site(
         current: The plan in force; its stages are kept where they serve.
         method: One of the optimizer's methods.
         search: Let SUMO judge so many plans, those of the model and what a local search makes
-            of them; each runs once per scenario. 0 takes the model's best.
+            of them; each runs once per scenario. 0 takes the model's best, None as many as
+            ``affordable_search`` says.
         seed: Seed of the solver.
         time_limit_s: Work limit of the solver, about seconds on one core.
         workers: SUMO processes at a time while searching.
@@ -77,6 +78,9 @@ def retime_site(
     if method not in methods:
         raise BadInput("--method", method, f"valid is {', '.join(methods)}")
     problem = build_problem(site, counts, current)
+    if search is None:
+        # The others are there to be compared with: as they are.
+        search = affordable_search(site, counts) if method == "cpsat" else 0
     made = created or datetime.now(UTC)
     options = candidates(
         problem,
@@ -133,6 +137,24 @@ def retime_site(
 
 CANDIDATES = 8
 """Plans of the model at most that a search starts from."""
+
+# SUMO's work for one vehicle at one signal, about, in seconds on one core; with sublanes.
+_CROSSING_S = 1.5e-4
+_SUBLANE_CROSSING_S = 4.5e-3
+_SEARCH_BUDGET_S = 120.0
+_LEAST_SEARCH, _MOST_SEARCH = 12, 60
+
+
+def affordable_search(site: Site, counts: Sequence[CountRow]) -> int:
+    """Plans that SUMO judges in about a minute on two cores; 0 where that is too few to matter.
+
+    Estimated from the demand, never timed, so that the same site and counts give the same plan.
+    """
+    sublane = any(option.startswith("--lateral-resolution") for option in site.simulation.options)
+    crossings = sum(row.count for row in counts)
+    run_s = crossings * (_SUBLANE_CROSSING_S if sublane else _CROSSING_S)
+    plans = int(_SEARCH_BUDGET_S / max(run_s * len(SCENARIOS), 0.1))
+    return 0 if plans < _LEAST_SEARCH else min(plans, _MOST_SEARCH)
 
 
 @contextmanager
