@@ -71,7 +71,7 @@ def _light(picture: Picture, rng: np.random.Generator) -> Picture:
         tone = rng.uniform(90, 235) + rng.normal(0, 10, 3)
         most = float(rng.uniform(0.05, 0.5))
         if rng.random() < 0.6:
-            depth: Picture = np.clip(1 - y * float(rng.uniform(1, 2.2)), 0, 1) + 0 * x
+            depth = np.asarray(np.clip(1 - y * float(rng.uniform(1, 2.2)), 0, 1) + 0 * x)
         else:
             u, v = rng.uniform(-0.2, 1.2, 2).tolist()
             depth = np.exp(-((x - u) ** 2 + (y - v) ** 2) * float(rng.uniform(0.8, 4)))
@@ -82,10 +82,11 @@ def _light(picture: Picture, rng: np.random.Generator) -> Picture:
         patch = cv2.resize(rough.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
         if rng.random() < 0.4:
             patch = 1 / (1 + np.exp(-patch * 8)) - 0.5
-        picture = picture * np.clip(1 + patch * float(rng.uniform(0.05, 0.35)), 0.3, 1.8)[..., None]
+        shade = np.clip(1 + patch * float(rng.uniform(0.05, 0.35)), 0.3, 1.8)[..., None]
+        picture = np.asarray(picture * shade, np.float32)
     if rng.random() < 0.2:
         fall = 1 - float(rng.uniform(0.2, 0.6)) * ((x - 0.5) ** 2 + (y - 0.5) ** 2) * 2
-        picture = picture * fall[..., None]
+        picture = np.asarray(picture * fall[..., None], np.float32)
     if rng.random() < 0.05:  # night: dark, with lamps that bloom
         level = float(rng.uniform(0.25, 0.55))
         bright = np.clip(picture - 170, 0, None)
@@ -98,13 +99,13 @@ def _colour(picture: Picture, rng: np.random.Generator) -> Picture:
     picture = np.asarray(picture * (1 + rng.normal(0, 0.07, 3)), np.float32)
     grey = picture.mean(2, keepdims=True)
     saturation = float(rng.uniform(0.3, 1.4)) if rng.random() < 0.95 else 0.0
-    picture = grey + (picture - grey) * saturation
+    picture = np.asarray(grey + (picture - grey) * saturation, np.float32)
     contrast = float(np.exp(rng.normal(-0.05, 0.2)))
     middle = float(picture.mean())
-    picture = (picture - middle) * contrast + middle * float(rng.uniform(0.75, 1.2))
+    bright = middle * float(rng.uniform(0.75, 1.2))
+    picture = np.asarray((picture - middle) * contrast + bright, np.float32)
     gamma = float(np.exp(rng.normal(-0.05, 0.2)))
-    bent: Picture = 255 * (np.clip(picture, 0, 255) / 255) ** np.float32(gamma)
-    return bent
+    return np.asarray(255 * (np.clip(picture, 0, 255) / 255) ** gamma, np.float32)
 
 
 def _rain(picture: Picture, rng: np.random.Generator) -> Picture:

@@ -101,7 +101,8 @@ def train(
     AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights. From
     scratch the first 30 % are at a small size; from ``start``, a checkpoint of an earlier call,
     all is at full size. Nearly each look at a frame is filmed anew (``traffic.filmed``), moved and
-    scaled; in the last 8 % of the time half of them, in place. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
+    scaled; in the last 8 % of the time half of them, in place. A checkpoint replaces ``out``
+    every ``checkpoint_minutes``.
 
     Raises:
         XanhError: If torch or ultralytics is missing, there are no frames, or ``start`` does
