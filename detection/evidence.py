@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 
 from detection.overlay import PlanView, draw_path, draw_signal, draw_tracks, with_signal_strip
+from detection.plate_reader import PlateReading
+from detection.plates import PlateEyes, TrackPlate, vote
 from detection.ports import Image
 from detection.snapshots import Snapshot, encode_jpeg
 from models.camera import CameraView, Point
@@ -31,6 +33,8 @@ CLIP_CODEC: Final = "vp09"
 """VP9 in MP4: what OpenCV's own FFmpeg writes and every current browser plays."""
 CLIP_WIDTH_PX: Final = 480
 CROP_MARGIN: Final = 0.25
+PLATE_LOOKS: Final = 12
+"""A plate is looked for in so many of the frames around the act, the nearest views first."""
 ADVISORY: Final = "A flag for review by an authorised person; not a finding of an offence."
 
 
@@ -55,9 +59,22 @@ class EvidenceWriter:
     """Writes the folders of one camera's cases below ``folder``."""
 
     def __init__(
-        self, view: CameraView, folder: Path, settings: EvidenceSettings | None = None
+        self,
+        view: CameraView,
+        folder: Path,
+        settings: EvidenceSettings | None = None,
+        plates: PlateEyes | None = None,
     ) -> None:
+        """Set up.
+
+        Args:
+            view: The camera's view.
+            folder: Where cases go.
+            settings: How much is kept around an act.
+            plates: Reads plates; None where the camera does not promise any.
+        """
         self._view = view
+        self._plates = plates
         self._folder = folder
         self._settings = settings or EvidenceSettings()
         self._plan = PlanView(view)
@@ -113,6 +130,7 @@ class EvidenceWriter:
         for moment in moments:
             shot = min(snapshots, key=lambda item: abs(item.time_s - moment.time_s))
             frames.append(self._frame(draft, violation, moment.name, shot, snapshots, signal))
+        plate = self._plate(draft / "plate.jpg", violation, snapshots)
         self._clip(draft / "clip.mp4", violation, snapshots, signal)
         files = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -122,6 +140,7 @@ class EvidenceWriter:
             **violation.to_dict(),
             "note": ADVISORY,
             "schematic": snapshots[0].jpeg is None,
+            "plate": plate,
             "frames": frames,
             "clip": {
                 "file": "clip.mp4",
@@ -181,6 +200,29 @@ class EvidenceWriter:
             image, signal, snapshots[0].time_s, snapshots[-1].time_s, shot.time_s
         )
 
+    def _plate(
+        self, path: Path, violation: Violation, snapshots: Sequence[Snapshot]
+    ) -> dict[str, Any]:
+        """What the vehicle's plate says, by a vote over its frames; the best crop in a file."""
+        if self._plates is None:
+            return {"state": "not_promised", "text": None}
+        views = []
+        for shot in snapshots:
+            box = next((t.box_px for t in shot.tracks if t.id == violation.track), None)
+            if box is not None and shot.jpeg is not None:
+                views.append(((box[2] - box[0]) * (box[3] - box[1]), shot, box))
+        views.sort(key=lambda item: -item[0])
+        readings, crops = [], []
+        for _, shot, box in views[:PLATE_LOOKS]:
+            image = shot.image()
+            reading = None if image is None else self._plates.read_vehicle(image, box)
+            if image is not None and reading is not None:
+                readings.append(reading)
+                crops.append((reading.score, reading.found.width_px, _around(image, reading)))
+        if crops:
+            path.write_bytes(encode_jpeg(max(crops, key=lambda item: item[:2])[2]))
+        return _plate_entry(vote(readings), len(crops))
+
     def _clip(
         self,
         path: Path,
@@ -214,6 +256,27 @@ def write_clip(path: Path, pictures: Sequence[Image], rate_hz: float) -> None:
             writer.write(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
     finally:
         writer.release()
+
+
+def _plate_entry(agreed: TrackPlate, seen: int) -> dict[str, Any]:
+    state = "unreadable" if agreed.plate is None else "read"
+    return {
+        "state": state,
+        "text": None if agreed.plate is None else str(agreed.plate),
+        "frames_seen": seen,
+        "frames_read": agreed.readings,
+        "share": round(agreed.share, 3),
+    }
+
+
+def _around(image: Image, reading: PlateReading) -> Image:
+    """The plate with a little of what is around it."""
+    low, high = reading.found.quad.min(0), reading.found.quad.max(0)
+    margin = 0.15 * (high - low) + 2
+    height, width = image.shape[:2]
+    x0, y0 = np.clip(low - margin, 0, [width - 2, height - 2]).astype(int)
+    x1, y1 = np.clip(high + margin, [x0 + 2, y0 + 2], [width, height]).astype(int)
+    return image[y0:y1, x0:x1]
 
 
 def _contacts(violation: Violation, until_s: float) -> list[Point]:

@@ -26,6 +26,7 @@ from detection.health import HealthMonitor, HealthSettings
 from detection.lamp import LampReader
 from detection.overlay import draw_signal, draw_tracks, draw_view
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
+from detection.plates import PlateEyes
 from detection.ports import Detector, Frame, FrameSource, Image
 from detection.tiling import TiledDetector, zone_tiles
 from models.camera import CameraView
@@ -52,7 +53,8 @@ TRACK_SCHEMA: Final = pa.schema(
 class DetectOptions:
     """``start`` is the moment of the source's first frame, ``overlay`` writes
     ``overlay.webm``, ``tiles`` looks a second time at the zone, ``until_s`` stops a stream;
-    ``reference`` is the picture that was calibrated, by which a moved camera is known.
+    ``reference`` is the picture that was calibrated, by which a moved camera is known;
+    ``plates`` reads those of flagged vehicles.
     """
 
     start: datetime | None = None
@@ -62,6 +64,7 @@ class DetectOptions:
     reference: Image | None = None
     health: HealthSettings | None = None
     pipeline: PipelineSettings | None = None
+    plates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,9 @@ class _Run:
                 detector=self._detector.name,
                 weights_sha256=detector.weights_sha256,
                 settings=options.pipeline,
-                evidence=EvidenceWriter(view, draft / "violations"),
+                evidence=EvidenceWriter(
+                    view, draft / "violations", plates=PlateEyes() if options.plates else None
+                ),
                 timeline=signals,
                 start=options.start or EPOCH,
             )

@@ -27,6 +27,7 @@ from detection.detectors import STREET, open_detector
 from detection.evidence import EvidenceWriter
 from detection.overlay import draw_tracks, draw_view
 from detection.pipeline import CameraPipeline, FrameResult
+from detection.plates import PlateEyes
 from detection.ports import Detections, Detector, Image
 from models.camera import CameraPose, SourceKind
 from models.errors import XanhError
@@ -246,13 +247,15 @@ class _CameraAtWork:
         else:
             self._eye = _ProjectedEye(camera, seed)
             self._named = ("projected", "")
+        promised = bool(camera.options.get("plates"))
+        self._plates = PlateEyes() if promised else None
         self._pipeline = self._new_pipeline()
         self._second: list[FrameResult] = []
         self._near: tuple[VehicleStates, VehicleStates] | None = None
         self._image: Image | None = None
 
     def _new_pipeline(self) -> CameraPipeline:
-        evidence = EvidenceWriter(self._camera.view, self._config.evidence)
+        evidence = EvidenceWriter(self._camera.view, self._config.evidence, plates=self._plates)
         return CameraPipeline(
             self._camera.view,
             detector=self._named[0],

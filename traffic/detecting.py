@@ -82,7 +82,13 @@ def detect_to_folder(
         detector,
         out,
         signals=timeline,
-        options=DetectOptions(start=began, overlay=overlay, tiles=tiles, until_s=seconds),
+        options=DetectOptions(
+            start=began,
+            overlay=overlay,
+            tiles=tiles,
+            until_s=seconds,
+            plates=bool(item.options.get("plates")),
+        ),
     )
     counted = sum(row.count for row in summary.counts)
     return (

@@ -88,6 +88,11 @@ def _ground(frames: list[Path], rng: np.random.Generator) -> Image:
             x = int(rng.integers(0, frame.shape[1] - side + 1))
             cut = frame[y : y + side, x : x + side]
             return np.asarray(cv2.resize(cut, (SIDE_PX, SIDE_PX)), np.uint8)
+    return plain_ground(rng)
+
+
+def plain_ground(rng: np.random.Generator) -> Image:
+    """A square picture of random shapes."""
     tones = rng.uniform(10, 240, 3) * rng.uniform(0.3, 1)
     base = np.ones((SIDE_PX, SIDE_PX, 3), np.float32) * tones.astype(np.float32)
     for scale, most in ((2, 14), (8, 25), (40, 40)):

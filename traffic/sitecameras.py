@@ -37,7 +37,7 @@ _MARKS = (
     "lamp_px",
     "wrong_way",
 )
-CAMERA_OPTIONAL = ("pose", "source", "rate_fps", *_MARKS)
+CAMERA_OPTIONAL = ("pose", "source", "rate_fps", "plates", *_MARKS)
 _KINDS = ("pixels", "projected", "stream")
 _MARKS_NEEDED = ("size_px", "stop_line", "inward", "zone", "movements")
 MAX_CALIBRATION_ERROR_M = 2.0
@@ -59,6 +59,9 @@ def read_camera(
     rate = camera.get("rate_fps")
     if rate is not None:
         options["rate_fps"] = rate.number(0.1, 120)
+    plates = camera.get("plates")
+    if plates is not None:
+        options["plates"] = plates.flag()
     if pose_field is not None:
         for mark in _MARKS:
             if camera.get(mark) is not None:
