@@ -22,3 +22,6 @@ class BadInput(XanhError):
         self.field = field
         self.valid = valid
         super().__init__(": ".join(part for part in (source, field, valid) if part))
+
+    def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
+        return BadInput, (self.source, self.field, self.valid)

@@ -38,6 +38,45 @@ class Kpi:
 KPI_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Kpi))
 
 
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Further measures of one run; None where there was nothing to measure.
+
+    Attributes:
+        control_delay_s: Mean delay per vehicle and signal passed: what is lost between one
+            signal and the next, waiting to enter included (HCM's control delay, measured).
+        throughput_vph: Vehicles that reached their end in the time measured, per hour.
+        spillback_pct: Share of the time in which the queue of at least one approach stood back
+            to the junction before it.
+        pedestrian_delay_s: Mean time that a pedestrian lost against walking on.
+        bus_delay_s: ``delay_s`` over buses alone.
+        fuel_g: Fuel per vehicle (SUMO's emission model), up to where it is at the end.
+        co2_g: Carbon dioxide per vehicle, likewise.
+        ttc_conflicts: Encounters with a time to collision of 1.5 s or less, per 1,000 vehicles.
+        pet_conflicts: Crossings with a post-encroachment time of 2 s or less, per 1,000 vehicles.
+        red_light_conflicts: Those of either kind with somebody who entered on red, likewise.
+    """
+
+    control_delay_s: float | None = None
+    throughput_vph: float | None = None
+    spillback_pct: float | None = None
+    pedestrian_delay_s: float | None = None
+    bus_delay_s: float | None = None
+    fuel_g: float | None = None
+    co2_g: float | None = None
+    ttc_conflicts: float | None = None
+    pet_conflicts: float | None = None
+    red_light_conflicts: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain values by name."""
+        return asdict(self)
+
+
+MEASURE_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Measures))
+SAFETY_NAMES = ("ttc_conflicts", "pet_conflicts", "red_light_conflicts")
+
+
 class Verdict(StrEnum):
     """Outcome of a validation."""
 
@@ -56,6 +95,12 @@ class Cause(StrEnum):
     MOVEMENT_WORSE = "movement_worse"
     MOVEMENT_UNCLEAR = "movement_unclear"
     FEW_PAIRS = "few_pairs"
+    SPILLBACK = "spillback"
+    SPILLBACK_UNCLEAR = "spillback_unclear"
+    LESS_SAFE = "less_safe"
+    GRIDLOCK = "gridlock"
+    GRIDLOCK_BOTH = "gridlock_both"
+    NO_NUMBER = "no_number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +127,30 @@ class MovementChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SpillbackChange:
+    """How long an approach's queue stood back to the junction before it, percent of the time."""
+
+    approach: str
+    baseline_pct: float
+    candidate_pct: float
+
+    @property
+    def change_pct(self) -> float:
+        """Candidate less baseline, percentage points; positive is worse."""
+        return self.candidate_pct - self.baseline_pct
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
     """What a candidate must reach. Site data.
 
     The confidence interval of ``delay_s`` must lie below ``max_delay_change_pct``; no movement
     with at least ``min_movement_vehicles`` may get worse by more than both
-    ``max_movement_worse_pct`` and ``max_movement_worse_s``; a report expires after
-    ``valid_hours``.
+    ``max_movement_worse_pct`` and ``max_movement_worse_s``; no approach may queue back to the
+    junction before it for more than ``max_spillback_pct`` of the time, unless it does so no less
+    under the plan in force; a report expires after ``valid_hours``. Pairs of runs differ in
+    demand by up to ``growth_pct``; None is 10 where demand comes from counts, and 0 where a site
+    runs its own trips.
     """
 
     max_delay_change_pct: float = 0.0
@@ -96,6 +158,8 @@ class AcceptancePolicy:
     max_movement_worse_s: float = 20.0
     min_movement_vehicles: float = 20.0
     valid_hours: float = 24.0
+    max_spillback_pct: float = 2.0
+    growth_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,10 @@ class Trip:
     stops: int
     depart_pos_m: float
     speed_factor: float
+    vehicle_type: str = ""
+    arrival_s: float = -1.0
+    fuel_g: float = 0.0
+    co2_g: float = 0.0
 
     @property
     def delay_s(self) -> float:
@@ -62,27 +67,88 @@ def read_trips(tripinfo: Path, *, begin_s: float, end_s: float) -> Iterator[Trip
     Raises:
         XanhError: If the file is not complete.
     """
-    for element in _elements(tripinfo, "tripinfo"):
-        get = element.attrib
-        depart_s, wait_s = float(get["depart"]), float(get["departDelay"])
-        departed = depart_s >= 0
-        planned_s = (depart_s if departed else end_s) - wait_s
+    for element in elements(tripinfo, "tripinfo"):
+        trip = _trip(element, end_s)
         # SUMO loads trips ahead of time; what was due at or after the end is not of this run.
-        if not begin_s <= planned_s < end_s:
+        if begin_s <= trip.planned_s < end_s:
+            yield trip
+
+
+def _trip(element: ET.Element, end_s: float) -> Trip:
+    get = element.attrib
+    depart_s, wait_s = float(get["depart"]), float(get["departDelay"])
+    departed = depart_s >= 0
+    emissions = element.find("emissions")
+    burnt = emissions.attrib if emissions is not None else {}
+    return Trip(
+        id=get["id"],
+        planned_s=(depart_s if departed else end_s) - wait_s,
+        departed=departed,
+        arrived=float(get["arrival"]) >= 0,
+        wait_s=wait_s,
+        duration_s=float(get["duration"]),
+        time_loss_s=float(get["timeLoss"]) if departed else 0.0,
+        waiting_s=float(get["waitingTime"]),
+        stops=int(get["waitingCount"]),
+        depart_pos_m=max(0.0, float(get["departPos"])),
+        speed_factor=max(0.1, float(get["speedFactor"])),
+        vehicle_type=get.get("vType", ""),
+        arrival_s=float(get["arrival"]),
+        fuel_g=float(burnt.get("fuel_abs", 0.0)) / 1000.0,
+        co2_g=float(burnt.get("CO2_abs", 0.0)) / 1000.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Walker:
+    """A pedestrian as ``tripinfo`` reports it; ``lost_s`` is what walking on would have saved."""
+
+    depart_s: float
+    lost_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """All who took part in a run, those of the warm-up too."""
+
+    trips: tuple[Trip, ...]
+    walkers: tuple[Walker, ...]
+
+
+def read_everybody(tripinfo: Path, *, end_s: float) -> Everybody:
+    """Every vehicle and pedestrian due before ``end_s``, in the file's order.
+
+    Raises:
+        XanhError: If the file is not complete.
+    """
+    trips: list[Trip] = []
+    walkers: list[Walker] = []
+    for element in elements(tripinfo, "tripinfo", "personinfo"):
+        if element.tag == "tripinfo":
+            trip = _trip(element, end_s)
+            if trip.planned_s < end_s:
+                trips.append(trip)
             continue
-        yield Trip(
-            id=get["id"],
-            planned_s=planned_s,
-            departed=departed,
-            arrived=float(get["arrival"]) >= 0,
-            wait_s=wait_s,
-            duration_s=float(get["duration"]),
-            time_loss_s=float(get["timeLoss"]) if departed else 0.0,
-            waiting_s=float(get["waitingTime"]),
-            stops=int(get["waitingCount"]),
-            depart_pos_m=max(0.0, float(get["departPos"])),
-            speed_factor=max(0.1, float(get["speedFactor"])),
-        )
+        walks = element.findall("walk")
+        if walks:
+            lost = sum(max(0.0, float(walk.get("timeLoss", "0"))) for walk in walks)
+            walkers.append(Walker(float(element.attrib["depart"]), lost))
+    return Everybody(tuple(trips), tuple(walkers))
+
+
+def types_of_class(files: Iterable[Path], classes: frozenset[str]) -> frozenset[str]:
+    """Ids of the vehicle types of these SUMO classes, declared in route or additional files.
+
+    Raises:
+        XanhError: If a file cannot be read.
+    """
+    return frozenset(
+        declared.attrib["id"]
+        for path in files
+        for element in elements(path, "vType", "vTypeDistribution")
+        for declared in element.iter("vType")
+        if declared.get("vClass", "passenger") in classes
+    )
 
 
 def kpi(trips: Iterable[Trip]) -> Kpi:
@@ -138,7 +204,7 @@ def read_drives(vehroutes: Path) -> Iterator[Drive]:
     Raises:
         XanhError: If the file is not complete.
     """
-    for element in _elements(vehroutes, "vehicle"):
+    for element in elements(vehroutes, "vehicle"):
         # A vehicle that was rerouted lists its older routes first.
         route = list(element.iter("route"))[-1]
         yield Drive(
@@ -206,33 +272,47 @@ def movement_delays(
     known, the vehicle takes the way that most vehicles between them took, or else from the
     same first edge; the wait of one that fits no other vehicle is left to no movement.
     """
-    waiting = {trip.id: trip for trip in trips}
+    everyone = all_drives(trips, drives, turns, planned_routes)
     sums: dict[str, float] = defaultdict(float)
     counts: Counter[str] = Counter()
-    ways: dict[tuple[str, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
-
-    def add(trip: Trip, drive: Drive) -> None:
-        for movement, delay_s in split_delay(trip, drive, turns, roads).items():
+    for trip in trips:
+        for movement, delay_s in split_delay(trip, everyone[trip.id], turns, roads).items():
             if movement:
                 sums[movement] += delay_s
                 counts[movement] += 1
-
-    for drive in drives:
-        ways[drive.edges[0], drive.edges[-1]][drive.edges] += 1
-        ways[(drive.edges[0],)][drive.edges] += 1
-        trip = waiting.pop(drive.id, None)
-        if trip is not None:
-            add(trip, drive)
-    for trip in waiting.values():
-        edges = tuple(planned_routes.get(trip.id, ()))
-        if edges and not any(pair in turns for pair in pairwise(edges)):
-            known = ways.get((edges[0], edges[-1])) or ways.get((edges[0],))
-            edges = known.most_common(1)[0][0] if known else ()
-        add(trip, Drive(trip.id, edges, ()))
     return {
         movement: MovementDelay(counts[movement], sums[movement] / counts[movement])
         for movement in sorted(counts)
     }
+
+
+def all_drives(
+    trips: Sequence[Trip],
+    drives: Iterable[Drive],
+    turns: Mapping[EdgePair, str],
+    planned_routes: Mapping[str, Sequence[str]],
+) -> dict[str, Drive]:
+    """The drive of every trip; for those that never entered, the one they asked for.
+
+    ``drives`` and ``planned_routes`` as for ``movement_delays``.
+    """
+    found: dict[str, Drive] = {}
+    wanted = {trip.id for trip in trips}
+    ways: dict[tuple[str, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for drive in drives:
+        ways[drive.edges[0], drive.edges[-1]][drive.edges] += 1
+        ways[(drive.edges[0],)][drive.edges] += 1
+        if drive.id in wanted:
+            found[drive.id] = drive
+    for trip in trips:
+        if trip.id in found:
+            continue
+        edges = tuple(planned_routes.get(trip.id, ()))
+        if edges and not any(pair in turns for pair in pairwise(edges)):
+            known = ways.get((edges[0], edges[-1])) or ways.get((edges[0],))
+            edges = known.most_common(1)[0][0] if known else ()
+        found[trip.id] = Drive(trip.id, edges, ())
+    return found
 
 
 def planned_routes(demand: Iterable[Path], ids: frozenset[str]) -> dict[str, tuple[str, ...]]:
@@ -251,7 +331,7 @@ def planned_routes(demand: Iterable[Path], ids: frozenset[str]) -> dict[str, tup
         flows[vehicle.rpartition(".")[0]].append(vehicle)
     for path in demand:
         named: dict[str, tuple[str, ...]] = {}
-        for element in _elements(path, "vehicle", "trip", "flow", "route"):
+        for element in elements(path, "vehicle", "trip", "flow", "route"):
             if element.tag == "route" and "id" in element.attrib:
                 named[element.attrib["id"]] = tuple(element.get("edges", "").split())
                 continue
@@ -273,21 +353,26 @@ def _asked(element: ET.Element, named: Mapping[str, tuple[str, ...]]) -> tuple[s
     return tuple(edge for edge in ends if edge)
 
 
-def _elements(path: Path, *tags: str) -> Iterator[ET.Element]:
-    """Elements with these tags as they end, each forgotten afterwards: files can be large."""
+def elements(path: Path, *tags: str) -> Iterator[ET.Element]:
+    """Elements right below the top with these tags, each forgotten afterwards: files are large.
+
+    Raises:
+        XanhError: If the file, plain or gzipped, cannot be read to its end.
+    """
     top: ET.Element | None = None
     depth = 0
     try:
-        for event, element in ET.iterparse(path, events=("start", "end")):
-            if event == "start":
-                top = element if top is None else top
-                depth += 1
-                continue
-            depth -= 1
-            if depth == 1:
-                if element.tag in tags:
-                    yield element
-                if top is not None:
-                    top.clear()
-    except (OSError, ET.ParseError) as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            for event, element in ET.iterparse(stream, events=("start", "end")):
+                if event == "start":
+                    top = element if top is None else top
+                    depth += 1
+                    continue
+                depth -= 1
+                if depth == 1:
+                    if element.tag in tags:
+                        yield element
+                    if top is not None:
+                        top.clear()
+    except (OSError, EOFError, ET.ParseError) as error:
         raise XanhError(f"{path}: cannot be read ({error})") from None
