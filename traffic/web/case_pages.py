@@ -44,6 +44,7 @@ _MEASURES: Mapping[str, str] = {
     "measure.share": "%",
 }
 CLIP = "clip.mp4"
+PLATE = "plate.jpg"
 # Keys 1 to 9 and 0, in the order in which reviewers meet the reasons.
 REASONS: tuple[dict[str, str], ...] = tuple(
     {"value": reason.value, "key": str((index + 1) % 10)}
@@ -131,7 +132,8 @@ def case_view(
         "left": time_left(item.deadline_at, now, t),
         "near": item.deadline_at - now < NEAR,
         "deadline": local_time(item.deadline_at),
-        "facts": _facts(item, violation, names, t),
+        "facts": _facts(item, violation, recorded, names, t),
+        "plate": _href(item.id, PLATE) if PLATE in held else "",
         "law": _law(case, t),
         "law_note": case.law_note.get(t.language, ""),
         "history": [
@@ -211,7 +213,11 @@ def _frame_signal(
 
 
 def _facts(
-    item: CaseSummary, violation: Mapping[str, Any], names: Names, t: Words
+    item: CaseSummary,
+    violation: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    names: Names,
+    t: Words,
 ) -> list[dict[str, str]]:
     into_red = violation.get("time_into_red_s")
     measures = violation.get("measures", {})
@@ -227,6 +233,7 @@ def _facts(
             names.movement(str(violation["movement"])) if violation.get("movement") else "–",
         ),
         ("case.vehicle", _class(item.vehicle_class, t)),
+        ("case.plate", _plate(recorded, t)),
         (
             "case.signal" if at_line else "case.signal_then",
             t("signal." + str(violation["signal_state"])),
@@ -239,6 +246,13 @@ def _facts(
         ("case.calibration", str(violation["calibration_version"])),
     ]
     return [{"name": t(key), "value": value} for key, value in facts]
+
+
+def _plate(recorded: Mapping[str, Any], t: Words) -> str:
+    """The number that was read, or why there is none."""
+    plate = recorded.get("plate") or {}
+    state = plate.get("state", "not_promised")
+    return str(plate["text"]) if state == "read" else t(f"case.plate_{state}")
 
 
 def _measured(measures: Mapping[str, float]) -> list[tuple[str, str]]:
