@@ -110,6 +110,7 @@ class NetFile:
 
     ``programs`` holds, per signal, the one SUMO runs: the last of its file; ``spare_programs``
     the ids of the others. ``left_hand`` traffic numbers its lanes from the left kerb.
+    ``location`` is latitude and longitude of its middle, where it states a projection.
     ``converted`` holds what netconvert noted of how it made the file.
     """
 
@@ -120,6 +121,7 @@ class NetFile:
     programs: Mapping[str, NetProgram]
     spare_programs: Mapping[str, tuple[str, ...]]
     left_hand: bool
+    location: tuple[float, float] | None
     converted: Mapping[str, str]
 
     def outgoing(self, edge: str) -> tuple[NetLink, ...]:
@@ -170,6 +172,7 @@ def _read_cached(path: Path, _mtime_ns: int, _size: int) -> NetFile:
             programs=MappingProxyType(programs),
             spare_programs=MappingProxyType(spare),
             left_hand=root.get("lefthand") in ("true", "1", "yes", "on"),
+            location=_location(root.find("location")),
             converted=MappingProxyType(_converted(content)),
         )
     except (KeyError, ValueError) as error:
@@ -179,20 +182,28 @@ def _read_cached(path: Path, _mtime_ns: int, _size: int) -> NetFile:
 def _programs(
     root: ET.Element, links: Sequence[NetLink]
 ) -> tuple[dict[str, NetProgram], dict[str, tuple[str, ...]]]:
-    off: dict[str, dict[int, str]] = defaultdict(dict)
+    counts: dict[str, int] = defaultdict(int)
     for link in links:
-        if link.tl and link.index >= 0:
-            off[link.tl][link.index] = link.unsignalled
+        counts[link.tl] = max(counts[link.tl], link.index + 1)
     found: dict[str, list[ET.Element]] = defaultdict(list)
     for element in root.iter("tlLogic"):
         found[element.attrib["id"]].append(element)
-    programs = {tl: read_program(e[-1], off.get(tl, {})) for tl, e in found.items()}
+    programs = {tl: read_program(e[-1], counts[tl]) for tl, e in found.items()}
     spare = {
         tl: tuple(element.get("programID", "") for element in elements[:-1])
         for tl, elements in found.items()
         if len(elements) > 1
     }
     return programs, spare
+
+
+def _location(element: ET.Element | None) -> tuple[float, float] | None:
+    if element is None or not element.get("projParameter", "!").startswith("+proj"):
+        return None
+    west, south, east, north = (float(v) for v in element.attrib["origBoundary"].split(","))
+    latitude, longitude = (south + north) / 2, (west + east) / 2
+    inside = abs(latitude) <= 90 and abs(longitude) <= 180
+    return (round(latitude, 5), round(longitude, 5)) if inside else None
 
 
 def _converted(content: bytes) -> dict[str, str]:

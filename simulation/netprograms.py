@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MENDED_KEY = "xanh.mended"
-"""Parameter of a switched-off program that stands for one that SUMO refuses; its value is why."""
+"""Parameter of a program that stands for one that SUMO refuses; its value is why."""
 RAIL_KINDS = frozenset({"rail_signal", "rail_crossing", "railSignal", "railCrossing"})
-OFF_ROW_S = 90.0
 LETTERS = frozenset("rRyYgGsuoO")
 _KINDS = RAIL_KINDS | {
     *("static", "actuated", "delay_based", "NEMA", "swarm", "hilevel_deterministic"),
@@ -25,7 +24,8 @@ class NetProgram:
 
     ``guessed`` are lines on what the file leaves open. With ``from_begin`` the offset counts
     from the begin of the simulation, else from its time 0. A program that SUMO refuses has no
-    rows, and ``unusable`` is why.
+    rows, and ``unusable`` is why; where an import has put a row of the signal switched off in
+    its place, ``mended`` says why.
     """
 
     tl: str
@@ -36,6 +36,7 @@ class NetProgram:
     guessed: tuple[str, ...] = ()
     from_begin: bool = False
     unusable: str = ""
+    mended: str = ""
 
 
 def seconds(text: str) -> float:
@@ -50,11 +51,6 @@ def seconds(text: str) -> float:
     return value
 
 
-def is_off(element: ET.Element) -> bool:
-    """Whether a ``tlLogic`` switches its signal off."""
-    return element.get("type") == "off" or element.get("programID") == "off"
-
-
 def why_unusable(element: ET.Element, links: int) -> str:
     """Why SUMO would refuse a ``tlLogic``, one line without the junction; empty if it would not.
 
@@ -62,10 +58,8 @@ def why_unusable(element: ET.Element, links: int) -> str:
     """
     kind = element.get("type", "static")
     rows = list(element.iter("phase"))
-    if kind == "off":  # SUMO 1.28 breaks down on it; programID="off" says the same
-        return "its type is off"
-    if element.get("programID") == "off":
-        return "it is switched off and has rows" if rows else ""
+    if kind == "off" or element.get("programID") == "off":
+        return "it is switched off, which SUMO 1.28 breaks down on"
     if kind not in _KINDS:
         return f"its type {kind!r} is unknown"
     if kind in RAIL_KINDS:
@@ -92,35 +86,33 @@ def why_unusable(element: ET.Element, links: int) -> str:
     return ""
 
 
-def read_program(element: ET.Element, links: Mapping[int, str]) -> NetProgram:
+def read_program(element: ET.Element, links: int) -> NetProgram:
     """Read a ``tlLogic``.
 
     Programs that react to traffic become the cycle of the durations that their rows state.
-    ``links`` holds the letter that each link index shows when the signal is switched off.
+    ``links`` is how many link indices the network connects to the signal.
 
     Raises:
         KeyError, ValueError: If an attribute is absent or no number.
     """
     kind = element.get("type", "static")
-    why = why_unusable(element, max(links, default=-1) + 1)
+    why = why_unusable(element, links)
     if why:
         return NetProgram(element.attrib["id"], "", kind, 0.0, (), unusable=why)
     offset = element.get("offset", "0")
     guessed: list[str] = []
-    if is_off(element):
-        rows: list[Row] = [(OFF_ROW_S, _off_state(links))]
-        mended = [p.get("value", "") for p in element.iter("param") if p.get("key") == MENDED_KEY]
-        guessed += [f"the network's program cannot be used ({why}); taken as off" for why in mended]
-        if not mended:
-            guessed.append("the network has it switched off; taken as one row of that")
-    elif kind == "NEMA":
+    mended = next(
+        (p.get("value", "") for p in element.iter("param") if p.get("key") == MENDED_KEY), ""
+    )
+    if mended:
+        guessed.append("as if switched off, since its program cannot be used")
+    rows: list[Row] = []
+    if kind == "NEMA":
         rows = _nema_rows(element)
         guessed.append(
             "NEMA rings as a fixed cycle: both rings change together, greens at their maximum"
         )
-    elif kind in RAIL_KINDS:
-        rows = []
-    else:
+    elif kind not in RAIL_KINDS:
         rows, guess = _cycle([*element.iter("phase")])
         guessed += guess
         if kind != "static":
@@ -131,11 +123,12 @@ def read_program(element: ET.Element, links: Mapping[int, str]) -> NetProgram:
     return NetProgram(
         tl=element.attrib["id"],
         program=element.get("programID", ""),
-        kind="off" if is_off(element) else kind,
+        kind=kind,
         offset_s=0.0 if offset == "begin" else seconds(offset),
         rows=tuple(rows),
         guessed=tuple(guessed),
         from_begin=offset == "begin",
+        mended=mended,
     )
 
 
@@ -207,8 +200,3 @@ def _nema_rows(element: ET.Element) -> list[Row]:
 def _merged(states: Sequence[str]) -> str:
     """The letter with most right of way, link by link."""
     return "".join(min(letters, key="Ggysrou".find) for letters in zip(*states, strict=True))
-
-
-def _off_state(links: Mapping[int, str]) -> str:
-    """What a signal shows when it is off: the right of way that each link has without it."""
-    return "".join(links.get(index, "o") for index in range(max(links, default=-1) + 1))

@@ -44,10 +44,17 @@ PATH_AFTER_M = 15.0
 
 @dataclass(frozen=True, slots=True)
 class SignalsRead:
-    """The junctions of a network, and one line for each signal that could not be taken."""
+    """The junctions of a network, and why each other signal could not be taken, by its id."""
 
     junctions: Mapping[str, Junction]
-    refused: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """One line for each signal that could not be taken."""
+        return tuple(
+            f"junction {name} cannot be taken: {why}" for name, why in self.reasons.items()
+        )
 
 
 def read_junctions(
@@ -94,17 +101,17 @@ def read_signals(
             if link.from_edge in net.edges:
                 by_node[net.edges[link.from_edge].to_node].append(link)
     junctions: dict[str, Junction] = {}
-    refused: list[str] = []
+    refused: dict[str, str] = {}
     for signal in sorted({*net.programs, *by_signal}):
         envelope = (envelopes or {}).get(signal, default or SafetyEnvelope())
         try:
             junction = _junction(net, signal, by_signal.get(signal, []), envelope, by_node)
         except BadInput as error:
-            refused.append(f"junction {signal} cannot be taken: {error.valid}")
+            refused[signal] = error.valid
             continue
         name = (names or {}).get(signal)
         junctions[signal] = replace(junction, name=name) if name else junction
-    return SignalsRead(junctions, tuple(refused))
+    return SignalsRead(junctions, refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +143,11 @@ def _junction(
         return BadInput(signal, "", why)
 
     program = net.programs.get(signal)
+    node = net.nodes.get(signal)
+    if RAIL_KINDS & {program.kind if program else "", node.kind if node else ""}:
+        raise refuse("it is a railway signal")
     if program is None:
         raise refuse("the network has no program for it")
-    if program.kind in RAIL_KINDS:
-        raise refuse("it is a railway signal")
     if program.unusable:
         raise refuse(program.unusable)
     unnumbered = [link for link in links if link.index < 0]
@@ -301,7 +309,10 @@ def _requests(
     for request in requests:
         if request.row not in nodes[request.node].foes:
             raise BadInput(
-                signal, "", f"the network holds no right of way for its link {request.link}"
+                signal,
+                "",
+                f"the network holds no right of way for its link {request.link} "
+                f"(junction {request.node} is of type {nodes[request.node].kind})",
             )
     return requests, nodes
 

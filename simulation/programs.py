@@ -266,17 +266,20 @@ def stages_of(rows: Sequence[SignalRow], junction: Junction) -> tuple[Stage, ...
 
 
 def _has_yellow(row: SignalRow) -> bool:
-    return "y" in row.state or "Y" in row.state or "u" in row.state
+    return "y" in row.state or "Y" in row.state
 
 
 def _greens(state: str, junction: Junction) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Ids that a state shows green, and those of them that it shows as permissive."""
+    """Ids that a state shows green, and those of them that it shows as permissive.
+
+    A flashing or dark head (o, O) lets its traffic go as by the signs: permissive.
+    """
     green, permissive = [], []
     links = {m.id: m.links for m in junction.movements}
     links |= {c.id: c.links for c in junction.crossings}
     for signal_id, indices in links.items():
         letters = {state[index] for index in indices}
-        if letters & {"G", "g"}:
+        if letters & {"G", "g", "o", "O"}:
             green.append(signal_id)
             if "G" not in letters:
                 permissive.append(signal_id)

@@ -1,10 +1,11 @@
-"""Read SUMO demand: who departs when, as what, along which edges."""
+"""Demand that comes with a network: its files as one, and the way of every vehicle in it."""
 
 from __future__ import annotations
 
 import gzip
-import heapq
-import random
+import re
+import subprocess
+import tempfile
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,230 +13,298 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import BadInput
-from simulation.netfile import NetFile
-from simulation.roads import MIN_SPEED_MPS
+from simulation.build import sumo_tool
+from simulation.netfile import GZIP_MAGIC, NetFile
+from simulation.netprograms import seconds
 
-_VEHICLES = ("vehicle", "trip", "flow")
-_FREQUENCIES = ("period", "vehsPerHour", "perHour", "probability", "number")
+TRAVELLERS = ("vehicle", "trip", "flow", "person", "personFlow", "container", "containerFlow")
+_TYPES = ("vType", "vTypeDistribution", "route", "routeDistribution")
+_ABOUT = re.compile(r"(?:vehicle|trip|person|flow|container) '([^']+)'")
+_DEFAULT_TYPES = frozenset(
+    f"DEFAULT_{name}TYPE" for name in ("VEH", "PED", "BIKE", "TAXI", "RAIL", "CONTAINER")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrip:
-    """A vehicle of the demand; ``edges`` is its whole route, ``vehicle_class`` SUMO's."""
+    """A vehicle of the demand: SUMO's class, its whole route, and when it would leave each edge.
 
+    ``left_s`` are moments without any hindrance by others.
+    """
+
+    id: str
     depart_s: float
     vehicle_class: str
     edges: tuple[str, ...]
+    left_s: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TripFile:
-    """The vehicles of a route file, and how many could not be followed, by reason."""
+class Demand:
+    """Route files taken together.
 
+    ``text`` is a route file that SUMO takes, the only file's own text where nothing had to be
+    changed. ``left_out`` says of each traveller that had to be dropped why.
+    """
+
+    text: bytes
     trips: tuple[PlannedTrip, ...]
-    skipped: Mapping[str, int]
+    left_out: Mapping[str, str]
+    unsorted: int
 
 
-def read_trip_file(routes: Path, net: NetFile) -> TripFile:
-    """Every vehicle of a route file.
+def read_demand(
+    routes: Sequence[Path],
+    network: Path,
+    net: NetFile,
+    *,
+    additional: Path | None = None,
+    begin_s: float = 0.0,
+    end_s: float | None = None,
+) -> Demand:
+    """Read route files as SUMO would, dropping what it would break off on.
 
-    Trips without a route take the quickest way through the empty network, as SUMO does when
-    they depart. Flows are spread evenly over their time. A vehicle of a route distribution
-    draws its route with the stated probabilities.
+    Ways, expanded flows, drawn routes and types come from SUMO's duarouter.
 
-    Raises:
-        BadInput: If the file cannot be read as SUMO routes.
-    """
-    root = read_xml(routes)
-    if root.tag not in ("routes", "additional"):
-        raise BadInput(str(routes), f"<{root.tag}>", "not SUMO routes; it must start with <routes>")
-    classes = {e.attrib["id"]: e.get("vClass", "passenger") for e in root.iter("vType")}
-    for group in root.iter("vTypeDistribution"):
-        members = [e.get("vClass", "passenger") for e in group.iter("vType")]
-        members += [classes.get(name, "passenger") for name in group.get("vTypes", "").split()]
-        classes[group.attrib["id"]] = members[0] if members else "passenger"
-    named = _NamedRoutes(root)
-    ways = QuickestWays(net)
-    trips: list[PlannedTrip] = []
-    skipped: dict[str, int] = defaultdict(int)
-    for element in root:
-        if element.tag not in _VEHICLES:
-            continue
-        vehicle_class = classes.get(element.get("type", ""), "passenger")
-        try:
-            moments = list(_moments(element))
-        except (KeyError, ValueError):
-            skipped["their time of departure is not a number"] += 1
-            continue
-        for moment in moments:
-            edges = named.of(element) or ways.through(_stops(element), vehicle_class)
-            if edges:
-                trips.append(PlannedTrip(moment, vehicle_class, edges))
-            else:
-                skipped["the network has no way for them"] += 1
-    return TripFile(tuple(trips), dict(skipped))
-
-
-def read_xml(path: Path) -> ET.Element:
-    """Root of an XML file, plain or gzipped.
+    Args:
+        routes: Route files, plain or gzipped.
+        network: The network file.
+        net: The same, read.
+        additional: A file of vehicle types, zones and stops that the routes refer to.
+        begin_s: Who departs earlier is left out of ``trips``.
+        end_s: Who departs at or after it is left out of ``trips``.
 
     Raises:
-        BadInput: If it cannot be read.
+        BadInput: If a file cannot be read as SUMO routes.
     """
+    contents = [_content(path) for path in routes]
+    roots = [_root(content, path) for content, path in zip(contents, routes, strict=True)]
+    known = (
+        set()
+        if additional is None
+        else {
+            e.attrib["id"]
+            for e in ET.parse(additional).getroot()
+            if e.tag in _TYPES and "id" in e.attrib
+        }
+    )
+    left_out: dict[str, str] = {}
+    for root in roots:
+        known |= {e.attrib["id"] for e in root.iter() if e.tag in _TYPES[:2] and "id" in e.attrib}
+    seen: set[str] = set()
+    for root in roots:
+        _drop_unknown(root, net, known, seen, left_out)
+    text = contents[0] if len(roots) == 1 and not left_out else _merged(roots)
+    with tempfile.TemporaryDirectory(prefix="xanh-routes-") as temporary:
+        folder = Path(temporary)
+        trips, complaints = _routed(text, network, additional, folder, begin_s, end_s, routes)
+    if complaints:
+        for root in roots:
+            _drop(root, complaints, left_out)
+        text = _merged(roots)
+        trips = tuple(trip for trip in trips if trip.id not in complaints)
+    unsorted = _unsorted(roots[0]) if len(roots) == 1 and not left_out else 0
+    return Demand(text, trips, left_out, unsorted)
+
+
+def _content(path: Path) -> bytes:
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as stream:
-                return ET.parse(stream).getroot()
-        return ET.parse(path).getroot()
-    except (OSError, ET.ParseError) as error:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content[:2] == GZIP_MAGIC else content
+    except (OSError, EOFError) as error:
         raise BadInput(str(path), "", f"{error}; valid is a SUMO XML file") from None
 
 
-def _seconds(text: str) -> float:
-    """SUMO's times: seconds, or days:hours:minutes:seconds with leading parts left out."""
-    value = 0.0
-    factors = (1, 60, 3600, 86_400)
-    for part, factor in zip(reversed(text.split(":")), factors, strict=False):
-        value += float(part) * factor
-    return value
+def _root(content: bytes, path: Path) -> ET.Element:
+    try:
+        root = ET.fromstring(content)
+    except ET.ParseError as error:
+        raise BadInput(str(path), "", f"{error}; valid is a SUMO XML file") from None
+    if root.tag not in ("routes", "additional"):
+        raise BadInput(str(path), f"<{root.tag}>", "not SUMO routes; it must start with <routes>")
+    return root
 
 
-def _moments(element: ET.Element) -> Iterator[float]:
-    if element.tag != "flow":
-        yield _seconds(element.attrib["depart"])
-        return
-    begin, end = _seconds(element.get("begin", "0")), _seconds(element.get("end", "86400"))
-    name = next(name for name in _FREQUENCIES if element.get(name) is not None)
-    text = element.attrib[name]
-    if name == "number":
-        count = int(text)
-        yield from (begin + (end - begin) * i / count for i in range(count))
-        return
-    if name == "period":
-        # period="exp(X)" is a Poisson flow of X vehicles a second, any other the gap itself.
-        spacing = 1 / float(text[4:-1]) if text.startswith("exp(") else float(text)
-    elif name == "probability":
-        spacing = 1 / float(text)
-    else:
-        spacing = 3600 / float(text)
-    limit = int(element.get("number", "1000000000"))
-    moment, count = begin, 0
-    while moment < end and count < limit:
-        yield moment
-        moment += spacing
-        count += 1
+def _drop_unknown(
+    root: ET.Element, net: NetFile, types: set[str], seen: set[str], left_out: dict[str, str]
+) -> None:
+    """Drop what names an edge, type or route that is not there, or an id that is taken."""
 
-
-def _stops(element: ET.Element) -> tuple[str, ...]:
-    """Edges that a trip must touch, in order."""
-    ends = (element.get("from"), *element.get("via", "").split(), element.get("to"))
-    return tuple(edge for edge in ends if edge) if ends[0] and ends[-1] else ()
-
-
-class _NamedRoutes:
-    """Routes and route distributions that vehicles refer to."""
-
-    def __init__(self, root: ET.Element) -> None:
-        self._draw = random.Random(0)
-        self._routes: dict[str, tuple[str, ...]] = {}
-        for element in root.iter("route"):
-            if "id" in element.attrib and "edges" in element.attrib:
-                self._routes[element.attrib["id"]] = tuple(element.attrib["edges"].split())
-        self._distributions: dict[str, ET.Element] = {
-            element.attrib["id"]: element
-            for element in root.iter("routeDistribution")
-            if "id" in element.attrib
-        }
-
-    def of(self, element: ET.Element) -> tuple[str, ...]:
-        """The route of a vehicle or flow; empty when it has none."""
-        inline = element.find("route")
-        if inline is not None:
-            return tuple(inline.get("edges", "").split())
-        distribution = element.find("routeDistribution")
-        if distribution is not None:
-            return self._choose(distribution)
-        name = element.get("route", "")
-        if name in self._distributions:
-            return self._choose(self._distributions[name])
-        return self._routes.get(name, ())
-
-    def _choose(self, distribution: ET.Element) -> tuple[str, ...]:
-        options = [
-            (
-                tuple(route.get("edges", "").split())
-                or self._routes.get(route.get("refId", ""), ()),
-                float(route.get("probability", 1)),
-            )
-            for route in distribution.iter("route")
+    def unknown_edge(element: ET.Element) -> str:
+        named = [
+            edge
+            for part in element.iter()
+            for edge in part.get("edges", "").split() + part.get("via", "").split()
         ]
-        chances = [float(p) for p in distribution.get("probabilities", "").split()]
-        for i, name in enumerate(distribution.get("routes", "").split()):
-            chance = chances[i] if i < len(chances) else 1.0
-            options.append((self._routes.get(name, ()), chance))
-        if not options:
-            return ()
-        return self._draw.choices([r for r, _ in options], [p for _, p in options])[0]
+        named += [e.attrib[k] for e in element.iter() for k in ("from", "to") if k in e.attrib]
+        return next((edge for edge in named if edge not in net.edges), "")
+
+    routes: set[str] = set()
+    for parent in _parents(root):
+        for element in list(parent):
+            if element.tag in ("route", "routeDistribution"):
+                edge = unknown_edge(element)
+                if edge:
+                    parent.remove(element)
+                    left_out[f"route {element.get('id', '')}"] = f"edge {edge} is not there"
+                else:
+                    routes.add(element.get("id", ""))
+                    routes |= {e.attrib["id"] for e in element.iter("route") if "id" in e.attrib}
+            elif element.tag in TRAVELLERS:
+                name, kind = element.get("id", ""), element.get("type", "")
+                route = element.get("route", "")
+                edge = unknown_edge(element)
+                why = ""
+                if name in seen:
+                    why = "another one has this id"
+                elif edge:
+                    why = f"edge {edge} is not there"
+                elif kind and kind not in types and kind not in _DEFAULT_TYPES:
+                    why = f"type {kind} is not there"
+                elif route and route not in routes and not route.startswith("!"):
+                    why = f"route {route} is not there"
+                if why:
+                    parent.remove(element)
+                    left_out[name] = why
+                seen.add(name)
 
 
-class QuickestWays:
-    """Quickest routes through the empty network, one search per start and vehicle class."""
+def _parents(root: ET.Element) -> tuple[ET.Element, ...]:
+    """Where travellers may stand: the top and SUMO's intervals of flows."""
+    return (root, *root.iter("interval"))
 
-    def __init__(self, net: NetFile) -> None:
-        self._net = net
-        self._following: dict[str, dict[str, tuple[str, ...]]] = {}
-        self._searches: dict[tuple[str, str], dict[str, str]] = {}
 
-    def through(self, stops: Sequence[str], vehicle_class: str) -> tuple[str, ...]:
-        """Edges from the first stop over the others to the last; empty when there is no way."""
-        if len(stops) < 2 or any(stop not in self._net.edges for stop in stops):
-            return ()
-        route = [stops[0]]
-        for goal in stops[1:]:
-            if goal == route[-1]:
-                continue
-            before = self._search(route[-1], vehicle_class)
-            if goal not in before:
-                return ()
-            part = [goal]
-            while part[-1] != route[-1]:
-                part.append(before[part[-1]])
-            route += reversed(part[:-1])
-        return tuple(route)
+def _drop(root: ET.Element, why: Mapping[str, str], left_out: dict[str, str]) -> None:
+    for parent in _parents(root):
+        for element in list(parent):
+            name = element.get("id", "")
+            if element.tag in TRAVELLERS and name in why:
+                parent.remove(element)
+                left_out[name] = why[name]
 
-    def _next(self, vehicle_class: str) -> Mapping[str, tuple[str, ...]]:
-        if vehicle_class not in self._following:
-            found: dict[str, set[str]] = defaultdict(set)
-            edges = self._net.edges
-            for link in self._net.links:
-                one, other = edges.get(link.from_edge), edges.get(link.to_edge)
-                if one is None or other is None or one.function or other.function:
-                    continue
-                if one.lanes[link.from_lane].allows(vehicle_class) and other.lanes[
-                    link.to_lane
-                ].allows(vehicle_class):
-                    found[one.id].add(other.id)
-            self._following[vehicle_class] = {k: tuple(sorted(v)) for k, v in found.items()}
-        return self._following[vehicle_class]
 
-    def _search(self, start: str, vehicle_class: str) -> Mapping[str, str]:
-        key = (start, vehicle_class)
-        if key in self._searches:
-            return self._searches[key]
-        following = self._next(vehicle_class)
-        before: dict[str, str] = {}
-        reached = {start: 0.0}
-        queue = [(0.0, start)]
-        while queue:
-            time_s, edge = heapq.heappop(queue)
-            if time_s > reached[edge]:
-                continue
-            for other in following.get(edge, ()):
-                lane = self._net.edges[other].lanes[-1]
-                arrival = time_s + lane.length_m / max(lane.speed_mps, MIN_SPEED_MPS)
-                if arrival < reached.get(other, float("inf")):
-                    reached[other] = arrival
-                    before[other] = edge
-                    heapq.heappush(queue, (arrival, other))
-        self._searches[key] = before
-        return before
+def _merged(roots: Sequence[ET.Element]) -> bytes:
+    """Several route files as one: types and routes first, then travellers as they depart."""
+    fixed: list[ET.Element] = []
+    travellers: list[tuple[float, ET.Element]] = []
+    for root in roots:
+        for element in root:
+            if element.tag in TRAVELLERS or element.tag == "interval":
+                travellers.append((_departs(element), element))
+            else:
+                fixed.append(element)
+    travellers.sort(key=lambda item: item[0])
+    out = ET.Element("routes")
+    out.extend([*fixed, *(element for _, element in travellers)])
+    ET.indent(out)
+    return bytes(ET.tostring(out, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _departs(element: ET.Element) -> float:
+    try:
+        return seconds(element.get("depart", element.get("begin", "0")))
+    except ValueError:
+        return 0.0
+
+
+def _unsorted(root: ET.Element) -> int:
+    """Travellers of a file that SUMO passes over because a later one stands before them."""
+    latest, passed = float("-inf"), 0
+    for element in root:
+        if element.tag not in TRAVELLERS or element.tag.lower().endswith("flow"):
+            continue
+        moment = _departs(element)
+        passed += moment < latest
+        latest = max(latest, moment)
+    return passed
+
+
+def _routed(
+    text: bytes,
+    network: Path,
+    additional: Path | None,
+    folder: Path,
+    begin_s: float,
+    end_s: float | None,
+    sources: Sequence[Path],
+) -> tuple[tuple[PlannedTrip, ...], dict[str, str]]:
+    """Trips with their ways by duarouter, and its complaint by traveller that has none."""
+    demand, found, types = folder / "in.xml", folder / "out.xml", folder / "types.xml"
+    demand.write_bytes(text)
+    duarouter, environment = sumo_tool("duarouter")
+    command = [
+        *(str(duarouter), "--net-file", str(network), "--route-files", str(demand)),
+        *("--output-file", str(found), "--vtype-output", str(types)),
+        *("--begin", f"{begin_s:g}", "--unsorted-input", "--skip-new-routes", "--exit-times"),
+        *("--ignore-errors", "--no-step-log", "--junction-taz", "--xml-validation", "never"),
+    ]
+    if end_s is not None:
+        command += ["--end", f"{end_s:g}"]
+    if additional is not None:
+        command += ["--additional-files", str(additional)]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, errors="replace"
+    )
+    if done.returncode != 0:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+        reason = (errors or done.stderr.splitlines() or ["it broke off"])[0]
+        raise BadInput(
+            ", ".join(str(path) for path in sources),
+            "",
+            f"SUMO refuses these routes: {reason.removeprefix('Error: ')}",
+        )
+    classes = _classes([types, found])
+    trips = []
+    for element in _elements(found, "vehicle"):
+        route = element.find("route")
+        depart = element.get("depart", "")
+        if route is None or not route.get("edges") or depart in ("triggered", "split"):
+            continue
+        trips.append(
+            PlannedTrip(
+                id=element.attrib["id"],
+                depart_s=max(0.0, seconds(depart)),
+                vehicle_class=classes.get(element.get("type", ""), "passenger"),
+                edges=tuple(route.attrib["edges"].split()),
+                left_s=tuple(seconds(t) for t in route.get("exitTimes", "").split()),
+            )
+        )
+    return tuple(trips), _complaints(done.stderr)
+
+
+def _complaints(log: str) -> dict[str, str]:
+    """Of each traveller without a way, the first thing that duarouter says before it gives up."""
+    found: dict[str, str] = {}
+    reason = ""
+    for line in log.splitlines():
+        warning = line.removeprefix("Warning: ").strip()
+        about = _ABOUT.search(warning)
+        if about is None:
+            reason = warning.rstrip(".")
+            continue
+        given_up = "has no valid route" in warning or "is not known" in warning
+        reason = reason or warning.rstrip(".")
+        if given_up:
+            name = about.group(1)
+            found.setdefault(name, reason)
+            stem, _, number = name.rpartition(".")
+            if stem and number.isdigit():  # one of a flow: all of it goes the same way
+                found.setdefault(stem, reason)
+            reason = ""
+    return found
+
+
+def _classes(files: Sequence[Path]) -> dict[str, str]:
+    classes: dict[str, str] = defaultdict(lambda: "passenger")
+    for path in files:
+        if path.exists():
+            for element in _elements(path, "vType"):
+                classes[element.attrib["id"]] = element.get("vClass", "passenger")
+    return classes
+
+
+def _elements(path: Path, tag: str) -> Iterator[ET.Element]:
+    for _, element in ET.iterparse(path):
+        if element.tag == tag:
+            yield element
+            element.clear()

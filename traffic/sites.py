@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
+from detection.rules import RuleSettings
 from models.counts import counts_from_csv
 from models.errors import BadInput
 from models.junction import Junction, Movement, SafetyEnvelope, Turn
@@ -17,6 +18,7 @@ from models.validation import AcceptancePolicy
 from simulation.network import read_junctions, with_crossing_clearances
 from traffic.planfiles import read_plan
 from traffic.sitecameras import CAMERA_OPTIONAL, CAMERA_REQUIRED, read_camera
+from traffic.siterules import read_rules
 from traffic.yamlfile import Field, Section, read_yaml, unique
 
 SCHEMA = 1
@@ -30,6 +32,7 @@ _OPTIONAL = (
     "vehicle_classes",
     "street",
     "cameras",
+    "import",
 )
 _ENVELOPE = (
     "min_green_s",
@@ -81,9 +84,10 @@ def load_site(folder: Path) -> Site:
         junctions = _network_junctions(top, envelope, network, network_field)
     classes = tuple(_vehicle_class(item) for item in top.items("vehicle_classes"))
     unique([(c.name, f) for c, f in zip(classes, top.items("vehicle_classes"), strict=True)])
+    rules = read_rules(top.get("rules"), RuleSettings())
     camera_fields = top.items("cameras")
     cameras = tuple(
-        read_camera(item.section(CAMERA_REQUIRED, CAMERA_OPTIONAL), junctions, network)
+        read_camera(item.section(CAMERA_REQUIRED, CAMERA_OPTIONAL), junctions, network, rules)
         for item in camera_fields
     )
     unique([(camera.id, f) for camera, f in zip(cameras, camera_fields, strict=True)])
@@ -117,7 +121,7 @@ def check_site(folder: Path) -> tuple[Finding, ...]:
         site = load_site(folder)
     except BadInput as error:
         return (Finding(Level.ERROR, str(error)),)
-    return (*_check_plan_file(site), *_check_counts(site))
+    return (*_check_import(folder), *_check_plan_file(site), *_check_counts(site))
 
 
 def _top(folder: Path) -> Section:
@@ -136,7 +140,9 @@ def _top(folder: Path) -> Section:
 def _network_junctions(
     top: Section, envelope: SafetyEnvelope, network: Path, network_field: Field
 ) -> dict[str, Junction]:
-    entries = [item.section(("id",), ("name", "envelope")) for item in top.items("junctions")]
+    entries = [
+        item.section(("id",), ("name", "envelope", "guessed")) for item in top.items("junctions")
+    ]
     unique([(entry["id"].text(), entry["id"]) for entry in entries])
     envelopes = {
         entry["id"].text(): _envelope(entry.get("envelope"), envelope) for entry in entries
@@ -333,12 +339,18 @@ def _street(field: Field | None) -> StreetOptions | None:
     section = field.section((), tuple(item.name for item in fields(StreetOptions)))
     seed = section.get("seed")
     base = StreetOptions()
-    return StreetOptions(
-        seed=base.seed if seed is None else seed.integer(0, 2**31 - 1),
-        red_light_share=section.number("red_light_share", base.red_light_share, 0, 1),
-        wrong_way_vph=section.number("wrong_way_vph", base.wrong_way_vph, 0, 3600),
-        pedestrians_ph=section.number("pedestrians_ph", base.pedestrians_ph, 0, 20_000),
-    )
+    limits = {"_share": 1.0, "_vph": 3600.0, "_ph": 20_000.0}
+    rates = {
+        item.name: section.number(
+            item.name,
+            getattr(base, item.name),
+            0,
+            next(most for end, most in limits.items() if item.name.endswith(end)),
+        )
+        for item in fields(StreetOptions)
+        if item.name != "seed"
+    }
+    return StreetOptions(base.seed if seed is None else seed.integer(0, 2**31 - 1), **rates)
 
 
 def _location(field: Field | None) -> tuple[float | None, float | None]:
@@ -346,6 +358,27 @@ def _location(field: Field | None) -> tuple[float | None, float | None]:
         return None, None
     section = field.section(("latitude", "longitude"))
     return section["latitude"].number(-90, 90), section["longitude"].number(-180, 180)
+
+
+def _check_import(folder: Path) -> list[Finding]:
+    """What the import could not take, left out or guessed: notes, for a person to settle."""
+    top = _top(folder)
+    lines = []
+    about = top.get("import")
+    if about is not None:
+        section = about.section((), ("partial", "not_taken", "left_out", "guessed"))
+        for item in section.items("not_taken"):
+            entry = item.section(("id", "why"))
+            lines.append(f"junction {entry['id'].text()} was not taken: {entry['why'].text()}")
+        lines += section.texts("left_out")
+        lines += [f"guessed: {text}" for text in section.texts("guessed")]
+    if top.get("network") is not None:
+        for item in top.items("junctions"):
+            entry = item.section(("id",), ("name", "envelope", "guessed"))
+            lines += [
+                f"junction {entry['id'].text()}: guessed: {text}" for text in entry.texts("guessed")
+            ]
+    return [Finding(Level.NOTE, f"{folder / 'site.yaml'}: {line}") for line in lines]
 
 
 def _check_plan_file(site: Site) -> list[Finding]:

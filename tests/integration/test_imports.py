@@ -14,9 +14,9 @@ from models.counts import counts_from_csv
 from models.errors import BadInput
 from simulation.imports import MIDNIGHT, ImportSummary, import_site
 from simulation.netfile import read_net
-from simulation.tripfile import QuickestWays, read_trip_file
+from simulation.tripfile import read_demand
 from traffic.planfiles import read_plan, write_plan
-from traffic.sites import load_site
+from traffic.sites import check_site, load_site
 
 SCENARIOS = {
     "cologne1": (25200, 28800, 1),
@@ -30,7 +30,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 def imported(net: Path, routes: Path, out: Path, begin_s: float, end_s: float) -> ImportSummary:
     return import_site(
-        net, routes, begin_s=begin_s, end_s=end_s, out=out, write_plan=write_plan, now=NOW
+        net, [routes], begin_s=begin_s, end_s=end_s, out=out, write_plan=write_plan, now=NOW
     )
 
 
@@ -114,8 +114,8 @@ def test_trips_flows_and_named_routes_are_followed(pho_hue: Path, tmp_path: Path
         '<trip id="f" type="m" depart="5" from="c3" to="c0"/>'
         '<trip id="g" type="m" depart="triggered" from="c0" to="c1"/>'
     )
-    net = read_net(pho_hue / "network.net.xml")
-    read = read_trip_file(demand(tmp_path, body), net)
+    network = pho_hue / "network.net.xml"
+    read = read_demand([demand(tmp_path, body)], network, read_net(network))
     found = Counter((trip.vehicle_class, trip.edges) for trip in read.trips)
     assert found == {
         ("motorcycle", ("eb1a", "eb1b")): 1,
@@ -124,15 +124,90 @@ def test_trips_flows_and_named_routes_are_followed(pho_hue: Path, tmp_path: Path
         ("bus", ("wb5a", "c5", "c6", "c7", "c8")): 6,
         ("bus", ("eb1a", "eb1b")): 10,
     }
-    assert sum(read.skipped.values()) == 2
+    assert read.left_out == {"f": "No connection between edge 'c3' and edge 'c0' found"}
 
 
-def test_ways_keep_to_what_a_class_may_use(pho_hue: Path) -> None:
-    ways = QuickestWays(read_net(pho_hue / "network.net.xml"))
+def test_ways_keep_to_what_a_class_may_use(pho_hue: Path, tmp_path: Path) -> None:
     # Only the kerb strip leads back south, and only two wheels may use it.
-    assert ways.through(("eb2a", "eb1b"), "motorcycle") == ("eb2a", "z1", "eb1b")
-    assert ways.through(("eb2a", "eb1b"), "passenger") == ()
-    assert ways.through(("eb2a", "none"), "passenger") == ()
+    body = (
+        '<trip id="a" type="m" depart="5" from="eb2a" to="eb1b"/>'
+        '<trip id="b" type="b" depart="5" from="eb2a" to="eb1b"/>'
+    )
+    network = pho_hue / "network.net.xml"
+    read = read_demand([demand(tmp_path, body)], network, read_net(network))
+    assert [(trip.id, trip.edges) for trip in read.trips] == [("a", ("eb2a", "z1", "eb1b"))]
+    assert set(read.left_out) == {"b"}
+
+
+def test_travellers_that_sumo_breaks_off_on_are_left_out_and_named(
+    pho_hue: Path, tmp_path: Path
+) -> None:
+    body = (
+        '<route id="r" edges="c0 nowhere"/>'
+        + vehicle(1, 100)
+        + '<vehicle id="a" type="m" depart="100" route="r"/>'
+        '<vehicle id="b" type="bike" depart="100"><route edges="c0 c1"/></vehicle>'
+        '<vehicle id="c" type="m" depart="100"><route edges="c0 c4"/></vehicle>'
+        '<trip id="d" type="m" depart="100" from="c0" to="c1" via="gone"/>'
+        '<flow id="e" type="b" begin="0" end="60" number="2" from="c3" to="c0"/>' + vehicle(1, 120)
+    )
+    out = tmp_path / "site"
+    summary = imported(pho_hue / "network.net.xml", demand(tmp_path, body), out, 0, 1800)
+    assert summary.trips == 1
+    for line in (
+        "route r: edge nowhere is not there",
+        "a: route r is not there",
+        "b: type bike is not there",
+        "d: edge gone is not there",
+        "v1: another one has this id",
+        "c: Edge 'c0' not connected to edge 'c4' for vehicle 'c'",
+        "e: No connection between edge 'c3' and edge 'c0' found",
+    ):
+        assert f"left out of the demand: {line}" in summary.notes
+        assert line in (out / "site.yaml").read_text()
+    kept = [e.get("id") for e in ET.parse(out / "demand" / "routes.rou.xml").getroot()]
+    assert kept == ["m", "b", "v1"]
+    notes = [str(finding) for finding in check_site(out)]
+    assert any("b: type bike is not there" in note for note in notes)
+
+
+def test_several_files_become_one_in_the_order_of_departure(pho_hue: Path, tmp_path: Path) -> None:
+    first = demand(tmp_path, vehicle(1, 100) + vehicle(2, 300), "a.rou.xml")
+    other = tmp_path / "b.rou.xml"
+    other.write_text(f"<routes>{vehicle(3, 200)}</routes>")
+    extra = tmp_path / "c.add.xml"
+    extra.write_text(
+        '<additional><taz id="south" edges="c0"/><taz id="north" edges="c2"/>'
+        '<vType id="lorry" vClass="truck"/><inductionLoop id="e" lane="c1_0" pos="1" file="o"/>'
+        '<flow id="f" type="lorry" begin="250" end="260" number="1" fromTaz="south" '
+        'toTaz="north"/></additional>'
+    )
+    out = tmp_path / "site"
+    summary = import_site(
+        pho_hue / "network.net.xml",
+        [first, other],
+        additional=[extra],
+        begin_s=0,
+        end_s=900,
+        out=out,
+        write_plan=write_plan,
+        now=NOW,
+    )
+    assert summary.trips == 4
+    assert summary.notes == ("left out: 1 inductionLoop of the additional files",)
+    kept = [e.get("id") for e in ET.parse(out / "demand" / "routes.rou.xml").getroot()]
+    assert kept == ["m", "b", "v1", "v3", "f", "v2"]
+    site = load_site(out)
+    assert site.simulation.vehicle_types == "demand/additional.add.xml"
+    assert counted(out)["C1:c0>c1", "truck", 0] == 1
+
+
+def test_what_sumo_passes_over_is_said(pho_hue: Path, tmp_path: Path) -> None:
+    routes = demand(tmp_path, vehicle(1, 500) + vehicle(2, 100))
+    summary = imported(pho_hue / "network.net.xml", routes, tmp_path / "site", 0, 1800)
+    assert summary.notes == (
+        "1 travellers stand behind later ones in the routes: SUMO passes over them",
+    )
 
 
 def test_gzipped_files_are_taken(pho_hue: Path, tmp_path: Path) -> None:
@@ -144,7 +219,7 @@ def test_gzipped_files_are_taken(pho_hue: Path, tmp_path: Path) -> None:
     out = tmp_path / "site"
     assert imported(net, routes, out, 0, 1800).counted == 2
     assert ET.parse(out / "network.net.xml").getroot().tag == "net"
-    assert (out / "demand" / "routes.rou.xml.gz").is_file()
+    assert (out / "demand" / "routes.rou.xml").read_bytes() == plain.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from models.errors import BadInput
 from traffic.commands.common import (
     OutFolder,
     fail,
@@ -17,7 +18,7 @@ from traffic.commands.common import (
     say,
 )
 
-site_app = typer.Typer(help="Check, import and build site folders.")
+site_app = typer.Typer(help="Check, import, export and build site folders.")
 
 
 @site_app.command("check")
@@ -44,20 +45,66 @@ def site_check(folder: Path) -> None:
 
 @site_app.command("import")
 def site_import(
-    net: Annotated[Path, typer.Option("--net", help="SUMO network, NET.net.xml.")],
-    routes: Annotated[Path, typer.Option("--routes", help="SUMO routes, R.rou.xml.")],
-    begin: Annotated[float, typer.Option("--begin", help="First second of the demand.")],
-    end: Annotated[float, typer.Option("--end", help="Second at which the demand ends.")],
     out: OutFolder,
+    net: Annotated[
+        Path | None, typer.Option("--net", help="SUMO network NET.net.xml, or X.sumocfg.")
+    ] = None,
+    osm: Annotated[
+        Path | None, typer.Option("--osm", help="OpenStreetMap extract, X.osm, instead.")
+    ] = None,
+    routes: Annotated[
+        list[Path] | None, typer.Option("--routes", help="SUMO routes; may be repeated.")
+    ] = None,
+    additional: Annotated[
+        list[Path] | None,
+        typer.Option("--additional", help="SUMO additional file; may be repeated."),
+    ] = None,
+    begin: Annotated[
+        float | None, typer.Option("--begin", help="First second of the simulation.")
+    ] = None,
+    end: Annotated[float | None, typer.Option("--end", help="Its end, in seconds.")] = None,
+    left_hand: Annotated[
+        bool, typer.Option("--left-hand", help="With --osm: traffic drives on the left.")
+    ] = False,
 ) -> None:
-    """Make a site folder of a SUMO network and its demand."""
+    """Make a site folder of a SUMO network or an OpenStreetMap extract, and its demand."""
     from simulation.imports import import_site
     from traffic.planfiles import write_plan
 
-    summary = import_site(net, routes, begin_s=begin, end_s=end, out=out, write_plan=write_plan)
+    if (net is None) == (osm is None):
+        raise BadInput("--net, --osm", "", "give one of the two")
+    summary = import_site(
+        net or osm or Path(),
+        routes or (),
+        additional=additional or (),
+        begin_s=begin,
+        end_s=end,
+        left_hand=left_hand,
+        out=out,
+        write_plan=write_plan,
+    )
     for note in summary.notes:
         say(note)
+    if summary.guesses:
+        say(f"{summary.guesses} guesses are marked in {out / 'site.yaml'}; `xanh site check` lists")
     say(f"wrote {out}: {summary.junctions} junctions, {summary.trips} trips")
+
+
+@site_app.command("export")
+def site_export(
+    folder: Path,
+    out: OutFolder,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="Plan to write; by default the one in force.")
+    ] = None,
+) -> None:
+    """Write a site as plain SUMO files that any SUMO runs: network, routes, configuration."""
+    from simulation.exports import export_site
+    from traffic.commands.common import read_current
+
+    site = load(folder)
+    summary = export_site(site, read_current(site, plan), out)
+    say(f"wrote {summary.configuration}: {summary.programs} programs changed")
 
 
 @site_app.command("build")
