@@ -251,8 +251,10 @@ def _facts(
 def _plate(recorded: Mapping[str, Any], t: Words) -> str:
     """The number that was read, or why there is none."""
     plate = recorded.get("plate") or {}
-    state = plate.get("state", "not_promised")
-    return str(plate["text"]) if state == "read" else t(f"case.plate_{state}")
+    if plate.get("text"):
+        return str(plate["text"])
+    unreadable = plate.get("state") == "unreadable"
+    return t("case.plate_unreadable") if unreadable else t("case.plate_not_promised")
 
 
 def _measured(measures: Mapping[str, float]) -> list[tuple[str, str]]:
