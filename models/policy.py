@@ -126,7 +126,7 @@ class ControlJunction:
             first waits for a gap in the second when that is green.
         receiving_m: Length of each lane after the junction up to the next stop line or fork:
             what can be stored there.
-        max_red_s: No movement or crossing that a stage serves is kept without green for longer.
+        max_red_s: Nobody who is seen to wait, and no crossing, is kept without green for longer.
         upstream: Detectors further back than ``entry_m`` of an approach's lanes, by id.
         plan: Fixed timing that stands in when a policy is silent: (stage id, seconds of its
             green and the change after it), in order, and ``plan_offset_s`` its start.

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -25,7 +25,14 @@ from simulation.control_area import Wiring, wire
 from simulation.metrics import MovementDelay
 from simulation.runner import SimulationJob, command, measure
 from simulation.samples import SampleWriter
-from simulation.sensing import DetectorSensor, OracleSensor, Sensor, write_detectors
+from simulation.sensing import (
+    DetectorSensor,
+    OracleSensor,
+    Sensed,
+    Sensor,
+    called_links,
+    write_detectors,
+)
 from simulation.signal_executor import SignalExecutor
 from simulation.sumo_session import libsumo
 
@@ -181,16 +188,19 @@ class _Drive:
         }
         every = max(1, round(DECISION_S / step_s))
         wishes: Mapping[str, str] = {}
+        called: Mapping[str, Collection[int]] = {}
         steps = round((options.end_s - begin_s) / step_s)
         with SampleWriter(job.samples, self.wiring, sumo_) as samples:
             for step in range(steps):
                 time_s = begin_s + step * step_s
                 asked = step % every == 0
                 if asked:
-                    wishes = self._decide(policy, sensor, time_s)
+                    sensed = sensor.sense(time_s)
+                    wishes = self._decide(policy, sensed, time_s)
+                    called = called_links(self.wiring.area, sensed)
                 for name, executor in self.executors.items():
                     before = executor.shown.stage
-                    letters = executor.advance(time_s, wishes.get(name))
+                    letters = executor.advance(time_s, wishes.get(name), called[name])
                     self.switches += executor.shown.stage != before
                     if self._shown.get(name) != letters:
                         sumo_.trafficlight.setRedYellowGreenState(name, letters)
@@ -199,8 +209,7 @@ class _Drive:
                     samples.add(time_s, self.executors)
                 sumo_.simulationStep()
 
-    def _decide(self, policy: SignalPolicy, sensor: Sensor, time_s: float) -> Mapping[str, str]:
-        sensed = sensor.sense(time_s)
+    def _decide(self, policy: SignalPolicy, sensed: Sensed, time_s: float) -> Mapping[str, str]:
         observation = Observation(
             time_s=time_s,
             sensed_s=sensed.time_s,

@@ -18,9 +18,11 @@ from models.policy import (
     FREE_VIEW_M,
     QUEUE_VIEW_M,
     Approaching,
+    ControlArea,
     DetectorReading,
     PriorityRequest,
     RequestKind,
+    Sensing,
 )
 from simulation.control_area import Wiring
 from simulation.demand import counted_class
@@ -29,6 +31,7 @@ from simulation.metrics import signalized_turns
 
 STANDING_MPS = 0.1
 """SUMO's own bound for a halting vehicle."""
+CALL_M = 20.0
 LINE_M = 1.0
 """The detector at the line lies so far before it."""
 SHARE_MEMORY_S = 900.0
@@ -331,6 +334,31 @@ class DetectorSensor:
             if request:
                 found.append(request)
         return tuple(found)
+
+
+def called_links(area: ControlArea, sensed: Sensed) -> dict[str, set[int]]:
+    """Links of each junction at which somebody is seen, near the line or standing.
+
+    A lane without a working detector counts as if somebody were there.
+    """
+    called: dict[str, set[int]] = {}
+    for junction in area.junctions.values():
+        links: set[int] = set()
+        for lane in junction.lanes.values():
+            if area.sensing is Sensing.ORACLE:
+                turns = {v.movement for v in sensed.vehicles.get(lane.id, ()) if near(v)}
+                links |= {c.link for c in lane.connections if c.movement in turns}
+            elif sensed.readings:
+                reading = sensed.readings.get(lane.id)
+                if reading is None or reading.entered or reading.occupied or reading.queue:
+                    links |= {connection.link for connection in lane.connections}
+        called[junction.id] = links
+    return called
+
+
+def near(vehicle: Approaching) -> bool:
+    """Whether a vehicle stands, or is so near the line that a detector there would see it."""
+    return vehicle.speed_mps < STANDING_MPS or vehicle.distance_m <= CALL_M
 
 
 def write_detectors(wiring: Wiring, path: Path, *, step_s: float) -> None:

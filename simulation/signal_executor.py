@@ -1,19 +1,23 @@
 """Shows the stages that a policy wishes, as far as they are safe.
 
 Whatever is wished: a stage keeps its minimum green; what loses green shows yellow and red before
-anybody new begins; people get their walk and their clearance within the stage; and nobody waits
-for green longer than the maximum red. The last is kept by looking ahead: at every second there
-is a sequence of stages, each at its minimum, that serves everyone waiting in time (earliest
-deadline first). A wish after which there would be none is not followed, and the first stage of
-that sequence is shown instead.
+anybody new begins; people get their walk and their clearance within the stage; and nobody who
+was seen to wait stands longer than the maximum red. The last is kept by looking ahead: at every
+second there is a sequence of stages, each at its minimum, that serves everyone waiting in time
+(earliest deadline first). A wish after which there would be none is not followed, and the first
+stage of that sequence is shown instead. Where nobody was seen, a link is served all the same
+after ``UNSEEN`` times the maximum red: somebody may stand where detectors do not see him.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from models.policy import ChangeInterval, ControlJunction, SignalShown
 
+UNSEEN = 3.0
 _NOTHING = ChangeInterval(0.0, 0.0)
 
 
@@ -54,6 +58,7 @@ class SignalExecutor:
         self.nonsense = 0
         """How often a wish named a stage that the junction has not."""
         self._red_since: dict[int, float] = {}
+        self._called_since: dict[int, float] = {}
         self._letters = ""
         self._show(begin_s)
 
@@ -89,14 +94,19 @@ class SignalExecutor:
                 return stage
         return plan[0][0]
 
-    def advance(self, time_s: float, wish: str | None) -> str:
+    def advance(
+        self, time_s: float, wish: str | None, called: Collection[int] | None = None
+    ) -> str:
         """Go on to ``time_s``: the state that holds from then on.
 
         Args:
             time_s: A step after the last call (the first call: ``begin_s``).
             wish: The stage wanted; None keeps what is shown. A stage that the junction has not
                 counts as silence: the fixed plan decides.
+            called: Links at which somebody is seen; None takes it that somebody is everywhere.
+                People at crossings are never seen, and so always there.
         """
+        self._call(called, time_s)
         if wish is not None and wish not in self.control.stages:
             self.nonsense += 1
             wish = self.plan_stage(time_s)
@@ -111,7 +121,13 @@ class SignalExecutor:
                 if self._change.length_s == 0:
                     self._begin(target, time_s)
         self._show(time_s)
+        self._call(called, time_s)
         return self._letters
+
+    def _call(self, called: Collection[int] | None, time_s: float) -> None:
+        for link in self._red_since:
+            if called is None or link in called or link in self._walks:
+                self._called_since.setdefault(link, time_s)
 
     def _begin(self, stage: str, time_s: float) -> None:
         self._stage, self._since_s, self._next = stage, time_s, None
@@ -130,6 +146,7 @@ class SignalExecutor:
         for link, letter in enumerate(letters):
             if letter in "Gg":
                 self._red_since.pop(link, None)
+                self._called_since.pop(link, None)
             else:
                 self._red_since.setdefault(link, time_s)
         self._letters = letters
@@ -204,17 +221,28 @@ class SignalExecutor:
         for group in self._waiting:
             if stage in group.stages and (fresh or not group.crossing):
                 continue
-            since_s = min(self._red_since.get(link, time_s) for link in group.links)
-            late.append((since_s + self.max_red_s, group))
+            late.append((self._deadline_s(group, time_s), group))
         return sorted(late, key=lambda item: item[0])
+
+    def _deadline_s(self, group: _Waiting, time_s: float) -> float:
+        """When a group must be green again, if it is not or were not from now on."""
+        return (
+            min(
+                min(
+                    self._called_since.get(link, math.inf),
+                    self._red_since.get(link, time_s) + (UNSEEN - 1) * self.max_red_s,
+                )
+                for link in group.links
+            )
+            + self.max_red_s
+        )
 
     def _in_time(self, stage: str, ready_s: float, time_s: float, *, fresh: bool) -> bool:
         """Whether all can be served in time when ``stage`` may be left at ``ready_s``."""
         if fresh:
             begins_s = time_s + self._interval(self._stage, stage).length_s
             for group in self._waiting:
-                since_s = min(self._red_since.get(link, time_s) for link in group.links)
-                if stage in group.stages and begins_s > since_s + self.max_red_s + 1e-9:
+                if stage in group.stages and begins_s > self._deadline_s(group, time_s) + 1e-9:
                     return False
         overdue = self._overdue(stage, time_s, fresh=fresh)
         if not overdue or overdue[0][0] - ready_s > self._round_s:

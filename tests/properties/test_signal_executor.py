@@ -127,3 +127,26 @@ def test_a_wish_for_one_stage_still_serves_all(control: ControlJunction) -> None
             for link in range(len(states[0])):
                 served = any(s.letters[link] in "Gg" for s in control.stages.values())
                 assert not served or any(state[link] in "Gg" for state in states)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), control=junctions())
+def test_whoever_is_seen_is_served_in_time(data: st.DataObject, control: ControlJunction) -> None:
+    """Calls at random seconds: from the first one in a red on, the maximum red counts."""
+    names = [*control.stages, None]
+    wishes = data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=4))
+    count = len(next(iter(control.stages.values())).letters)
+    calls = data.draw(st.lists(st.sets(st.integers(0, count - 1)), min_size=1, max_size=6))
+    executor = SignalExecutor(control, begin_s=0.0, step_s=1.0)
+    served = {k for s in control.stages.values() for k, x in enumerate(s.letters) if x in "Gg"}
+    waits_from: dict[int, int] = {}
+    for t in range(SECONDS):
+        called = calls[t // 40 % len(calls)] if t % 40 == 0 else set()
+        state = executor.advance(t, wishes[t // 7 % len(wishes)], called)
+        for link in served:
+            if state[link] in "Gg":
+                waits_from.pop(link, None)
+            else:
+                if link in called:
+                    waits_from.setdefault(link, t)
+                assert t - waits_from.get(link, t) <= executor.max_red_s
