@@ -1,47 +1,69 @@
-"""One way to name a detector: a registry name, an export's folder, or a weights file."""
+"""One way to name a detector: a registry name, an export, a user's file, or motion."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from detection import weights as registry
-from detection.openvino_detector import DetectorSettings, OpenVinoDetector, from_export
+from detection.exports import weights_of
+from detection.motion_detector import MOTION, MotionDetector
+from detection.onnx_detector import OnnxRuntimeDetector
+from detection.openvino_detector import OpenVinoDetector
 from detection.ports import Detector
 from detection.ultralytics_detector import UltralyticsDetector
+from detection.yolo import DetectorSettings
+from models.camera import CameraView
 from models.errors import BadInput
 
-STREET = "street"
+STREET: Final = "street"
 """Weights of the project's own, trained on frames that it renders."""
+RUNTIMES: Final[Mapping[str, Callable[..., Detector]]] = {
+    "openvino": OpenVinoDetector,
+    "onnxruntime": OnnxRuntimeDetector,
+}
 
 
-def open_detector(name: str, settings: DetectorSettings | None = None) -> Detector:
+def open_detector(
+    name: str, settings: DetectorSettings | None = None, *, view: CameraView | None = None
+) -> Detector:
     """The detector of this name.
 
     Args:
         name: A name of the registry (``yolox-nano``), ``street``, the folder of an ultralytics
-            OpenVINO export, or a ``.pt`` file.
+            OpenVINO export, an ``.onnx`` or a ``.pt`` file, or ``motion``.
         settings: Score, suppression and inference settings.
+        view: The camera, which ``motion`` needs; such a detector is that camera's alone.
 
     Raises:
         BadInput: If there is no such detector or its weights are missing or wrong.
-        XanhError: If a ``.pt`` file is named and ultralytics is not installed.
+        XanhError: If what runs it is an extra that is not installed.
     """
+    settings = settings or DetectorSettings()
+    if name == MOTION:
+        if view is None:
+            raise BadInput("detector", name, "needs a fixed camera; valid here are weights")
+        return MotionDetector(view)
+    if settings.runtime not in RUNTIMES:
+        raise BadInput("runtime", settings.runtime, f"valid is {', '.join(RUNTIMES)}")
+    run = RUNTIMES[settings.runtime]
     path = Path(name)
     if path.suffix == ".pt":
         return UltralyticsDetector(path, settings)
-    if path.is_dir():
-        return OpenVinoDetector(*from_export(path), settings)
+    if path.suffix == ".onnx" or path.is_dir():
+        return run(*weights_of(path), settings)
     packaged = registry.PACKAGED / name
     if name and packaged.is_dir():
-        return OpenVinoDetector(*from_export(packaged), settings)
+        return run(*weights_of(packaged), settings)
     known = registry.registry()
     if name not in known:
         shipped = sorted(p.name for p in registry.PACKAGED.iterdir() if p.is_dir())
-        valid = ", ".join([*shipped, *sorted(known)])
+        valid = ", ".join([*shipped, *sorted(known), MOTION])
         raise BadInput(
             "detector",
             name,
-            f"unknown; valid are {valid}, an OpenVINO export's folder or a .pt file",
+            f"unknown; valid are {valid}, an OpenVINO export's folder, an .onnx or a .pt file",
         )
     weights = known[name]
-    return OpenVinoDetector(weights, registry.fetch(weights), settings)
+    return run(weights, registry.fetch(weights), settings)

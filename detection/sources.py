@@ -198,7 +198,7 @@ class FolderSource:
             )
         self._rate_hz = rate_hz
         self.faults: list[HealthEvent] = []
-        first = _read_image(self._paths[0])
+        first = read_image(self._paths[0])
         self._size = (first.shape[1], first.shape[0])
 
     @property
@@ -213,13 +213,18 @@ class FolderSource:
             BadInput: If one cannot be read.
         """
         for index, path in enumerate(self._paths):
-            yield Frame(index, index / self._rate_hz, _read_image(path))
+            yield Frame(index, index / self._rate_hz, read_image(path))
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _read_image(path: Path) -> Image:
+def read_image(path: Path) -> Image:
+    """A picture from a file.
+
+    Raises:
+        BadInput: If it cannot be read or decoded.
+    """
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.openvino_detector import DetectorSettings
 from detection.ports import Detections, Image
 from detection.weights import sha256
+from detection.yolo import DetectorSettings
 from models.errors import BadInput, XanhError
 
 

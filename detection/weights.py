@@ -67,14 +67,19 @@ def registry(path: Path = REGISTRY) -> dict[str, Weights]:
     """
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        return {name: _entry(name, entry) for name, entry in body["weights"].items()}
+        return {name: read_entry(name, entry) for name, entry in body["weights"].items()}
     except OSError as error:
         raise BadInput(str(path), "", f"cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(str(path), "weights", f"not a registry of weights: {error}") from None
 
 
-def _entry(name: str, body: Mapping[str, Any]) -> Weights:
+def read_entry(name: str, body: Mapping[str, Any]) -> Weights:
+    """One entry of a registry, or a note beside a user's file.
+
+    Raises:
+        KeyError, TypeError, ValueError: If a field is absent or no such value.
+    """
     classes = body["classes"]
     return Weights(
         name=name,

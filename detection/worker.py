@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,12 +24,13 @@ from detection.counting import EPOCH, Crossing, crossings_to_csv
 from detection.evidence import EvidenceWriter
 from detection.health import HealthMonitor, HealthSettings
 from detection.lamp import LampReader
+from detection.motion_detector import MotionDetector
 from detection.overlay import draw_signal, draw_tracks, draw_view
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
 from detection.plates import PlateEyes
 from detection.ports import Detector, Frame, FrameSource, Image
 from detection.tiling import TiledDetector, zone_tiles
-from models.camera import CameraView
+from models.camera import CameraView, SourceKind
 from models.counts import CountRow, counts_to_csv
 from models.errors import BadInput, XanhError
 from models.health import HealthEvent, health_to_csv
@@ -115,6 +116,8 @@ def detect_source(
     """
     options = options or DetectOptions()
     check_size(source.size_px, view)
+    if isinstance(detector, MotionDetector):
+        view = replace(view, source_kind=SourceKind.MOTION)
     draft = _draft(folder)
     try:
         run = _Run(view, detector, draft, signals, options)
@@ -159,7 +162,8 @@ class _Run:
         self._lamp = (
             LampReader(view.lamp_px) if signals is None and view.lamp_px is not None else None
         )
-        tiles = zone_tiles(view) if options.tiles else ()
+        self._motion = detector if isinstance(detector, MotionDetector) else None
+        tiles = zone_tiles(view) if options.tiles and self._motion is None else ()
         self._detector = TiledDetector(detector, tiles) if tiles else detector
         try:
             self._pipeline = CameraPipeline(
@@ -258,6 +262,8 @@ class _Run:
         elif self._lamp is not None:
             state = self._lamp.read(frame.time_s, image)
             since_s = self._lamp.since_s
+        if self._motion is not None:
+            self._motion.advance(frame.time_s)
         found = self._detector.detect([image])[0]
         result = self._pipeline.process(
             frame.time_s, found, state, image, frame=frame.index, signal_since_s=since_s
@@ -282,6 +288,8 @@ class _Run:
             "camera": self._view.camera,
             "junction": self._view.junction,
             "source_kind": source.kind,
+            "figures_from": self._view.source_kind.value,
+            "advisory": self._motion is not None,
             "detector": self._detector.name,
             "weights_sha256": self._detector.weights_sha256,
             "calibration_version": self._view.calibration_version,

@@ -18,6 +18,8 @@ class SourceKind(StrEnum):
 
     PIXELS = "pixels"
     PROJECTED = "projected"
+    MOTION = "motion"
+    """Background subtraction, where no weights fit: its flags only advise."""
 
 
 class AreaKind(StrEnum):

@@ -6,9 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 from detection.detectors import open_detector
+from detection.motion_detector import MotionDetector
+from detection.ports import Image
 from detection.signal_log import read_signal_log, timeline_for
-from detection.sources import open_source
+from detection.sources import open_source, read_image
 from detection.worker import DetectOptions, detect_source
+from detection.yolo import DetectorSettings
 from models.errors import BadInput
 from models.signals import SignalTimeline
 from models.site import Site, SiteCamera
@@ -73,7 +76,10 @@ def detect_to_folder(
         movements = [path.movement for path in item.view.movements]
         names = [item.id, item.approach, *dict.fromkeys(movements), item.junction]
         timeline = timeline_for(read_signal_log(signals, began), names, str(signals))
-    detector = open_detector(weights or load_settings().weights)
+    chosen = load_settings()
+    detector = open_detector(
+        weights or chosen.weights, DetectorSettings(runtime=chosen.inference), view=item.view
+    )
     rate = item.options.get("rate_fps")
     frames = open_source(source, folder_rate_hz=float(rate) if rate is not None else None)
     summary = detect_source(
@@ -88,11 +94,29 @@ def detect_to_folder(
             tiles=tiles,
             until_s=seconds,
             plates=bool(item.options.get("plates")),
+            reference=reference_picture(item),
         ),
     )
     counted = sum(row.count for row in summary.counts)
-    return (
+    lines = [
+        f"{event.kind} from {event.start_s:.1f} s to {event.end_s:.1f} s: {event.detail}"
+        for event in summary.health
+        if event.end_s is not None
+    ]
+    advisory = ", found by motion alone: advisory" if isinstance(detector, MotionDetector) else ""
+    lines.append(
         f"{summary.frames} frames, {summary.duration_s:.1f} s: {counted} vehicles counted, "
-        f"longest queue {summary.largest_queue}, {summary.violations} flags for review; "
+        f"longest queue {summary.largest_queue}, {summary.violations} flags for review{advisory}; "
         f"{summary.frames_per_s:.1f} frames/s; wrote {out}"
     )
+    return "\n".join(lines)
+
+
+def reference_picture(camera: SiteCamera) -> Image | None:
+    """The picture that the camera was calibrated on, None if none was kept.
+
+    Raises:
+        BadInput: If it cannot be read.
+    """
+    path = camera.options.get("reference")
+    return None if path is None else read_image(Path(path))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from detection.detectors import open_detector
-from detection.openvino_detector import DetectorSettings
 from detection.weights import sha256
+from detection.yolo import DetectorSettings
 from traffic.detector_score import DetectorScore, score
 from traffic.rendered_frames import DETECTED, generate, network_views
 
