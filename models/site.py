@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +56,44 @@ class SimulationOptions:
 class StreetOptions:
     """How the virtual street of a site behaves.
 
-    ``red_light_share`` of the riders who stand first at a red light run it; ``wrong_way_vph``
-    riders an hour take a one-way carriageway against its direction; ``pedestrians_ph`` cross at
-    each junction. Shares and rates are for demonstration and scoring, not survey data.
+    ``red_light_share`` of the riders who stand first at a red light run it, ``early_start_share``
+    set off before green, ``stop_line_share`` creep past the line. ``wrong_way_vph`` riders an
+    hour take a one-way carriageway against its direction; as many an hour turn back, stop where
+    it is forbidden, block a junction or ride on the pavement as their rates say, on the whole
+    street. ``illegal_turn_share`` of those who make a turn that is forbidden to some class are of
+    that class; ``wrong_lane_share`` of the vehicles of a class that a lane is closed to do not
+    mind; ``speeding_share`` of the riders speed. ``overloaded_share`` and ``no_helmet_share`` of
+    the motorbikes carry three, or somebody without a helmet. ``pedestrians_ph`` cross at each
+    junction. Shares and rates are for demonstration and scoring, not survey data.
     """
 
     seed: int = 1
     red_light_share: float = 0.05
+    early_start_share: float = 0.0
+    stop_line_share: float = 0.0
+    illegal_turn_share: float = 0.0
+    wrong_lane_share: float = 0.0
+    speeding_share: float = 0.0
+    overloaded_share: float = 0.0
+    no_helmet_share: float = 0.0
     wrong_way_vph: float = 30.0
+    u_turn_vph: float = 0.0
+    illegal_stopping_vph: float = 0.0
+    blocking_vph: float = 0.0
+    pavement_vph: float = 0.0
     pedestrians_ph: float = 200.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.red_light_share <= 1.0:
-            raise ValueError("red_light_share must be from 0 to 1")
-        if self.wrong_way_vph < 0 or self.pedestrians_ph < 0:
-            raise ValueError("wrong_way_vph and pedestrians_ph must be 0 or more")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name.endswith("_share") and not 0.0 <= value <= 1.0:
+                raise ValueError(f"{item.name} must be from 0 to 1")
+            if item.name.endswith(("_vph", "_ph")) and value < 0:
+                raise ValueError(f"{item.name} must be 0 or more")
+
+
+LAWFUL = StreetOptions(red_light_share=0.0, wrong_way_vph=0.0)
+"""A street on which everybody keeps the law."""
 
 
 @dataclass(frozen=True, slots=True)

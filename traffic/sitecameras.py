@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from detection.calibration import PointPair, fit
+from detection.rules import RuleSettings
 from models.camera import (
     IDENTITY,
     CameraPose,
@@ -17,12 +19,14 @@ from models.camera import (
     Matrix3,
     MovementPath,
     Point,
+    RoadRules,
     SourceKind,
 )
 from models.errors import BadInput
 from models.junction import Junction
 from models.site import SiteCamera
 from simulation.network import camera_view
+from traffic.siterules import MARKS, network_marks, read_marks, read_rules
 from traffic.yamlfile import Field, Section, unique
 
 CAMERA_REQUIRED = ("id", "junction", "approach", "kind")
@@ -37,16 +41,19 @@ _MARKS = (
     "lamp_px",
     "wrong_way",
 )
-CAMERA_OPTIONAL = ("pose", "source", "rate_fps", "plates", *_MARKS)
+CAMERA_OPTIONAL = ("pose", "source", "rate_fps", "plates", "rules", *MARKS, *_MARKS)
 _KINDS = ("pixels", "projected", "stream")
 _MARKS_NEEDED = ("size_px", "stop_line", "inward", "zone", "movements")
 MAX_CALIBRATION_ERROR_M = 2.0
 
 
 def read_camera(
-    camera: Section, junctions: Mapping[str, Junction], network: Path | None
+    camera: Section,
+    junctions: Mapping[str, Junction],
+    network: Path | None,
+    rules: RuleSettings,
 ) -> SiteCamera:
-    """One entry of ``cameras``.
+    """One entry of ``cameras``; ``rules`` are the site's, which the entry may change.
 
     Raises:
         BadInput: Naming the field and what would be valid.
@@ -77,10 +84,15 @@ def read_camera(
             )
         except (BadInput, ValueError) as error:
             raise pose_field.bad(str(error)) from None
+        base = network_marks(network, junction.id, approach)
+        known = [path.movement for path in view.movements]
+        road = read_marks(camera, known, _as_given, network, base)
+        view = replace(view, road=road)
     elif kind == "stream":
         view = _marked_view(camera, junction, approach)
     else:
         raise camera["kind"].wrong("stream, or give the camera a pose on the virtual street")
+    options["rules"] = read_rules(camera.get("rules"), rules)
     return SiteCamera(
         id=view.camera,
         junction=junction.id,
@@ -154,6 +166,13 @@ def _marked_view(camera: Section, junction: Junction, approach: str) -> CameraVi
         source_kind=SourceKind.PIXELS,
         lamp_px=_lamp(camera.get("lamp_px"), width, height),
         wrong_way=False if wrong_way is None else wrong_way.flag(),
+        road=read_marks(
+            camera,
+            [m.id for m in junction.movements if m.from_edge == approach],
+            placed,
+            None,
+            RoadRules(),
+        ),
     )
 
 
@@ -228,6 +247,11 @@ def _calibration(field: Field) -> tuple[str, Matrix3]:
             f"{MAX_CALIBRATION_ERROR_M:g} m"
         )
     return section["version"].text(), fitted.ground_from_image
+
+
+def _as_given(field: Field, least: int) -> tuple[Point, ...]:
+    """An outline in network metres, as a posed camera's plane is."""
+    return field.points(least=least)
 
 
 def _unchanged(point: Point) -> Point:
