@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(sites.site_app, name="site")
 for group in (detection, signals, simulation):
     app.registered_commands += group.app.registered_commands
+app.add_typer(signals.bench_app, name="bench")
 app.add_typer(detection.train_app, name="train")
 app.add_typer(detection.weights_app, name="weights")
 

@@ -1,4 +1,4 @@
-"""Commands on signal plans: ``xanh retime``.
+"""Commands on signals: ``xanh retime``, ``xanh bench signals``.
 
 Heavy imports happen inside the commands, so that a wrong argument answers at once.
 """
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from models.errors import BadInput
 from traffic.commands.common import (
+    OutFolder,
     SiteOption,
     load,
     need_network,
+    parse_envelope,
     read_counts,
     read_current,
     say,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from models.counts import CountRow
 
 app = typer.Typer()
+bench_app = typer.Typer(help="Benchmarks.")
 
 
 @app.command()
@@ -77,3 +81,73 @@ def retime(
         return
     for line in write_schedule(loaded.id, rows, out, most=periods, solve=solve):
         say(line)
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Benchmarks."""
+
+
+@bench_app.command("signals")
+def bench_signals(
+    scenarios: Annotated[
+        list[Path],
+        typer.Option("--scenarios", help="Site or raw scenario folders; more may follow."),
+    ],
+    out: OutFolder,
+    more: Annotated[list[Path] | None, typer.Argument(help="More scenario folders.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Paired seeds, from 1 on.")] = 10,
+    methods: Annotated[
+        str, typer.Option("--methods", help="Comma-separated.")
+    ] = "fixed,webster,actuated,maxpressure,greedy,adaptive",
+    blocks: Annotated[
+        str, typer.Option("--blocks", help="Of equal, legal, detectors.")
+    ] = "equal,legal,detectors",
+    clearance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--clearance",
+            help="Equal clearances, yellow=3,allred=0; for one scenario NAME:yellow=2,allred=0.",
+        ),
+    ] = None,
+    min_green: Annotated[float, typer.Option("--min-green", min=1)] = 5.0,
+    miss_rate: Annotated[float, typer.Option("--miss-rate", min=0, max=1)] = 0.05,
+    workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
+) -> None:
+    """Compare signal methods on the same scenarios, seeds and clearances; resumes."""
+    from traffic.signalbench import BLOCKS, BenchOptions, run_bench
+    from traffic.signalfigures import write_page
+
+    changes = {"": parse_envelope("yellow=3,allred=0", min_green)}
+    for text in clearance or ():
+        name, _, values = text.rpartition(":")
+        changes[name] = parse_envelope(values, min_green)
+    wanted = tuple(block.strip() for block in blocks.split(","))
+    for block in wanted:
+        if block not in BLOCKS:
+            raise BadInput("--blocks", block, f"valid is {', '.join(BLOCKS)}")
+
+    def progress(done: int, total: int, title: str) -> None:
+        typer.echo(f"{done}/{total} {title}", err=True)
+
+    body = run_bench(
+        [*scenarios, *(more or ())],
+        out,
+        BenchOptions(
+            seeds=tuple(range(1, seeds + 1)),
+            methods=tuple(method.strip() for method in methods.split(",")),
+            blocks=wanted,
+            changes=changes,
+            miss_rate=miss_rate,
+            workers=workers,
+        ),
+        progress=progress,
+    )
+    write_page(body, out / "figures.html")
+    for title, why in body["failed"].items():
+        say(f"failed: {title}: {why}")
+    for block, comparison in body["comparisons"].items():
+        mean = comparison["geometric_mean"].get("best_peer")
+        if mean:
+            say(f"{block}: {comparison['subject']} {mean['mean_pct']:+.1f} % against the best peer")
+    say(f"wrote {out / 'summary.json'} and {out / 'figures.html'}")
