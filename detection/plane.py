@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from detection.ports import FloatArray
-from models.camera import CameraView
+from models.camera import CameraView, Matrix3
 
 UNCALIBRATED_FORESHORTENING: Final = 0.42
 """Metres along the road look this much shorter than across it: the sine of 25 degrees."""
@@ -78,3 +78,9 @@ class GroundPlane:
             return np.ones((len(heights_px), 2))
         across = np.maximum(heights_px, 4.0) / heights_m
         return np.stack([across, across * UNCALIBRATED_FORESHORTENING], axis=1)
+
+
+def horizon_row(ground_from_image: Matrix3, size_px: tuple[int, int]) -> float | None:
+    """Row of the picture at which the ground ends, in its middle column; None if never."""
+    (_, _, (a, b, c)) = ground_from_image
+    return None if abs(b) < 1e-12 else -(a * size_px[0] / 2 + c) / b

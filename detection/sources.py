@@ -219,6 +219,24 @@ class FolderSource:
         """Nothing is held."""
 
 
+def first_picture(source: str) -> Image:
+    """The first picture of an image file, or of anything that :func:`open_source` opens.
+
+    Raises:
+        BadInput: If there is none.
+    """
+    if not source.startswith(STREAM_SCHEMES) and Path(source).suffix.lower() in IMAGE_SUFFIXES:
+        return read_image(Path(source))
+    opened = open_source(source, folder_rate_hz=1.0)
+    try:
+        for frame in opened:
+            if frame.image is not None:
+                return frame.image
+        raise BadInput(source, "", "it gives no picture")
+    finally:
+        opened.close()
+
+
 def read_image(path: Path) -> Image:
     """A picture from a file.
 

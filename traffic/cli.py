@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from models.errors import BadInput, XanhError
-from traffic.commands import detection, signals, simulation, sites
+from traffic.commands import cameras, detection, signals, simulation, sites, validation
 from traffic.commands.common import fail, load, one_line, say
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(sites.site_app, name="site")
+app.add_typer(cameras.camera_app, name="camera")
 for group in (detection, signals, simulation):
     app.registered_commands += group.app.registered_commands
 app.add_typer(signals.bench_app, name="bench")

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from detection.calibration import PointPair, fit
+from detection.plane import GroundPlane
 from detection.rules import RuleSettings
 from models.camera import (
     IDENTITY,
@@ -90,6 +92,9 @@ def read_camera(
         view = replace(view, road=road)
     elif kind == "stream":
         view = _marked_view(camera, junction, approach)
+        reference = _reference(camera.get("calibration"))
+        if reference is not None:
+            options["reference"] = reference
     else:
         raise camera["kind"].wrong("stream, or give the camera a pose on the virtual street")
     options["rules"] = read_rules(camera.get("rules"), rules)
@@ -151,7 +156,7 @@ def _marked_view(camera: Section, junction: Junction, approach: str) -> CameraVi
         raise line.bad("valid is two different points")
     stop_line = placed(line, 2)
     wrong_way = camera.get("wrong_way")
-    return CameraView(
+    view = CameraView(
         camera=camera["id"].text(),
         junction=junction.id,
         width_px=width,
@@ -174,6 +179,9 @@ def _marked_view(camera: Section, junction: Junction, approach: str) -> CameraVi
             RoadRules(),
         ),
     )
+    _check_seen(camera["zone"], view, view.zone)
+    _check_seen(line, view, view.stop_line)
+    return view
 
 
 def _paths(
@@ -234,7 +242,7 @@ def _two(field: Field) -> tuple[Field, Field]:
 
 
 def _calibration(field: Field) -> tuple[str, Matrix3]:
-    section = field.section(("version", "points"))
+    section = field.section(("version", "points"), ("reference",))
     pairs = [item.section(("px", "m")) for item in section["points"].items(least=4)]
     try:
         fitted = fit([PointPair(pair["px"].point(), pair["m"].point()) for pair in pairs])
@@ -252,6 +260,31 @@ def _calibration(field: Field) -> tuple[str, Matrix3]:
 def _as_given(field: Field, least: int) -> tuple[Point, ...]:
     """An outline in network metres, as a posed camera's plane is."""
     return field.points(least=least)
+
+
+def _reference(calibration: Field | None) -> Path | None:
+    """The picture that the pairs were marked on."""
+    if calibration is None:
+        return None
+    picture = calibration.section(("version", "points"), ("reference",)).get("reference")
+    return None if picture is None else picture.file_in(Path(calibration.file).parent)
+
+
+def _check_seen(field: Field, view: CameraView, points: Sequence[Point]) -> None:
+    """Refuse a mark of which nothing lies in the picture."""
+    pixels = GroundPlane(view).to_image(np.array(points, np.float64))
+    scale = 512.0 / max(view.width_px, view.height_px)
+    picture = np.zeros((round(view.height_px * scale), round(view.width_px * scale)), np.uint8)
+    if np.isfinite(pixels).all():
+        corners = np.clip(pixels * scale, -30_000, 30_000).round().astype(np.int32)
+        if len(points) > 2:
+            cv2.fillPoly(picture, [corners], 1)
+        cv2.polylines(picture, [corners], len(points) > 2, 1)
+    if not picture.any():
+        raise field.bad(
+            f"lies outside the picture of {view.width_px}x{view.height_px}; valid is a place "
+            "that the camera sees"
+        )
 
 
 def _unchanged(point: Point) -> Point:

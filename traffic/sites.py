@@ -66,15 +66,19 @@ class Finding:
         return f"{self.level}: {self.message}"
 
 
-def load_site(folder: Path) -> Site:
+def load_site(folder: Path, *, description: str = "site.yaml") -> Site:
     """Load and check ``site.yaml`` and the network that it names.
+
+    Args:
+        folder: The site's folder.
+        description: Name of the file in it that describes the site.
 
     Raises:
         BadInput: Naming ``file:line``, the field, and what would be valid.
     """
     if not folder.is_dir():
         raise BadInput(str(folder), "", "no such folder; valid is a site's folder")
-    top = _top(folder)
+    top = _top(folder / description)
     envelope = _envelope(top.get("envelope"), SafetyEnvelope())
     network_field = top.get("network")
     network = None if network_field is None else network_field.file_in(folder)
@@ -124,8 +128,8 @@ def check_site(folder: Path) -> tuple[Finding, ...]:
     return (*_check_import(folder), *_check_plan_file(site), *_check_counts(site))
 
 
-def _top(folder: Path) -> Section:
-    document = read_yaml(folder / "site.yaml")
+def _top(path: Path) -> Section:
+    document = read_yaml(path)
     # Without a network the junctions must be described; with one, all of its signals are meant.
     described = isinstance(document.value, Mapping) and document.value.get("network") is None
     if described:
@@ -362,7 +366,7 @@ def _location(field: Field | None) -> tuple[float | None, float | None]:
 
 def _check_import(folder: Path) -> list[Finding]:
     """What the import could not take, left out or guessed: notes, for a person to settle."""
-    top = _top(folder)
+    top = _top(folder / "site.yaml")
     lines = []
     about = top.get("import")
     if about is not None:
