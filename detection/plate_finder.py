@@ -22,10 +22,16 @@ from models.errors import BadInput
 FloatArray = npt.NDArray[np.float64]
 
 PLATES: Final = PACKAGED / "plates"
-MIN_SCORE: Final = 0.4
+FIRST_SCORE: Final = 0.25
+MIN_SCORE: Final = 0.5
+"""At a first look a plate needs the lower score, at a second, closer one the higher."""
 LONGEST_PX: Final = 1280
 """Larger pictures are reduced first."""
-_LEVEL: Final = 0.42
+_LEVEL: Final = 0.5
+_CLOSE_PX: Final = 56.0
+"""Width to which a plate is brought for the second look."""
+_CLOSE_SIDE_PX: Final = 160
+_MOST_LOOKS: Final = 24
 _SMALLEST_PX: Final = 96
 _PAD_PX: Final = 32
 _SAME_PLATE: Final = 0.35
@@ -37,6 +43,10 @@ class FoundPlate:
 
     quad: FloatArray
     score: float
+
+    def scaled(self, by: float) -> FoundPlate:
+        """The same plate in a picture that is so many times larger."""
+        return FoundPlate(self.quad * by, self.score)
 
     @property
     def width_px(self) -> float:
@@ -79,20 +89,40 @@ class PlateFinder:
         """Plates in a picture (H, W, 3) BGR, best first."""
         longest = max(image.shape[:2])
         scale = min(1.0, LONGEST_PX / longest)
-        quads, scores = [], []
+        first = []
         while True:
-            for quad, score in zip(*self._level(image, scale, min_score), strict=True):
-                quads.append(quad)
-                scores.append(score)
+            level = _reduced(image, scale)
+            first += [found.scaled(1 / scale) for found in self._look(level, FIRST_SCORE)]
             scale *= _LEVEL
             if longest * scale < _SMALLEST_PX:
                 break
-        return _merged(np.array(quads).reshape(-1, 4, 2), np.array(scores))
+        first.sort(key=lambda found: -found.score)
+        closer = [self._closer(image, found) for found in first[:_MOST_LOOKS]]
+        sure = [found for found in closer if found is not None and found.score >= min_score]
+        return _merged(sure)
 
-    def _level(self, image: Image, scale: float, min_score: float) -> tuple[FloatArray, FloatArray]:
-        if scale < 1:
-            way = cv2.INTER_AREA
-            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=way))
+    def _closer(self, image: Image, found: FoundPlate) -> FoundPlate | None:
+        """The plate seen again at the size that the network knows best: its corners sit better."""
+        scale = _CLOSE_PX / max(found.width_px, 1.0)
+        middle = found.quad.mean(0)
+        half = _CLOSE_SIDE_PX / 2
+        matrix = np.array(
+            [[scale, 0, half - scale * middle[0]], [0, scale, half - scale * middle[1]]]
+        )
+        size = (_CLOSE_SIDE_PX, _CLOSE_SIDE_PX)
+        source = image
+        if scale < 0.7:
+            source = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 / scale), np.uint8)
+        cut = cv2.warpAffine(source, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        seen = self._look(np.asarray(cut, np.uint8), FIRST_SCORE)
+        near = [s for s in seen if np.linalg.norm(s.quad.mean(0) - half) < 0.6 * _CLOSE_PX]
+        if not near:
+            return None
+        best = max(near, key=lambda s: s.score)
+        return FoundPlate((best.quad - half) / scale + middle, best.score)
+
+    def _look(self, image: Image, min_score: float) -> list[FoundPlate]:
+        """Plates that the network sees in a picture as it is."""
         height, width = image.shape[:2]
         pad = ((0, -height % _PAD_PX), (0, -width % _PAD_PX), (0, 0))
         padded = np.pad(image, pad, mode="edge").astype(np.float32) / 255 - np.float32(0.45)
@@ -101,11 +131,28 @@ class PlateFinder:
         rows, columns = np.nonzero(score >= min_score)
         middle = (np.stack([columns, rows], -1) + 0.5) * self._cell_px
         corners = raw[1:, rows, columns].T.reshape(-1, 4, 2) * self._reach_px
-        return (middle[:, None] + corners) / scale, score[rows, columns]
+        quads = middle[:, None] + corners
+        return _merged(
+            [
+                FoundPlate(quad, float(s))
+                for quad, s in zip(quads, score[rows, columns], strict=True)
+            ]
+        )
 
 
-def _merged(quads: FloatArray, scores: FloatArray) -> list[FoundPlate]:
-    """One plate from all the cells that tell of it: corners by their mean, weighted by score."""
+def _reduced(image: Image, scale: float) -> Image:
+    if scale >= 1:
+        return image
+    smaller = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, np.uint8)
+
+
+def _merged(plates: list[FoundPlate]) -> list[FoundPlate]:
+    """One plate of all that overlap: corners by their mean, weighted by score; best first."""
+    if not plates:
+        return []
+    quads = np.array([plate.quad for plate in plates])
+    scores = np.array([plate.score for plate in plates])
     low, high = quads.min(1), quads.max(1)
     area = np.prod(high - low, axis=1)
     free = np.ones(len(quads), np.bool_)
@@ -118,7 +165,7 @@ def _merged(quads: FloatArray, scores: FloatArray) -> list[FoundPlate]:
         same = free & (shared > _SAME_PLATE * np.minimum(area, area[best]))
         free &= ~same
         weight = np.where(same, scores**2, 0)
-        # Cells of another level see the plate too large or too small: only near sizes count.
+        # What sees the plate much larger or smaller is less sure of its corners.
         weight[(area > 1.6 * area[best]) | (area < area[best] / 1.6)] = 0
         quad = (quads * weight[:, None, None]).sum(0) / weight.sum()
         found.append(FoundPlate(quad, float(scores[best])))

@@ -8,6 +8,7 @@ allowed.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,8 @@ ONE_LINE_ABOVE: Final = 2.9
 """Width to height above which a plate has one line."""
 _GROWTHS: Final = (0.03, 0.08, -0.02, 0.14)
 _SURE: Final = 0.93
+_HOPELESS: Final = 4
+"""Fewer characters at the first attempt: no plate, and not tried again."""
 _STEP_PX: Final = 32
 _EDGE_PX: Final = 1.0
 
@@ -131,7 +134,10 @@ class PlateReader:
         if cut or line_px < MIN_LINE_PX:
             return PlateReading(found, None, 0.0)
         for growth in _GROWTHS:
-            plate, score = self._attempt(image, found, two_lines, growth)
+            lines = self._attempt(image, found, two_lines, growth)
+            if sum(len(line.text) for line in lines) < _HOPELESS:
+                break
+            plate, score = _checked(lines)
             if plate is not None and score > best_score:
                 best, best_score = plate, score
             if best_score >= _SURE:
@@ -140,14 +146,18 @@ class PlateReader:
 
     def _attempt(
         self, image: Image, found: FoundPlate, two_lines: bool, growth: float
-    ) -> tuple[Plate | None, float]:
+    ) -> list[Line]:
         flat = straightened(image, found, two_lines, growth)
         parts = split_lines(flat) if two_lines else (flat,)
-        lines = [self._recognizer.read(part) for part in parts]
-        sure = [value for line in lines for value in _characters(line)]
-        if not sure or min(sure) < MIN_CHARACTER or float(np.mean(sure)) < MIN_MEAN:
-            return None, 0.0
-        return parse_plate(tuple(line.text for line in lines)), float(np.mean(sure))
+        return [self._recognizer.read(part) for part in parts]
+
+
+def _checked(lines: Sequence[Line]) -> tuple[Plate | None, float]:
+    """The plate that these lines spell, if all of it is sure enough and lawful."""
+    sure = [value for line in lines for value in _characters(line)]
+    if not sure or min(sure) < MIN_CHARACTER or float(np.mean(sure)) < MIN_MEAN:
+        return None, 0.0
+    return parse_plate(tuple(line.text for line in lines)), float(np.mean(sure))
 
 
 def _characters(line: Line) -> list[float]:

@@ -24,7 +24,7 @@ from simulation.palette import appearance
 from simulation.scene import SceneGeometry
 from simulation.signal_heads import draw_signal_head
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
-from simulation.surfaces import Foreground, mottle
+from simulation.surfaces import Foreground, contact_shadows, mottle
 from simulation.vehicle_models import (
     CAR_HEIGHT,
     LIBRARY,
@@ -378,6 +378,9 @@ class Renderer:
         colour = fleet.palette[owner, slot] * (shade[:, None] * self._tint)
         glass = np.nonzero(slot == Slot.GLASS)[0]  # reflects the sky
         colour[glass] += (self._haze * 0.28) * np.clip(up[glass, None] + 0.25, 0, 1)
+        if self._mottled > 0:  # so does paint, on what faces up
+            paint = np.nonzero((slot == Slot.PAINT) & (up > 0.3))[0]
+            colour[paint] += self._haze * 0.14 * up[paint, None]
         stopped = fleet.states.speed_mps[owner] < _STOPPED_MPS
         lamp = np.nonzero((slot == Slot.HEADLAMP) | ((slot == Slot.TAIL_LAMP) & stopped))[0]
         colour[lamp] = fleet.palette[owner[lamp], slot[lamp]] * 1.05
@@ -400,6 +403,23 @@ class Renderer:
         for k in np.nonzero(seen.drawn & (nearest > 0.5))[0].tolist():
             cv2.fillConvexPoly(mask, cv2.convexHull(px_int[starts[k] : ends[k]]), 255)
         cv2.copyTo(self._background.shadowed, cv2.bitwise_and(mask, self._ground), image)
+        if self._mottled > 0:
+            corners, near = self._footprints(fleet)
+            contact_shadows(image, self._ground, corners[seen.drawn & near])
+
+    def _footprints(self, fleet: _Fleet) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """Corners on the ground (N, 4, 2) at ``SCALE``, and who stands wholly before the camera."""
+        states = fleet.states
+        across, along = np.array([-0.5, 0.5, 0.5, -0.5]), np.array([-0.5, -0.5, 0.5, 0.5])
+        forward = along * states.length_m[:, None]
+        left = across * states.width_m[:, None]
+        points = np.zeros((len(states), 4, 3))
+        sin, cos = fleet.sin[:, None], fleet.cos[:, None]
+        points[..., 0] = states.x_m[:, None] + sin * forward - cos * left
+        points[..., 1] = states.y_m[:, None] + cos * forward + sin * left
+        px, depth = self.camera.project(points.reshape(-1, 3))
+        near = depth.reshape(-1, 4).min(1) > 0.5
+        return (px * SCALE).reshape(-1, 4, 2), near
 
     def _window(self, seen: _Projected, k: int) -> tuple[slice, slice]:
         x0, y0 = np.maximum(np.floor(seen.low[k]) - 1, 0).astype(int)

@@ -130,7 +130,7 @@ def _crowd_queue(crowd: Crowd, leg: Leg, density: float) -> None:
     moving = 5.0 if rng.random() < 0.3 else 0.0
     first, last = leg.incoming[0], leg.incoming[-1]
     length = polyline_length(first.points)
-    heavy_share = float(rng.choice([0.05, 0.15, 0.35]))
+    heavy_share = float(rng.choice([0.05, 0.2, 0.45]))
     for lane in leg.incoming:
         back = float(rng.uniform(0.2, 9))
         while back < 44:

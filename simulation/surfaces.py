@@ -49,7 +49,7 @@ def mottle(
     count = int(ids.max()) + 1
     numbers = ids[covered].astype(np.int64)
     pixels = image[covered].astype(np.float32)
-    for scale, most in ((3, 0.12), (9, 0.2), (30, 0.3)):
+    for scale, most in ((3, 0.08), (9, 0.16), (40, 0.3)):
         amount = (rng.random(count) ** 2 * most * strength).astype(np.float32)
         pattern = noise(height, width, scale, rng)[covered]
         pixels *= np.clip(1 + amount[numbers] * pattern, 0.25, 2.2)[:, None]
@@ -60,6 +60,26 @@ def mottle(
     tint = rng.normal(0, 0.06 * strength, (count, 3)).astype(np.float32)
     pixels *= 1 + tint[numbers]
     image[covered] = np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def contact_shadows(image: Image, ground: Image, corners: npt.NDArray[np.float64]) -> None:
+    """Darken the ground under road users, in place: there is little light whatever the sky.
+
+    Args:
+        image: The picture (H, W, 3).
+        ground: 255 where nothing stands (H, W).
+        corners: Footprints (N, 4, 2) in pixels of the picture.
+    """
+    height, width = ground.shape
+    # At a quarter of the size: the edge is soft anyway.
+    dark = np.zeros((height // 4, width // 4), np.uint8)
+    for quad in np.clip(corners / 4, -8000, 8000):
+        cv2.fillConvexPoly(dark, np.round(quad).astype(np.int32), (150,))
+    if not dark.any():
+        return
+    soft = cv2.resize(cv2.GaussianBlur(dark, (0, 0), 1.6), (width, height))
+    weight = cv2.cvtColor(255 - cv2.bitwise_and(soft, ground), cv2.COLOR_GRAY2BGR)
+    cv2.multiply(image, weight, image, 1 / 255)
 
 
 def add_clutter(
@@ -87,6 +107,8 @@ def add_clutter(
     layer = background.image.copy()
     for _ in range(int(amount * rng.uniform(150, 1500))):
         _shape(layer, rng, width, height)
+    for _ in range(int(rng.poisson(3))):
+        _cabinet(layer, rng, width, height)
     grain = noise(height, width, 2, rng) * 9 + noise(height, width, 6, rng) * 12
     grain += noise(height, width, 40, rng) * 14
     mixed = np.clip(layer + (grain * np.float32(amount))[..., None], 0, 255).astype(np.uint8)
@@ -133,6 +155,28 @@ def _shape(layer: Image, rng: np.random.Generator, width: int, height: int) -> N
             -1,
         )
         cv2.putText(layer, word, (x + 3, y - 5), font, scale, colour, 2, cv2.LINE_AA)
+
+
+def _cabinet(layer: Image, rng: np.random.Generator, width: int, height: int) -> None:
+    """A box that stands on a pavement: two faces, a lid, perhaps a door."""
+    x, foot = int(rng.uniform(0, width)), int(rng.uniform(0.3, 1.05) * height)
+    tall = int(rng.uniform(0.03, 0.2) * height)
+    wide = int(tall * rng.uniform(0.3, 1.1)) + 2
+    side = int(wide * rng.uniform(0.1, 0.8))
+    tone = rng.uniform(30, 210) * rng.uniform(0.85, 1.15, 3)
+    front, flank, lid = ([float(v) for v in np.clip(tone * k, 0, 255)] for k in (1.0, 0.7, 1.25))
+    step = int(side * rng.uniform(0, 0.5))
+    cv2.rectangle(layer, (x, foot - tall), (x + wide, foot), front, -1)
+    face = [(x + wide, foot), (x + wide + side, foot - step)]
+    face += [(x + wide + side, foot - tall - step), (x + wide, foot - tall)]
+    cv2.fillConvexPoly(layer, np.array(face, np.int32), flank)
+    top = [(x, foot - tall), (x + wide, foot - tall)]
+    top += [(x + wide + side, foot - tall - step), (x + side, foot - tall - step)]
+    cv2.fillConvexPoly(layer, np.array(top, np.int32), lid)
+    if rng.random() < 0.6:
+        inset = max(2, wide // 6)
+        corner = (x + wide - inset, foot - tall // 3)
+        cv2.rectangle(layer, (x + inset, foot - tall + inset), corner, flank, 2)
 
 
 def in_the_way(background: Background, rng: np.random.Generator) -> Foreground:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from traffic.detector_score import WORKING_SCORE, DetectorScore
-from traffic.rendered_frames import CORRIDOR_SHARE, DETECTED
+from traffic.rendered_frames import CORRIDOR_SHARE, DETECTED, WIDE_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,43 +42,63 @@ def processor_name() -> str:
 
 
 def card_text(
-    run: TrainingRun, scores: Mapping[str, DetectorScore], command: str, seeds: Sequence[int]
+    runs: Sequence[TrainingRun],
+    scores: Mapping[str, DetectorScore],
+    command: str,
+    seeds: Sequence[int],
+    footage: str = "",
 ) -> str:
     """The card as Markdown.
 
     Args:
-        run: The training run.
-        scores: Figures by the name of the set of frames.
+        runs: The training runs, one after the other on the same weights.
+        scores: Figures on rendered frames, by the name of the set of frames.
         command: What was typed.
         seeds: Seeds of the training frames.
+        footage: What was measured on real footage, as Markdown.
     """
+    first = runs[0]
     lines = [
-        "# street: road users in frames of the virtual street",
+        "# street: road users on streets of motorcycle cities",
         "",
-        f"A yolo11 detector (width {run.width}, {run.parameters:,} parameters) trained from"
-        f" scratch on frames that Xanh renders itself; no photograph and no foreign weights went"
-        f" into it. Classes: {', '.join(DETECTED)}; a motorcycle's box holds its riders too."
-        " Bicycles and pedestrians are not detected.",
+        f"A yolo11 detector (width {first.width}, {first.parameters:,} parameters) trained from"
+        f" scratch on frames that Xanh renders itself; no photograph, no texture of one and no"
+        f" foreign weights went into it. Classes: {', '.join(DETECTED)}; a motorcycle's box holds"
+        " its riders too. Bicycles and pedestrians are not detected.",
         "",
         "- Licence: AGPL-3.0-or-later (trained and exported with ultralytics 8.4)",
-        "- Format: OpenVINO IR, FP16 weights, input 416 x 320 RGB in 0..1, letterboxed on grey 114",
+        "- Format: OpenVINO IR, FP16 weights, RGB in 0..1, letterboxed on grey 114; any input size"
+        " in steps of 32 pixels, 416 x 320 by default",
         f"- Made by: `{command}`",
         "",
         "## Data",
-        f"{run.frames:,} frames of 640 x 480 with {run.boxes:,} boxes, seeds"
-        f" {', '.join(map(str, seeds))}, six frames a camera. {CORRIDOR_SHARE * 100:.0f} % of"
-        " the cameras stand behind a stop line of a one-way three-lane street or of the two-lane"
-        " street that crosses it; the others over junctions of any lanes, behind the line or"
-        " facing the queue. Height, tilt, field of view, light, haze, colours, density, noise,"
-        " focus, exposure and JPEG quality are drawn at random; some riders come the wrong way."
+        f"{sum(r.frames for r in runs):,} frames of 640 x 480 with"
+        f" {sum(r.boxes for r in runs):,} boxes, seeds {', '.join(map(str, seeds))}, six frames a"
+        f" camera. The first leg sees the virtual street: {CORRIDOR_SHARE * 100:.0f} % of the"
+        " cameras stand behind a stop line of a one-way three-lane street or of the two-lane"
+        " street that crosses it, the others over junctions of any lanes. Of the second leg's"
+        f" cameras {WIDE_SHARE * 100:.0f} % hang 3.6 to 12.5 m high over any street and look"
+        " anywhere in it through lenses of 34 to 92 degrees, at day, under a low sun and at"
+        " night: crowds of riders many abreast, with pillions, boxes, loads, capes and hats,"
+        " vehicles from every side, minibuses to coaches, large ones cut by the frame; surfaces"
+        " are uneven, pavements full of clutter and parked motorcycles, and wires, poles, signs"
+        " and leaves stand in the way. While training, nearly every look at a frame is filmed"
+        " anew: blur, veil, patches of shade, colour cast, contrast, night, rain, low resolution"
+        " enlarged, noise, sharpening, smoothing and JPEG at any quality; scale 0.7 to 2.1."
         " Boxes are of the whole vehicle, kept where a quarter of it is visible.",
         "",
         "## Training",
-        f"{run.minutes:.0f} minutes on {run.threads} thread of {processor_name()}:"
-        f" {run.images_per_s:.1f} images a second, {run.epochs:.1f} epochs. AdamW with"
-        " cosine decay, averaged weights, bfloat16 forward pass; the first 30 % at 288 x 224.",
+        *(
+            f"- Leg {number}: {run.frames:,} frames, {run.minutes:.0f} minutes on {run.threads}"
+            f" thread of {processor_name()}: {run.images_per_s:.1f} images a second,"
+            f" {run.epochs:.1f} epochs."
+            for number, run in enumerate(runs, 1)
+        ),
         "",
-        "## Accuracy",
+        "AdamW with cosine decay, averaged weights, bfloat16 forward pass; from scratch the first"
+        " 30 % at 288 x 224.",
+        "",
+        "## Accuracy on rendered frames",
         f"On frames never trained on. AP at an overlap of 0.5; recall and precision at a score of"
         f" {WORKING_SCORE}.",
         "",
@@ -111,13 +131,16 @@ def card_text(
     slowest = max(result.cpu_ms for result in scores.values())
     lines += [
         "",
-        f"One frame takes {slowest:.0f} ms of processor time on one thread of the processor above,"
-        " letterbox and suppression included.",
+        f"One frame takes {slowest:.0f} ms of processor time on one thread of"
+        f" {processor_name()}, letterbox and suppression included.",
+        "",
+        "## Accuracy on real footage",
+        footage or "Not measured in this run: real footage is no part of the repository.",
         "",
         "## Limits",
-        "Made for the virtual street and measured only there: it is no detector for photographs."
-        " Riders below 25 px are often missed, and two"
-        " riders who hide each other by more than three quarters count as one.",
+        "Riders below 25 px are often missed, and two riders who hide each other by more than"
+        " three quarters count as one. Vans pass for cars, buses or trucks. Helmets and the number"
+        " of riders are not told.",
         "",
     ]
     return "\n".join(lines)

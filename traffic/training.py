@@ -1,4 +1,4 @@
-"""Train the virtual street's detector from scratch, on frames that the project renders itself.
+"""Train the project's own detector from scratch, on frames that it renders itself.
 
 Three steps, each usable alone: :func:`generate` renders labelled frames, :func:`train` fits an
 ultralytics model to them within a time budget, :func:`export` writes OpenVINO weights with their
@@ -36,8 +36,12 @@ from traffic.rendered_frames import (
     DETECTED,
     MIN_VISIBLE,
     Image,
+    View,
+    any_view,
     generate,
     network_views,
+    random_view,
+    wide_view,
     write_text,
 )
 
@@ -62,6 +66,8 @@ _BATCH, _WEIGHT_DECAY, _CLIP = 16, 5e-4, 10.0
 _PEAK_RATE, _PEAK_RATE_ON = 2.5e-3, 1.6e-3
 """Learning rates from scratch and when training goes on from a checkpoint."""
 _SCALES: Final = (0.7, 2.1)
+_CLOSE_SHARE, _CLOSEST, _LARGE_SHARE = 0.2, 3.6, 0.05
+"""Share of looks that are closer still: large vehicles of which only a part is seen."""
 _NEEDS = "training needs torch and ultralytics: run `make setup-train`"
 
 
@@ -231,7 +237,8 @@ def _sample(
     u = v = 0.5
     flip = False
     if augment:
-        scale *= math.exp(rng.uniform(math.log(_SCALES[0]), math.log(_SCALES[1])))
+        low, high = (_SCALES[1], _CLOSEST) if rng.random() < _CLOSE_SHARE else _SCALES
+        scale *= math.exp(rng.uniform(math.log(low), math.log(high)))
         u, v = rng.random(2)
         flip = bool(rng.random() < 0.5)
     tx, ty = (w - width * scale) * u, (h - height * scale) * v
@@ -252,7 +259,10 @@ def _sample(
     y0, y1 = b[:, 2] * scale + ty, b[:, 4] * scale + ty
     area = (x1 - x0) * (y1 - y0)
     x0, x1, y0, y1 = x0.clip(0, w), x1.clip(0, w), y0.clip(0, h), y1.clip(0, h)
-    kept = ((x1 - x0) * (y1 - y0) > 0.35 * area) & (y1 - y0 > 5) & (x1 - x0 > 2.5)
+    left = (x1 - x0) * (y1 - y0)
+    # Cut by the edge it stays if a third is left, or if what is left is large.
+    kept = (left > 0.35 * area) | (left > _LARGE_SHARE * w * h)
+    kept &= (y1 - y0 > 5) & (x1 - x0 > 2.5)
     if filmed:
         image = as_filmed(image, rng)
     elif augment:
@@ -373,15 +383,19 @@ def train_detector(
     *,
     frames: int = 3400,
     minutes: float = 72.0,
+    wide_frames: int = 3600,
+    wide_minutes: float = 68.0,
     seed: int = 1,
     network: Path | None = None,
     approaches: Sequence[tuple[str, str]] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Path:
-    """Render, train, export and score; everything ends up in ``out``.
+    """Render, train in two legs, export and score; everything ends up in ``out``.
 
-    Training frames have the seeds ``seed`` and ``seed + 1``, held-out ones ``seed + 98`` and,
-    when a network and approaches of it (junction, edge) are given, ``seed + 97``.
+    The first leg learns from scratch on frames of the virtual street (seeds ``seed`` and
+    ``seed + 1``), the second goes on with frames of any street (``seed + 2``, ``seed + 3``).
+    Held-out frames have the seeds ``seed + 98``, ``seed + 96`` (any street) and, when a network
+    and approaches of it (junction, edge) are given, ``seed + 97``.
 
     Returns:
         Path of the model card, beside the weights.
@@ -390,23 +404,40 @@ def train_detector(
         XanhError: If torch or ultralytics is missing.
     """
     _require_torch()
-    halves = [out / f"frames-{seed}", out / f"frames-{seed + 1}"]
-    generate(halves[0], frames - frames // 2, seed, progress=progress)
-    generate(halves[1], max(1, frames // 2), seed + 1, progress=progress)
-    checkpoint = out / "street.pt"
-    run = train(halves, checkpoint, minutes, progress=progress)
+
+    def render(number: int, count: int, views: Callable[[np.random.Generator], View]) -> Path:
+        folder = out / f"frames-{number}"
+        generate(folder, max(1, count), number, views=views, progress=progress)
+        return folder
+
+    runs, checkpoint = [], out / "street.pt"
+    first: Path | None = None
+    for leg, (count, budget, views) in enumerate(
+        ((frames, minutes, random_view), (wide_frames, wide_minutes, any_view))
+    ):
+        half = count // 2
+        data = [
+            render(seed + 2 * leg, count - half, views),
+            render(seed + 2 * leg + 1, half, views),
+        ]
+        runs.append(train(data, checkpoint, budget, start=first, progress=progress))
+        first = checkpoint
     weights = export(checkpoint, out / "street").parent
-    held = {"invented junctions": out / f"frames-{seed + 98}"}
-    generate(held["invented junctions"], max(1, frames // 11), seed + 98, progress=progress)
+    held = {
+        "the virtual street": render(seed + 98, frames // 11, random_view),
+        "any street": render(seed + 96, frames // 11, wide_view),
+    }
     if network is not None and approaches:
-        held["approaches of the site"] = out / f"frames-{seed + 97}"
-        views = network_views(network, approaches)
-        generate(held["approaches of the site"], max(1, frames // 28), seed + 97, views=views)
+        of_site = network_views(network, approaches)
+        held["approaches of the site"] = render(seed + 97, frames // 28, of_site)
     detector = OpenVinoDetector(*weights_of(weights), DetectorSettings(threads=1))
     scores = {name: score(detector, [folder]) for name, folder in held.items()}
-    command = f"xanh train detector --frames {frames} --minutes {minutes:g} --seed {seed}"
+    command = (
+        f"xanh train detector --frames {frames} --minutes {minutes:g} "
+        f"--wide-frames {wide_frames} --wide-minutes {wide_minutes:g} --seed {seed}"
+    )
     card = weights / "model-card.md"
-    write_text(card, card_text(run, scores, command, [seed, seed + 1]))
+    write_text(card, card_text(runs, scores, command, list(range(seed, seed + 4))))
     return card
 
 

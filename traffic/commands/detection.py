@@ -63,14 +63,64 @@ def detect(
 @train_app.command("detector")
 def train_detector(
     out: Annotated[Path, typer.Option("--out")] = Path("out/train"),
-    frames: Annotated[int, typer.Option("--frames", min=1)] = 3000,
-    minutes: Annotated[float, typer.Option("--minutes")] = 60.0,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    frames: Annotated[int, typer.Option("--frames", min=1)] = 3400,
+    minutes: Annotated[float, typer.Option("--minutes")] = 72.0,
+    wide_frames: Annotated[int, typer.Option("--wide-frames", min=1)] = 3600,
+    wide_minutes: Annotated[float, typer.Option("--wide-minutes")] = 68.0,
+    seed: Annotated[int, typer.Option("--seed")] = 1,
 ) -> None:
-    """Render frames, train from scratch and export (needs `make setup-train`)."""
+    """Render frames, train from scratch and export (needs `make setup-train`).
+
+    First the virtual street's frames, then those of any street.
+    """
     from traffic.training import train_detector as run
 
-    say(str(run(out, frames=frames, minutes=minutes, seed=seed)))
+    card = run(
+        out,
+        frames=frames,
+        minutes=minutes,
+        wide_frames=wide_frames,
+        wide_minutes=wide_minutes,
+        seed=seed,
+        progress=say,
+    )
+    say(str(card))
+
+
+@train_app.command("plates")
+def train_plates(
+    out: Annotated[Path, typer.Option("--out")] = Path("out/train-plates"),
+    frames: Annotated[int, typer.Option("--frames", min=1)] = 600,
+    minutes: Annotated[float, typer.Option("--minutes")] = 18.0,
+    seed: Annotated[int, typer.Option("--seed")] = 1,
+) -> None:
+    """Draw plates into rendered frames and train their finder (needs `make setup-train`)."""
+    from traffic.plate_training import train_plates as run
+    from traffic.rendered_frames import generate
+
+    generate(out / "frames", frames, seed, progress=say)
+    say(str(run(out / "frames", out / "plates", minutes, seed=seed, progress=say)))
+
+
+@app.command("plates")
+def plates(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures to look at.")],
+) -> None:
+    """Read the number plates in pictures: one line each, readable or not."""
+    import cv2
+    import numpy as np
+
+    from detection.plates import PlateEyes
+
+    eyes = PlateEyes()
+    for path in pictures:
+        image = cv2.imread(str(path))
+        if image is None:
+            raise BadInput(str(path), "", "cannot be read; valid is a picture")
+        for reading in eyes.read(np.asarray(image, np.uint8)):
+            x, y = reading.found.quad.mean(0)
+            text = "unreadable" if reading.plate is None else str(reading.plate)
+            say(f"{path}: {text} at {x:.0f},{y:.0f} ({reading.score:.2f})")
 
 
 @weights_app.command("list")
