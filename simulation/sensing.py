@@ -75,6 +75,8 @@ class _Streets:
         self.wiring = wiring
         self._kinds: dict[str, tuple[str, str]] = {}
         self._length: dict[str, float] = {}
+        chains = (*wiring.approach_chains.values(), *wiring.receiving_chains.values())
+        self.lane_m = {name: sumo.lane.getLength(name) for c in chains for name in c.lanes}
         self.links: dict[str, dict[int, list[tuple[str, str]]]] = {}
         self.lane_movements: dict[str, tuple[str, ...]] = {}
         self.turns = signalized_turns(c.junction for c in wiring.area.junctions.values())
@@ -142,7 +144,7 @@ class _Streets:
                     if rear_m <= view_m:
                         count += 1
                         free_m = min(free_m, max(0.0, rear_m))
-            begin_m += lane.getLength(name)
+            begin_m += self.lane_m[name]
         return count, free_m
 
 
@@ -308,7 +310,7 @@ class DetectorSensor:
         missed = self._missed_on(f"queue {place}", chain.lanes[-1:])
         count, behind_m = 0, 0.0
         for name in reversed(chain.lanes):
-            length_m = sumo.lane.getLength(name)
+            length_m = self._streets.lane_m[name]
             for vehicle in sumo.lane.getLastStepVehicleIDs(name):
                 distance_m = behind_m + length_m - sumo.vehicle.getLanePosition(vehicle)
                 if distance_m <= QUEUE_VIEW_M and vehicle not in missed:
@@ -346,8 +348,10 @@ def called_links(area: ControlArea, sensed: Sensed) -> dict[str, set[int]]:
         links: set[int] = set()
         for lane in junction.lanes.values():
             if area.sensing is Sensing.ORACLE:
-                turns = {v.movement for v in sensed.vehicles.get(lane.id, ()) if near(v)}
-                links |= {c.link for c in lane.connections if c.movement in turns}
+                vehicles = sensed.vehicles.get(lane.id)
+                if vehicles:
+                    turns = {vehicle.movement for vehicle in vehicles if near(vehicle)}
+                    links |= {c.link for c in lane.connections if c.movement in turns}
             elif sensed.readings:
                 reading = sensed.readings.get(lane.id)
                 if reading is None or reading.entered or reading.occupied or reading.queue:

@@ -12,7 +12,7 @@ after ``UNSEEN`` times the maximum red: somebody may stand where detectors do no
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from models.policy import ChangeInterval, ControlJunction, SignalShown
@@ -59,6 +59,7 @@ class SignalExecutor:
         """How often a wish named a stage that the junction has not."""
         self._red_since: dict[int, float] = {}
         self._called_since: dict[int, float] = {}
+        self._heads_red: Mapping[str, float] = {}
         self._letters = ""
         self._show(begin_s)
 
@@ -75,14 +76,9 @@ class SignalExecutor:
         begins_s = self._change_s + self._change.length_s
         return SignalShown(self._stage, self._since_s, begins_s, self._next, begins_s)
 
-    def red_since_s(self) -> dict[str, float]:
+    def red_since_s(self) -> Mapping[str, float]:
         """Since when each movement and crossing that is not wholly green has been so."""
-        red = self._red_since
-        return {
-            head: min(red[link] for link in links if link in red)
-            for head, links in self._heads.items()
-            if any(link in red for link in links)
-        }
+        return self._heads_red
 
     def plan_stage(self, time_s: float) -> str:
         """The stage of the fixed plan at a time."""
@@ -125,8 +121,8 @@ class SignalExecutor:
         return self._letters
 
     def _call(self, called: Collection[int] | None, time_s: float) -> None:
-        for link in self._red_since:
-            if called is None or link in called or link in self._walks:
+        for link in self._red_since if called is None else (*called, *self._walks):
+            if link in self._red_since:
                 self._called_since.setdefault(link, time_s)
 
     def _begin(self, stage: str, time_s: float) -> None:
@@ -143,13 +139,21 @@ class SignalExecutor:
 
     def _show(self, time_s: float) -> None:
         letters = self._green(time_s) if self._next is None else self._changing(time_s)
+        if letters == self._letters:
+            return
+        self._letters = letters
+        red = self._red_since
         for link, letter in enumerate(letters):
             if letter in "Gg":
-                self._red_since.pop(link, None)
+                red.pop(link, None)
                 self._called_since.pop(link, None)
             else:
-                self._red_since.setdefault(link, time_s)
-        self._letters = letters
+                red.setdefault(link, time_s)
+        self._heads_red = {
+            head: min(red[link] for link in links if link in red)
+            for head, links in self._heads.items()
+            if any(link in red for link in links)
+        }
 
     def _green(self, time_s: float) -> str:
         letters = self.control.stages[self._stage].letters
@@ -202,6 +206,8 @@ class SignalExecutor:
     def _allowed(self, wish: str, time_s: float) -> str | None:
         """The stage to change to now, None to stay."""
         stay = wish == self._stage
+        if self._nobody_is_near_the_limit(time_s):
+            return None if stay else wish
         if stay:
             ready_s = max(self._ready_s, time_s + self._step_s)
         else:
@@ -211,6 +217,12 @@ class SignalExecutor:
             return None if stay else wish
         self.overruled += 1
         return self._overdue(self._stage, time_s, fresh=False)[0][1].rescue
+
+    def _nobody_is_near_the_limit(self, time_s: float) -> bool:
+        """Whether any stage may be shown now, without a closer look."""
+        first = min(self._called_since.values(), default=time_s)
+        unseen = min(self._red_since.values(), default=time_s) + (UNSEEN - 1) * self.max_red_s
+        return min(first, unseen) + self.max_red_s - time_s > 2 * self._round_s
 
     def _overdue(self, stage: str, time_s: float, *, fresh: bool) -> list[tuple[float, _Waiting]]:
         """Whom ``stage`` does not serve, by the second at which they must be green again.
