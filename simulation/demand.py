@@ -8,24 +8,23 @@ import shutil
 import xml.etree.ElementTree as ET
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 from models.counts import CountRow, counts_from_csv, counts_to_csv, geh, movement_flows_vph
 from models.errors import BadInput
-from models.junction import Junction, Movement
+from models.junction import Junction
 from models.site import Site
-from simulation.netfile import NetEdge, NetFile, read_net
+from simulation.counted_streets import CountedStreets
+from simulation.netfile import NetFile, read_net
 
 PEDESTRIANS_KEY = "per_junction_per_hour"
 """Parameter of a site's pedestrian vehicle type: people an hour who cross at each junction."""
 IMBALANCE_GEH = 5.0
 """Neighbouring counts that differ by more are reported (GEH above 5: not the same flow)."""
-_ENTRY_RUN_M = 300.0
 _MAX_JUNCTIONS = 80
-_MAX_CHAIN = 60
 _WALK_REACH_M = 60.0
 _COUNTED_CLASS = {
     "motorcycle": "motorcycle",
@@ -107,7 +106,7 @@ def write_demand(
     net = read_net(site.network)
     types = VehicleTypes.of_site(site)
     flows = _flows(site, rows)
-    streets = _Streets(net, site.junctions, flows)
+    streets = CountedStreets(net, site.junctions, flows)
     turning = _Turning(streets, flows)
     draw = random.Random(seed)
 
@@ -118,22 +117,13 @@ def write_demand(
         entries[start[0]] += vph
         for moment in _poisson(draw, vph, begin_s, end_s):
             route, arrives = turning.route(draw, start, vehicle_class)
-            departures.append((moment, _vehicle(draw, types, vehicle_class, route, arrives)))
+            element = vehicle_element(draw, types, vehicle_class, route, arrives)
+            departures.append((moment, element))
     vehicles = len(departures)
-    per_hour = types.pedestrians_ph if pedestrians_ph is None else pedestrians_ph
-    walks = _walks(net, site.junctions)
-    for junction in sorted(walks):
-        for moment in _poisson(draw, per_hour, begin_s, end_s):
-            departures.append((moment, _person(draw, net, types, walks[junction])))
-
-    departures.sort(key=lambda item: item[0])
-    root = ET.Element("routes")
-    root.extend(types.elements)
-    for number, (moment, element) in enumerate(departures):
-        element.set("id", f"{'p' if element.tag == 'person' else 'v'}{number}")
-        element.set("depart", f"{moment:.2f}")
-        root.append(element)
-    _write(root, path)
+    departures += walk_elements(
+        net, site.junctions, types, draw, pedestrians_ph, begin_s=begin_s, end_s=end_s
+    )
+    write_routes(departures, types, path)
     return DemandSummary(
         vehicles=vehicles,
         pedestrians=len(departures) - vehicles,
@@ -141,6 +131,42 @@ def write_demand(
         entries=dict(entries),
         imbalances=turning.imbalances(),
     )
+
+
+def write_routes(
+    departures: Sequence[tuple[float, ET.Element]], types: VehicleTypes, path: Path
+) -> None:
+    """Write travellers, numbered in the order of their departure, with all vehicle types."""
+    root = ET.Element("routes")
+    root.extend(types.elements)
+    for number, (moment, element) in enumerate(sorted(departures, key=lambda item: item[0])):
+        element.set("id", f"{'p' if element.tag == 'person' else 'v'}{number}")
+        element.set("depart", f"{moment:.2f}")
+        root.append(element)
+    _write(root, path)
+
+
+def walk_elements(
+    net: NetFile,
+    junctions: Mapping[str, Junction],
+    types: VehicleTypes,
+    draw: random.Random,
+    pedestrians_ph: float | None,
+    *,
+    begin_s: float,
+    end_s: float,
+) -> list[tuple[float, ET.Element]]:
+    """People who cross at the junctions, and when they set out; as many an hour as asked for.
+
+    Without ``pedestrians_ph`` as many as the site's pedestrian type says, or none.
+    """
+    per_hour = types.pedestrians_ph if pedestrians_ph is None else pedestrians_ph
+    walks = _walks(net, junctions)
+    return [
+        (moment, _person(draw, net, types, walks[junction]))
+        for junction in sorted(walks)
+        for moment in _poisson(draw, per_hour, begin_s, end_s)
+    ]
 
 
 def _are_own_counts(site: Site, rows: Sequence[CountRow]) -> bool:
@@ -210,27 +236,32 @@ class VehicleTypes:
 
     @classmethod
     def of_site(cls, site: Site) -> VehicleTypes:
-        """Types from the site's vehicle types file, else from its routes, else plain ones.
+        """Types from the site's vehicle types file and its routes, weighed by their use there.
 
         Raises:
             BadInput: If the file cannot be read.
         """
         options = site.simulation
-        if not options.vehicle_types and not options.routes:
-            return cls([], {})
-        file = site.folder / (options.vehicle_types or options.routes)
-        try:
-            root = ET.parse(file).getroot()
-        except (OSError, ET.ParseError) as error:
-            raise BadInput(str(file), "", f"{error}; valid is a SUMO file with vTypes") from None
         used: dict[str, int] = defaultdict(int)
-        for element in root:
-            if element.tag in ("vehicle", "trip"):
-                used[element.get("type", "")] += 1
-        elements = list(root.iter("vType"))
+        elements: list[ET.Element] = []
+        for name in (options.vehicle_types, options.routes):
+            if not name:
+                continue
+            file = site.folder / name
+            try:
+                root = ET.parse(file).getroot()
+            except (OSError, ET.ParseError) as error:
+                raise BadInput(
+                    str(file), "", f"{error}; valid is a SUMO file with vTypes"
+                ) from None
+            for element in root:
+                if element.tag in ("vehicle", "trip"):
+                    used[element.get("type", "")] += 1
+            elements += root.iter("vType")
         for element in elements:
             element.tail = None
-        return cls(elements, {} if options.vehicle_types else used)
+        kinds = {element.attrib["id"] for element in elements}
+        return cls(elements, used if used.keys() & kinds else {})
 
     def draw(self, draw: random.Random, vehicle_class: str) -> str:
         """A type of the class; classes without one get a plain type of SUMO's own."""
@@ -248,78 +279,10 @@ class VehicleTypes:
         return draw.choices([name for name, _ in items], [weight for _, weight in items])[0]
 
 
-class _Streets:
-    """How counted approaches hang together, and what leads on where nothing is counted."""
-
-    def __init__(
-        self, net: NetFile, junctions: Mapping[str, Junction], counted: Collection[str]
-    ) -> None:
-        self.net = net
-        self.movements: dict[str, list[Movement]] = defaultdict(list)
-        for junction in junctions.values():
-            for movement in junction.movements:
-                if movement.id in counted:
-                    self.movements[movement.from_edge].append(movement)
-        self._straight: dict[str, str] = {}
-        self._before: dict[str, str] = {}
-        rank = {"s": 0, "L": 1, "R": 1, "r": 2, "l": 3}
-        best: dict[str, int] = {}
-        best_before: dict[str, int] = {}
-        for link in net.links:
-            one, other = net.edges.get(link.from_edge), net.edges.get(link.to_edge)
-            if not _is_street(one) or not _is_street(other):
-                continue
-            order = rank.get(link.direction, 9)
-            if order < best.get(link.from_edge, 9):
-                best[link.from_edge], self._straight[link.from_edge] = order, link.to_edge
-            if order < best_before.get(link.to_edge, 9):
-                best_before[link.to_edge], self._before[link.to_edge] = order, link.from_edge
-        self._chains: dict[str, tuple[str, ...]] = {}
-        self._fed = {
-            self.after(movement.to_edge)[-1]
-            for group in self.movements.values()
-            for movement in group
-        }
-
-    def after(self, edge: str) -> tuple[str, ...]:
-        """Edges from ``edge`` straight on until a counted approach (included) or the end."""
-        if edge not in self._chains:
-            chain = [edge]
-            while chain[-1] not in self.movements and len(chain) < _MAX_CHAIN:
-                following = self._straight.get(chain[-1])
-                if following is None or following in chain:
-                    break
-                chain.append(following)
-            self._chains[edge] = tuple(chain)
-        return self._chains[edge]
-
-    def fed(self, approach: str) -> bool:
-        """Whether a counted movement leads to this approach."""
-        return approach in self._fed
-
-    def entry(self, approach: str) -> tuple[str, ...]:
-        """Edges from where vehicles begin, some way up the street, to the approach."""
-        chain = [approach]
-        run_m = self.net.edges[approach].lanes[0].length_m
-        while run_m < _ENTRY_RUN_M:
-            before = self._before.get(chain[0])
-            if before is None or before in chain or before in self.movements:
-                break
-            if self._straight.get(before) != chain[0]:
-                break
-            chain.insert(0, before)
-            run_m += self.net.edges[before].lanes[0].length_m
-        return tuple(chain)
-
-
-def _is_street(edge: NetEdge | None) -> bool:
-    return edge is not None and edge.function in ("", "normal") and bool(edge.traffic_lanes)
-
-
 class _Turning:
     """Turning shares, sources and sinks of counted flows, per class."""
 
-    def __init__(self, streets: _Streets, flows: Mapping[str, Mapping[str, float]]) -> None:
+    def __init__(self, streets: CountedStreets, flows: Mapping[str, Mapping[str, float]]) -> None:
         self._streets = streets
         self._counted: dict[tuple[str, str], float] = defaultdict(float)
         self._fed: dict[tuple[str, str], float] = defaultdict(float)
@@ -382,8 +345,12 @@ class _Turning:
         )
 
 
-def _flows(site: Site, rows: Sequence[CountRow]) -> dict[str, dict[str, float]]:
-    """Mean flow per movement and class; pedestrians are no vehicles."""
+def check_counts(site: Site, rows: Sequence[CountRow]) -> None:
+    """See that counts are of the site.
+
+    Raises:
+        BadInput: If a count names what the site does not have.
+    """
     known = {m.id: j.id for j in site.junctions.values() for m in j.movements}
     for row in rows:
         if known.get(row.movement) != row.junction:
@@ -392,17 +359,25 @@ def _flows(site: Site, rows: Sequence[CountRow]) -> dict[str, dict[str, float]]:
                 "movement",
                 f"{row.movement!r} of junction {row.junction!r} is not in site {site.id}",
             )
-    vehicles = [row for row in rows if row.vehicle_class != "pedestrian"]
-    return movement_flows_vph(vehicles)
 
 
-def _vehicle(
+def _flows(site: Site, rows: Sequence[CountRow]) -> dict[str, dict[str, float]]:
+    """Mean flow per movement and class; pedestrians are no vehicles."""
+    check_counts(site, rows)
+    return movement_flows_vph([row for row in rows if row.vehicle_class != "pedestrian"])
+
+
+def vehicle_element(
     draw: random.Random,
     types: VehicleTypes,
     vehicle_class: str,
     route: Sequence[str],
     arrives: bool,
 ) -> ET.Element:
+    """A vehicle on a route, to be numbered and timed by :func:`write_routes`.
+
+    With ``arrives`` it drives to the end of its last edge, else it ends somewhere on it.
+    """
     element = ET.Element(
         "vehicle",
         id="",
