@@ -41,8 +41,7 @@ def main() -> None:
         read_plan(site.current_plan_path),
         seed=options.seed,
         counts=counts_from_csv(site.counts_path.read_text(encoding="utf-8"), "counts.csv"),
-        red_light_share=options.red_light_share,
-        wrong_way_vph=options.wrong_way_vph,
+        options=options,
         pedestrians_ph=options.pedestrians_ph,
     ) as street:
         steps_s = cameras_s = 0.0

@@ -138,6 +138,18 @@ class FixedTimeController:
         """Second in which this link's aspect (red, yellow, green) began."""
         return self._since_s[link]
 
+    def until_green_s(self, link: int) -> int | None:
+        """Seconds until this link turns green, as far as the next stages are decided; 0 on green.
+
+        None when that is further ahead.
+        """
+        rows = self._rows[max(self._time_s - self._slot_start_s, 0) :]
+        slots = deque(self._schedule)
+        while len(slots) > 1:
+            slots.popleft()
+            rows = rows + self._rows_of_first(slots)
+        return next((at for at, row in enumerate(rows) if row[link] in "Gg"), None)
+
     def advance(self) -> str:
         """Go on by one second; the state string that holds for it."""
         self._time_s += 1

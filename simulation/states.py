@@ -68,6 +68,16 @@ class VehicleStates:
             *(np.array(column, np.float64) for column in columns[2:]),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[VehicleStates]) -> VehicleStates:
+        """All road users of several states, in order."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(cls)
+            )
+        )
+
     def select(self, chosen: npt.NDArray[np.bool_] | IntArray) -> VehicleStates:
         """The chosen road users (mask or indices), in the given order."""
         return VehicleStates(*(getattr(self, field.name)[chosen] for field in fields(self)))

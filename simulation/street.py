@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,12 +23,15 @@ from models.counts import CountRow
 from models.errors import BadInput, XanhError
 from models.plan import Plan
 from models.signals import SignalState
-from models.site import Site
+from models.site import LAWFUL, Site, StreetOptions
+from simulation.conduct import Conduct, after
 from simulation.delay_meter import DelayMeter
 from simulation.demand import write_demand
 from simulation.field_controller import FixedTimeController
 from simulation.live_demand import LiveDemand, WriteChunk
 from simulation.netfile import NetFile, lane_direction, read_net
+from simulation.offences import Offence, OffenceWatch
+from simulation.people import People
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
 from simulation.sumo_session import Snapshot, SumoSession
 from simulation.truth import (
@@ -39,24 +42,20 @@ from simulation.truth import (
     signal_of,
 )
 from simulation.violators import (
-    FRONT_ROW_M,
-    LAWFUL_SPEED_MODE,
-    RED_RUNNER_TYPE,
-    RUN_SPEED_MODE,
     WRONG_WAY_TYPE,
     KerbEdge,
-    RedRunners,
     WrongWayRiders,
+    classes_of_types,
     kerb_edges,
     write_violator_types,
 )
 
 QUEUED_MPS = 5.0 / 3.6
 """Slower than this is queued (HCM's 5 km/h)."""
+_NOBODY = replace(LAWFUL, pedestrians_ph=0.0, seed=0)
+
 QUEUE_GAP_M = 20.0
 """A gap longer than this between slow vehicles ends the queue."""
-
-_MOTORCYCLE = CLASSES.index("motorcycle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,8 @@ class StreetFrame:
 
     ``letters`` (by junction) and ``aspects`` (by movement and crossing) hold throughout it;
     ``previous`` and ``current`` are the road users at its beginning and end. ``queues`` are by
-    approach edge, at its end. ``delay_vehicle_s`` is the delay that accrued in it; ``running``
+    approach edge, at its end. ``offences`` are the violations that became certain in it, wrong
+    way excepted (``wrong_way``). ``delay_vehicle_s`` is the delay that accrued in it; ``running``
     and ``waiting`` count vehicles on the road and before it.
     """
 
@@ -85,6 +85,7 @@ class StreetFrame:
     aspects: Mapping[str, SignalState]
     crossings: tuple[StopLineCrossing, ...]
     wrong_way: tuple[WrongWayEntry, ...]
+    offences: tuple[Offence, ...]
     queues: Mapping[str, Queue]
     delay_vehicle_s: float
     running: int
@@ -108,8 +109,7 @@ class Street:
         counts: Sequence[CountRow] = (),
         demand: WriteChunk | None = None,
         begin_s: int = 0,
-        red_light_share: float = 0.0,
-        wrong_way_vph: float = 0.0,
+        options: StreetOptions = LAWFUL,
         pedestrians_ph: float | None = None,
     ) -> None:
         """Start SUMO on the site's network.
@@ -121,8 +121,8 @@ class Street:
             counts: Flows per movement that the demand reproduces without end.
             demand: Writes the demand instead of ``counts`` (see ``live_demand.WriteChunk``).
             begin_s: First second; plan offsets count from second 0.
-            red_light_share: Of the riders at the front at red, how many run it (0 to 1).
-            wrong_way_vph: Riders an hour against the one-way, over the whole street.
+            options: What its riders and drivers do; everybody keeps the law by default. Its seed
+                and its pedestrians are not used here.
             pedestrians_ph: People an hour who cross at each junction; by default the site's own.
 
         Raises:
@@ -151,10 +151,22 @@ class Street:
         ).reshape(-1, 4)
         kerbs = kerb_edges(net, self._approaches)
         self._kerbs: dict[str, KerbEdge] = {kerb.edge: kerb for kerb in kerbs}
-        self._red_runners = RedRunners(red_light_share, seed * 7919 + 2)
-        self._wrong_way = WrongWayRiders(wrong_way_vph, kerbs, begin_s, seed * 7919 + 3)
-        self._lawful_type: dict[str, str] = {}
-        self._in_junction: set[str] = set()
+        self._wrong_way = WrongWayRiders(options.wrong_way_vph, kerbs, begin_s, seed * 7919 + 3)
+        types = site.simulation.vehicle_types
+        files = [site.folder / types] if types else []
+        self._conduct = Conduct(
+            site,
+            net,
+            options,
+            self._lanes,
+            self._lines,
+            self.controllers,
+            classes_of_types(files),
+            begin_s,
+            seed,
+        )
+        self.people = People(seed, options.overloaded_share, options.no_helmet_share)
+        self._offences = OffenceWatch(site, self._lines, self.people)
         self._against: dict[str, str] = {}
         self._time_s = begin_s
         self._names = 0
@@ -166,14 +178,15 @@ class Street:
         folder = Path(self._folder.name)
         try:
             additional = []
-            if red_light_share > 0 or (wrong_way_vph > 0 and kerbs):
+            if replace(options, pedestrians_ph=0.0, seed=0) != _NOBODY:
                 additional.append(folder / "violators.add.xml")
-                write_violator_types([site.folder / site.simulation.vehicle_types], additional[0])
+                write_violator_types(files, additional[0])
             write = demand or _writer(site, counts, pedestrians_ph)
             self._demand = LiveDemand(write, seed=seed, begin_s=begin_s, folder=folder)
             self._session: SumoSession | None = SumoSession(
                 site, seed=seed, begin_s=begin_s, additional=additional
             )
+            self._conduct.close_lanes(self._session)
         except BaseException:
             self._folder.cleanup()
             raise
@@ -227,20 +240,23 @@ class Street:
             if self._shown.get(name) != letters:
                 session.show(name, letters)
                 self._shown[name] = letters
-        self._run_red_lights(session, begin_s)
+        self._conduct.before_step(session, self._now, self._on_lane, self._against, begin_s)
 
-        departed, arrived = session.step()
+        departed, left = session.step()
+        arrived = tuple(dict.fromkeys((*left, *self._conduct.taken_out())))
         self._time_s = begin_s + 1
         before, now = self._now, session.read()
+        riding = self._conduct.ride_on()
+        if riding is not None:
+            now = replace(now, states=VehicleStates.joined([now.states, riding]))
         on_lane = session.on_lanes(self._lanes)
         crossings = self._crossings(session, before, now, on_lane, set(arrived), begin_s)
         wrong_way = self._wrong_way_entries(session, before, now, begin_s)
         for name in arrived:
-            self._red_runners.crossed(name)
-            self._in_junction.discard(name)
-            self._lawful_type.pop(name, None)
+            self._conduct.gone(name)
             self._against.pop(name, None)
-        self._mend_ways(session)
+        self._conduct.after_step(session, now)
+        offences = self._offences.step(float(begin_s), now.states, crossings, self._shown_to)
         # SUMO lets vehicles enter at a step's beginning; who is still outside waited all of it.
         self._waiting.difference_update(departed)
         waited_s = late_s + len(self._waiting)
@@ -255,6 +271,7 @@ class Street:
             aspects=self._aspects(),
             crossings=crossings,
             wrong_way=wrong_way,
+            offences=offences,
             queues=self._queues(now, on_lane),
             delay_vehicle_s=delay,
             running=len(now.names),
@@ -278,7 +295,8 @@ class Street:
                 session.add_person(self._name(), departure.edges, departure.attributes)
                 continue
             name = self._name()
-            session.add_vehicle(name, departure.edges, departure.attributes)
+            attributes = self._conduct.dressed(name, departure.edges, departure.attributes)
+            session.add_vehicle(name, departure.edges, attributes)
             self._waiting.add(name)
             late_s += time_s - departure.time_s
             planned += 1
@@ -295,41 +313,6 @@ class Street:
     def _name(self) -> str:
         self._names += 1
         return str(self._names)
-
-    def _run_red_lights(self, session: SumoSession, time_s: int) -> None:
-        """Ask new riders at the front at red; set off those who have lost patience."""
-        now = self._now
-        if self._on_lane:
-            names = list(self._on_lane)
-            rows = np.array([now.row[name] for name in names])
-            lanes = np.array([self._on_lane[name] for name in names])
-            ahead = self._ahead_m(now, rows, lanes)
-            riders = now.states.vehicle_class[rows] == _MOTORCYCLE
-            for index in np.nonzero(riders & (ahead < FRONT_ROW_M))[0].tolist():
-                name = names[index]
-                if (
-                    not self._red_runners.asked(name)
-                    and name not in self._against
-                    and self._at_red(session, name, self._lines[lanes[index]])
-                ):
-                    self._red_runners.ask(name, time_s)
-        for name in self._red_runners.starting(time_s):
-            self._lawful_type[name] = session.set_manners(name, RED_RUNNER_TYPE, RUN_SPEED_MODE)
-
-    def _mend_ways(self, session: SumoSession) -> None:
-        """Runners who have left the junction are lawful again."""
-        for name in list(self._in_junction):
-            if not session.edge_of(name).startswith(":"):
-                self._in_junction.discard(name)
-                session.set_manners(name, self._lawful_type.pop(name), LAWFUL_SPEED_MODE)
-
-    def _at_red(self, session: SumoSession, name: str, line: StopLine) -> bool:
-        following = _after(session.route(name), line.approach)
-        if following is None:
-            return False
-        junction = self.site.junctions[line.junction]
-        state = signal_of(junction, self.controllers[line.junction], line.approach, following)[2]
-        return state is SignalState.RED
 
     # After SUMO's step ----------------------------------------------------------------------
 
@@ -354,11 +337,10 @@ class Street:
             there = on_lane.get(name)
             if there is not None and self._lines[there].approach == line.approach:
                 continue
-            if self._red_runners.crossed(name):
-                self._in_junction.add(name)
+            self._conduct.over_the_line(name)
             if name in arrived:
                 continue
-            following = _after(session.route(name), line.approach)
+            following = after(session.route(name), line.approach)
             if following is None:
                 continue
             fraction = crossing_fraction(
@@ -372,21 +354,20 @@ class Street:
                 self.site.junctions[line.junction], controller, line.approach, following
             )
             red = state is SignalState.RED
-            found.append(
-                StopLineCrossing(
-                    time_s=time_s,
-                    vehicle=int(name),
-                    vehicle_class=CLASSES[now.states.vehicle_class[now.row[name]]],
-                    junction=line.junction,
-                    approach=line.approach,
-                    movement=movement,
-                    letter=letter,
-                    state=state,
-                    time_into_red_s=time_s - since_s if red else None,
-                    red_light=red,
-                    wrong_way=following in self._kerbs,
-                )
+            crossing = StopLineCrossing(
+                time_s=time_s,
+                vehicle=int(name),
+                vehicle_class=CLASSES[now.states.vehicle_class[now.row[name]]],
+                junction=line.junction,
+                approach=line.approach,
+                movement=movement,
+                letter=letter,
+                state=state,
+                time_into_red_s=time_s - since_s if red else None,
+                red_light=red,
+                wrong_way=following in self._kerbs,
             )
+            found.append(self._conduct.crossed(session, now, crossing, lane, begin_s))
         return tuple(sorted(found, key=lambda crossing: (crossing.time_s, crossing.vehicle)))
 
     def _wrong_way_entries(
@@ -412,6 +393,14 @@ class Street:
                 )
             )
         return tuple(found)
+
+    def _shown_to(self, crossing: StopLineCrossing) -> SignalState:
+        """What a vehicle that crossed a line is shown this second, by its movement's head."""
+        _, _, way = crossing.movement.rpartition(":")
+        _, _, following = way.partition(">")
+        junction = self.site.junctions[crossing.junction]
+        controller = self.controllers[crossing.junction]
+        return signal_of(junction, controller, crossing.approach, following)[2]
 
     def _queues(self, now: Snapshot, on_lane: Mapping[str, int]) -> dict[str, Queue]:
         queues = dict.fromkeys(self._approaches, Queue(0, 0.0))
@@ -467,12 +456,6 @@ def _stop_lines(net: NetFile, approaches: Mapping[str, str]) -> tuple[list[str],
                 inward = lane_direction(lane, at_end=True)
                 lines.append(StopLine(junction, edge, *lane.shape[-1], *inward))
     return lanes, lines
-
-
-def _after(route: Sequence[str], edge: str) -> str | None:
-    """The edge that follows another in a route."""
-    at = route.index(edge) if edge in route else len(route)
-    return route[at + 1] if at + 1 < len(route) else None
 
 
 def queue_behind(ahead_m: FloatArray, rear_m: FloatArray) -> Queue:

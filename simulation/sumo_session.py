@@ -179,6 +179,31 @@ class SumoSession:
         vehicle.setSpeedMode(name, speed_mode)
         return before
 
+    def hold_speed(self, name: str, speed_mps: float | None) -> None:
+        """Make a vehicle drive at a speed; None lets it choose again."""
+        self._sumo.vehicle.setSpeed(name, -1.0 if speed_mps is None else speed_mps)
+
+    def keep_lane(self, name: str, index: int, seconds: float) -> None:
+        """Make a vehicle change to a lane of its edge, where it can, and stay there."""
+        self._sumo.vehicle.changeLane(name, index, seconds)
+
+    def stop_at(self, name: str, edge: str, lane: int, along_m: float, seconds: float) -> bool:
+        """Make a vehicle stop on its way; False if it cannot any more."""
+        try:
+            self._sumo.vehicle.setStop(name, edge, along_m, lane, seconds)
+        except self._sumo.TraCIException:
+            return False
+        return True
+
+    def close_lane(self, lane: str, sumo_classes: Sequence[str]) -> None:
+        """Close a lane to SUMO vehicle classes."""
+        closed = {*self._sumo.lane.getDisallowed(lane), *sumo_classes}
+        self._sumo.lane.setDisallowed(lane, sorted(closed))
+
+    def take_out(self, name: str) -> None:
+        """Take a vehicle out of SUMO; it arrives with the next step."""
+        self._sumo.vehicle.remove(name)
+
     def route(self, name: str) -> tuple[str, ...]:
         """Edges of a vehicle on the road."""
         return tuple(self._sumo.vehicle.getRoute(name))

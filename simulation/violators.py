@@ -25,6 +25,19 @@ MEAN_PATIENCE_S = 7.0
 
 WRONG_WAY_TYPE = "wrong_way_rider"
 RED_RUNNER_TYPE = "red_runner"
+SPEEDER_TYPE = "speeder"
+FREE = "free_"
+"""Prefix of the types of those who do not mind a closed lane."""
+
+SUMO_CLASSES: Mapping[str, tuple[str, ...]] = {
+    "motorcycle": ("motorcycle",),
+    "bicycle": ("bicycle",),
+    "car": ("passenger",),
+    "bus": ("bus",),
+    "truck": ("truck",),
+}
+"""SUMO's classes that a lane is closed to, by ours; those of ``_FREE`` stay open to them."""
+_FREE = {"motorcycle": "moped", "passenger": "taxi", "bus": "coach", "truck": "delivery"}
 
 # What makes a motorcycle ride on against the traffic, and one that runs a red light thread its
 # way through instead of standing before the others (SUMO junction model parameters).
@@ -34,6 +47,7 @@ _WRONG_WAY = {
     "jmDriveRedSpeed": "6",
     **_RED_RUNNER,
 }
+_SPEEDER = {"speedFactor": "1.5", "maxSpeed": "24", "accel": "3.5", "lcSpeedGain": "5"}
 _TWO_WHEELS = frozenset({"motorcycle", "moped"})
 
 
@@ -58,6 +72,10 @@ class RedRunners:
         if self._random.random() < self._share:
             self._waiting[rider] = time_s + self._random.expovariate(1 / MEAN_PATIENCE_S)
 
+    def waits(self, rider: str) -> bool:
+        """Whether the rider will run the light."""
+        return rider in self._waiting
+
     def asked(self, rider: str) -> bool:
         """Whether the rider has been asked at this line already."""
         return rider in self._asked
@@ -78,6 +96,28 @@ class RedRunners:
             return False
         self.running.discard(rider)
         return True
+
+
+class Quota:
+    """So many acts an hour: a Poisson process of occasions, each taken by who comes first."""
+
+    def __init__(self, vph: float, begin_s: float, seed: int) -> None:
+        if vph < 0:
+            raise ValueError(f"a rate of {vph} an hour; valid is 0 or more")
+        self._rate = vph / 3600.0
+        self._random = random.Random(seed)
+        self._next_s = begin_s + self._gap_s()
+
+    def due(self, time_s: float) -> bool:
+        """Whether somebody should act now."""
+        return self._next_s <= time_s
+
+    def take(self) -> None:
+        """Somebody acts; the next occasion comes later."""
+        self._next_s += self._gap_s()
+
+    def _gap_s(self) -> float:
+        return self._random.expovariate(self._rate) if self._rate > 0 else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +195,42 @@ class WrongWayRiders:
 
 
 def write_violator_types(vehicle_types: Iterable[Path], path: Path) -> None:
-    """Write the vehicle types of violators: the site's motorcycle with other manners.
+    """Write the vehicle types of violators: the site's motorcycle with other manners, and each
+    of the site's types once more as one whom closed lanes do not stop.
 
     Raises:
         BadInput: If no file has a type with ``vClass="motorcycle"``.
     """
+    root = ET.Element("additional")
     for source in vehicle_types:
         for element in ET.parse(source).getroot().iter("vType"):
-            if element.get("vClass") == "motorcycle":
-                attributes = dict(element.attrib)
-                attributes.pop("probability", None)
-                root = ET.Element("additional")
-                for name, manners in (
+            attributes = dict(element.attrib)
+            attributes.pop("probability", None)
+            kind, name = attributes.get("vClass", "passenger"), attributes["id"]
+            if kind == "motorcycle" and not root.findall(f"vType[@id='{SPEEDER_TYPE}']"):
+                for other, manners in (
                     (WRONG_WAY_TYPE, _WRONG_WAY),
                     (RED_RUNNER_TYPE, _RED_RUNNER),
+                    (SPEEDER_TYPE, _SPEEDER),
                 ):
-                    ET.SubElement(root, "vType", {**attributes, **manners, "id": name})
-                ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-                return
+                    ET.SubElement(root, "vType", {**attributes, **manners, "id": other})
+            if kind in _FREE:
+                free = {**attributes, "vClass": _FREE[kind], "id": FREE + name}
+                ET.SubElement(root, "vType", free)
+    if root.findall(f"vType[@id='{SPEEDER_TYPE}']"):
+        ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+        return
     raise BadInput(
         "vehicle_types", "vType", 'has no motorcycle; valid is one with vClass="motorcycle"'
     )
+
+
+def classes_of_types(vehicle_types: Iterable[Path]) -> dict[str, str]:
+    """Our class of each vehicle type that a lane may be closed to."""
+    ours = {sumo: name for name, all_of in SUMO_CLASSES.items() for sumo in all_of}
+    return {
+        element.attrib["id"]: ours[kind]
+        for source in vehicle_types
+        for element in ET.parse(source).getroot().iter("vType")
+        if (kind := element.get("vClass", "passenger")) in ours
+    }

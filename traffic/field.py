@@ -29,6 +29,7 @@ from models.plan import JunctionPlan, Plan
 from models.signals import SignalState
 from models.site import Site, StreetOptions
 from simulation.field_controller import Fault
+from simulation.offences import Offence
 from simulation.states import VehicleStates
 from simulation.street import Street, StreetFrame
 from simulation.truth import StopLineCrossing, WrongWayEntry
@@ -83,6 +84,7 @@ class StreetTick:
     queues: Mapping[str, ApproachQueue]
     crossings: tuple[StopLineCrossing, ...]
     wrong_way: tuple[WrongWayEntry, ...]
+    offences: tuple[Offence, ...]
     delay_vehicle_s: float
     planned: int
     running: int
@@ -273,8 +275,7 @@ def _street_main(
             seed=options.seed,
             counts=config.counts,
             begin_s=config.begin_s,
-            red_light_share=options.red_light_share,
-            wrong_way_vph=options.wrong_way_vph,
+            options=options,
             pedestrians_ph=options.pedestrians_ph,
         ) as street:
             _live(street, _Run(config.begin_s), requests, ticks, sinks)
@@ -394,6 +395,7 @@ def _tick(street: Street, frame: StreetFrame, speed: float) -> StreetTick:
         },
         crossings=frame.crossings,
         wrong_way=frame.wrong_way,
+        offences=frame.offences,
         delay_vehicle_s=frame.delay_vehicle_s,
         planned=street.delay.mark().planned,
         running=frame.running,

@@ -31,6 +31,7 @@ _OPTIONAL = (
     "envelope",
     "vehicle_classes",
     "street",
+    "rules",
     "cameras",
     "import",
 )

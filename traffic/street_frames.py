@@ -11,7 +11,7 @@ import cv2
 from models.camera import CameraPose, SourceKind
 from models.counts import counts_from_csv
 from models.errors import XanhError
-from models.site import Site
+from models.site import Site, StreetOptions
 from simulation.camera import PinholeCamera
 from simulation.render import Renderer, Shown
 from simulation.scene_network import scene_from_network
@@ -56,7 +56,8 @@ def generate_street(
     boxes = 0
     counts = counts_from_csv(site.counts_path.read_text(encoding="utf-8"), str(site.counts_path))
     plan = read_plan(site.current_plan_path)
-    with Street(site, plan, seed=seed, counts=counts, wrong_way_vph=120) as street:
+    riders = StreetOptions(red_light_share=0.0, wrong_way_vph=120)
+    with Street(site, plan, seed=seed, counts=counts, options=riders) as street:
         for second in street.steps(warm_up_s + seconds):
             at = int(second.end_s)
             if at <= warm_up_s or at % every_s:
