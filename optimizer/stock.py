@@ -1,0 +1,214 @@
+"""A junction's stock of vehicles: who is on the way to its lines, seen or concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.policy import ControlJunction, ControlLane, Feed, Observation
+from optimizer.estimator import SPACING_M, Estimator
+from optimizer.layout import Layout, layout
+from optimizer.prediction import STANDING_MPS, Expected, LocalFlow, arrival_s
+from optimizer.queueing import Ints, Traffic
+
+# Roads without a limit worth the name are driven at no more than this.
+FASTEST_MPS = 25.0
+# Turns counted on a lane are forgotten by half when they add up to this many.
+TURN_MEMORY = 60.0
+# A vehicle that is seen for a second adds so much to the turns of its lane.
+TURN_STEP = 0.05
+ROOM_WITHOUT_LIMIT = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the policy sees traffic and how hard it plans.
+
+    Attributes:
+        horizon_s: How far ahead.
+        width: Partial schedules kept per time and stage.
+        breadth: Partial schedules followed up per time.
+        expansions: Partial schedules looked at in one decision, at most.
+        headway_s: Saturation headway of a car on a lane.
+        startup_s, yellow_used_s, stop_s, gap_s, change_s: See ``queueing.Driving``.
+        spillback: Weight that a lane gains as it fills up towards the junction before it.
+        congestion: Share of its weight that a vehicle loses whose next road is full.
+        drain_per_s: Vehicles a second and lane that leave a road which stands, where nothing
+            better is known.
+        bus_share: Share of a bus's load and lateness that counts beyond a car.
+        pedestrians_ph: People an hour at each crossing, where nobody counts them.
+        exchange: Whether neighbours' outflow is used.
+        exact: Plan with CP-SAT instead (``optimizer.exact``; small horizons only).
+    """
+
+    horizon_s: int = 90
+    width: int = 3
+    breadth: int = 10
+    expansions: int = 8000
+    headway_s: float = 1.85
+    startup_s: float = 1.0
+    yellow_used_s: float = 1.0
+    stop_s: float = 4.0
+    gap_s: float = 2.5
+    change_s: float = 8.0
+    spillback: float = 2.0
+    congestion: float = 0.5
+    drain_per_s: float = 0.25
+    bus_share: float = 0.1
+    pedestrians_ph: float = 30.0
+    exchange: bool = True
+    exact: bool = False
+
+
+class JunctionStock:
+    """One junction's arrays and memory.
+
+    Attributes:
+        control: What the policy was told of it.
+        layout: The same as arrays.
+        lanes: In the layout's order.
+        fed: Approaches that come from another signal.
+        onwards: Ways to the next signals by movement.
+        turns: Turns counted per (lane, movement), by approach.
+        vehicles: Known on each lane, in order.
+        filled: Share of each lane's length that its vehicles would take standing.
+    """
+
+    def __init__(self, control: ControlJunction, feeds: tuple[Feed, ...]) -> None:
+        self.control = control
+        self.layout: Layout = layout(control)
+        self.estimator = Estimator(control.lanes)
+        self.lanes = [control.lanes[name] for name in self.layout.lanes]
+        self.fed = {feed.approach for feed in feeds if feed.to_junction == control.id}
+        self.onwards = {
+            movement.id: tuple(
+                feed
+                for feed in feeds
+                if feed.from_junction == control.id and feed.movement == movement.id
+            )
+            for movement in control.junction.movements
+        }
+        first = [links[0] if links else 0 for links in self.layout.links_of]
+        first += [self.layout.crossing(k) for k in range(len(self.layout.crossings))]
+        self.last: Ints = np.array(first, dtype=np.int64)
+        # Turns counted per (lane, movement), by approach.
+        self.turns: dict[str, dict[tuple[str, str], float]] = {}
+        self.vehicles: dict[str, list[Expected]] = {}
+        self.filled: dict[str, float] = {}
+
+    def look(
+        self, observation: Observation, flow: LocalFlow, pcu: Mapping[str, float], options: Options
+    ) -> None:
+        """Take in vehicles that are seen with their turn."""
+        headway_s, horizon_s = options.headway_s, options.horizon_s
+        for number, lane in enumerate(self.lanes):
+            free_mps = min(FASTEST_MPS, lane.speed_mps)
+            seen = observation.vehicles.get(lane.id, ())
+            half_m = lane.length_m / 2.0
+            far = on_lane = 0
+            queue = []
+            for vehicle in seen:
+                at_m = vehicle.distance_m
+                on_lane += at_m <= lane.length_m
+                far += half_m < at_m <= lane.length_m
+                if vehicle.speed_mps < STANDING_MPS and at_m < 10.0 * SPACING_M:
+                    at_s = 0.0
+                else:
+                    at_s = arrival_s(at_m, vehicle.speed_mps, free_mps)
+                if at_s < horizon_s:
+                    stream = self.layout.stream_of.get(
+                        (lane.id, vehicle.movement), self.layout.mixture(number)
+                    )
+                    factor = min(2.5, max(0.15, pcu.get(vehicle.vehicle_class, 1.0)))
+                    queue.append(Expected(at_s, stream, headway_s * factor, 1.0, 1.0))
+            self.vehicles[lane.id] = queue
+            self.filled[lane.id] = on_lane * SPACING_M / max(lane.length_m, SPACING_M)
+            flow.see(lane.id, observation.time_s, far, half_m / free_mps)
+            if seen:
+                self._count_turns(lane, [vehicle.movement for vehicle in seen])
+
+    def _count_turns(self, lane: ControlLane, movements: Sequence[str]) -> None:
+        table = self.turns.setdefault(lane.approach, {})
+        for movement in movements:
+            table[lane.id, movement] = table.get((lane.id, movement), 0.0) + TURN_STEP
+        if sum(table.values()) > TURN_MEMORY:
+            for key in table:
+                table[key] *= 0.5
+
+    def estimate(self, observation: Observation, options: Options) -> None:
+        """Take in what detectors let us conclude, with turns as shares."""
+        shown = observation.shown[self.control.id]
+        stage = self.layout.stages.index(shown.stage)
+        rates = self.layout.displays.rate[stage]
+        changing = shown.next_stage is not None
+        green = {
+            lane.id: not changing
+            and any(rates[link] >= 1.0 for link in self.layout.links_of[number])
+            for number, lane in enumerate(self.lanes)
+        }
+        self.estimator.update(observation.sensed_s, observation.readings, green)
+        late_s = observation.time_s - observation.sensed_s
+        for number, lane in enumerate(self.lanes):
+            shares = observation.shares.get(lane.id, {})
+            estimate = self.estimator.lanes[lane.id]
+            stream = self.layout.mixture(number)
+            self.vehicles[lane.id] = [
+                Expected(
+                    max(0.0, at_s - observation.time_s),
+                    stream,
+                    options.headway_s,
+                    1.0,
+                    1.0,
+                )
+                for at_s in estimate.arrivals_s
+                if at_s < observation.time_s + late_s + options.horizon_s
+            ]
+            self.filled[lane.id] = (
+                len(estimate.arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)
+            )
+            if shares:
+                table = self.turns.setdefault(lane.approach, {})
+                for movement, share in shares.items():
+                    table[lane.id, movement] = share * max(0.01, estimate.flow_per_s)
+
+    def mix(self) -> None:
+        """Renew what vehicles of unknown turn do on average."""
+        for number, lane in enumerate(self.lanes):
+            self.layout.set_shares(number, self.shares(lane))
+
+    def shares(self, lane: ControlLane) -> Mapping[str, float]:
+        """Share of each movement on a lane, as counted lately; empty if nothing was."""
+        table = self.turns.get(lane.approach, {})
+        own = {movement: count for (on, movement), count in table.items() if on == lane.id}
+        total = sum(own.values())
+        return {movement: count / total for movement, count in own.items()} if total else {}
+
+    def arrays(
+        self, queues: Sequence[Sequence[Expected]], room: Mapping[str, tuple[float, float]]
+    ) -> Traffic:
+        """Queues as the search reads them; nobody overtakes, so arrivals ascend within a lane."""
+        count = len(self.layout.lanes) + len(self.layout.crossings)
+        first = np.zeros(count + 1, dtype=np.int64)
+        for number in range(count):
+            first[number + 1] = first[number] + (len(queues[number]) if number < len(queues) else 0)
+        table = np.array([item for queue in queues for item in queue], dtype=np.float64)
+        table = table.reshape(-1, 5)
+        arrival_s = np.ascontiguousarray(table[:, 0])
+        for number in range(count):
+            part = slice(first[number], first[number + 1])
+            np.maximum.accumulate(arrival_s[part], out=arrival_s[part])
+        space = [room.get(lane, (ROOM_WITHOUT_LIMIT, 0.0)) for lane in self.layout.exits]
+        return Traffic(
+            first=first,
+            arrival_s=arrival_s,
+            movement=table[:, 1].astype(np.int64),
+            headway_s=np.ascontiguousarray(table[:, 2]),
+            size=np.ascontiguousarray(table[:, 3]),
+            weight=np.ascontiguousarray(table[:, 4]),
+            lane_free_s=np.zeros(count),
+            last_movement=self.last,
+            room=np.array([item[0] for item in space], dtype=np.float64),
+            drain_per_s=np.array([item[1] for item in space], dtype=np.float64),
+        )
