@@ -1,8 +1,8 @@
-"""Each vehicle that crosses a stop line is counted once, at the instant its front crosses.
+"""Each vehicle that crosses a stop line is counted once, at the instant its wheels do.
 
 A vehicle must come from clearly before the line and get clearly past it: a box that flickers on
 the line, or a rider who stops and starts on it, is one crossing. The instant is interpolated
-between sightings. Persons on foot are not counted.
+between sightings.
 """
 
 from __future__ import annotations
@@ -10,18 +10,26 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from detection.geometry import StopLine
+from detection.track_table import LENGTH_M, WIDTH_M
 from detection.tracking import TrackState
 from models.camera import CameraView, Point
 from models.counts import CountRow
 from models.signals import SignalState
+from models.site import VEHICLE_CLASSES
 from models.units import utc_text
 
+TWICE_S: Final = 2.0
+TWICE_LENGTH: Final = 0.55
+TWICE_WIDTH: Final = 0.75
+"""Two crossings so little apart in time, and in shares of the vehicle's length and width, are
+one vehicle's."""
 CROSSING_COLUMNS: Final = (
     "time", "frame", "line", "direction", "movement", "vehicle_class", "track", "x_px", "y_px",
     "signal_state",
@@ -49,7 +57,7 @@ class CountingSettings:
 
 @dataclass(frozen=True, slots=True)
 class LineCrossing:
-    """A front crossed the line: when, and where the wheel contact was in the image."""
+    """A point of a vehicle crossed the line: when, and where its wheel contact was then."""
 
     track: int
     direction: str
@@ -65,7 +73,8 @@ class Crossing:
 
     ``direction`` is ``in`` or ``out`` of the junction. ``movement_certain`` is False where the
     vehicle was lost too soon after the line to tell where it went; ``movement`` is then the
-    nearest by position and heading.
+    nearest by position and heading. ``time_s`` and the point are the wheel contact's, ``front_s``
+    is the instant of the front; ``signal_state`` is what was shown at ``time_s``.
     """
 
     track: int
@@ -75,6 +84,7 @@ class Crossing:
     line: str
     direction: str
     time_s: float
+    front_s: float
     frame: int
     x_px: float
     y_px: float
@@ -89,47 +99,79 @@ class _Watch:
     least: float
     most: float
     side: int = 0
-    last: tuple[float, float, Point, Point, Point] | None = None
-    candidate: tuple[float, int, Point, Point, Point] | None = None
+    last: tuple[float, float, Point, Point] | None = None
+    over: tuple[float, int, Point, Point] | None = None
+
+    def stand(self, time_s: float, depth: float) -> None:
+        """It stands: boxes that differ about the line are no passage, and travel begins anew."""
+        self.least = self.most = depth
+        if self.last is not None:
+            self.last = (time_s, *self.last[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A crossing that was counted lately."""
+
+    direction: str
+    time_s: float
+    place: Point
+    speed_mps: float
+    length_m: float
+    width_m: float
 
 
 class LineCounter:
-    """Watches one stop line; at most one crossing per track."""
+    """Watches one stop line for one point of the vehicles; at most one crossing per track."""
 
-    def __init__(self, view: CameraView, settings: CountingSettings) -> None:
+    def __init__(
+        self, view: CameraView, settings: CountingSettings, *, fronts: bool = False
+    ) -> None:
+        """Set up: for wheel contacts, which are counted, or for ``fronts``, which are judged.
+
+        A vehicle seen from behind shows its rear wheel: it is over the line as a whole, and
+        counted, when that is; the law looks at its front.
+        """
         self.line = StopLine(view)
         self._settings = settings
+        self._fronts = fronts
         self._watches: dict[int, _Watch] = {}
         self._done: set[int] = set()
+        self._recent: deque[_Passed] = deque(maxlen=64)
 
     def update(self, track: TrackState, time_s: float, frame: int) -> LineCrossing | None:
         """Look at a sighting of a track; a crossing once it is certain."""
         if track.id in self._done or not track.seen:
             return None
-        band = self._settings.hysteresis_m
-        depth = self.line.depth_m(track.front, track.units_per_m)
-        watch = self._watches.setdefault(track.id, _Watch(depth, depth))
+        band, units = self._settings.hysteresis_m, track.units_per_m
+        point = track.front if self._fronts else track.contact
+        depth = self.line.depth_m(point, units)
+        watch = self._watches.get(track.id)
+        if watch is None:
+            watch = self._watches[track.id] = _Watch(depth, depth)
+        if track.held:
+            watch.stand(time_s, depth)
+            return None
         watch.least, watch.most = min(watch.least, depth), max(watch.most, depth)
         if watch.side == 0 and abs(depth) >= band:
             watch.side = 1 if depth > 0 else -1
         found = None
         if watch.side != 0 and watch.last is not None:
-            before_s, before, front, contact, _ = watch.last
+            before_s, before, place, contact = watch.last
             if before * watch.side > 0 >= depth * watch.side:
                 # The last passage over the line counts: one who stops on it leaves it later.
                 share = before / (before - depth)
-                watch.candidate = (
+                watch.over = (
                     before_s + share * (time_s - before_s),
                     frame,
-                    _between(front, track.front, share),
+                    _between(place, point, share),
                     _between(contact, track.contact_px, share),
-                    track.units_per_m,
                 )
             travelled = depth - watch.least if watch.side < 0 else watch.most - depth
             past = depth * watch.side <= -band and travelled >= self._settings.min_travel_m
-            if past and watch.candidate is not None:
-                found = self._crossing(track, watch)
-        watch.last = (time_s, depth, track.front, track.contact_px, track.units_per_m)
+            if past and watch.over is not None:
+                found = self._crossing(track, watch, *watch.over)
+        watch.last = (time_s, depth, point, track.contact_px)
         return found
 
     def forget(self, track: int) -> None:
@@ -137,21 +179,46 @@ class LineCounter:
         self._watches.pop(track, None)
         self._done.discard(track)
 
-    def _crossing(self, track: TrackState, watch: _Watch) -> LineCrossing | None:
-        assert watch.candidate is not None
-        time_s, frame, front, contact, units = watch.candidate
-        if self.line.beside_m(front, units) > self._settings.beyond_ends_m:
-            watch.side, watch.candidate = -watch.side, None
+    def _crossing(
+        self, track: TrackState, watch: _Watch, over_s: float, frame: int, place: Point, px: Point
+    ) -> LineCrossing | None:
+        if self.line.beside_m(place, track.units_per_m) > self._settings.beyond_ends_m:
+            watch.side, watch.over = -watch.side, None
             return None
         self._done.add(track.id)
+        direction = "in" if watch.side < 0 else "out"
+        if self._seen_twice(track, direction, over_s, place):
+            return None
         return LineCrossing(
             track=track.id,
-            direction="in" if watch.side < 0 else "out",
-            time_s=time_s,
+            direction=direction,
+            time_s=over_s,
             frame=frame,
-            contact_px=contact,
+            contact_px=px,
             speed_mps=track.speed_mps,
         )
+
+    def _seen_twice(self, track: TrackState, direction: str, over_s: float, place: Point) -> bool:
+        """Whether another track of the same vehicle has crossed already.
+
+        No two vehicles stand in one place: who crosses where, and so soon after another that
+        this one has not left it, is the same vehicle followed twice.
+        """
+        kind = VEHICLE_CLASSES.index(track.vehicle_class)
+        length_m, width_m = float(LENGTH_M[kind]), float(WIDTH_M[kind])
+        new = _Passed(direction, over_s, place, track.speed_mps, length_m, width_m)
+        units = track.units_per_m
+        for old in self._recent:
+            gap_s = abs(over_s - old.time_s)
+            if old.direction != direction or gap_s > TWICE_S:
+                continue
+            beside_m = self.line.apart_m(place, old.place, units)
+            ahead_m = gap_s * max(old.speed_mps, track.speed_mps, 0.5)
+            within = ahead_m < TWICE_LENGTH * max(length_m, old.length_m)
+            if within and beside_m < TWICE_WIDTH * max(width_m, old.width_m):
+                return True
+        self._recent.append(new)
+        return False
 
 
 def _between(first: Point, second: Point, share: float) -> Point:

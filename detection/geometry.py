@@ -81,3 +81,10 @@ class StopLine:
         at = (point[0] - self.start[0]) * self.along[0] + (point[1] - self.start[1]) * self.along[1]
         beyond = max(-at, at - self.length, 0.0)
         return beyond * math.hypot(self.along[0] / units_per_m[0], self.along[1] / units_per_m[1])
+
+    def apart_m(self, first: Point, second: Point, units_per_m: Point) -> float:
+        """How far two points are apart along the line, in metres."""
+        along = (first[0] - second[0]) * self.along[0] + (first[1] - second[1]) * self.along[1]
+        return abs(along) * math.hypot(
+            self.along[0] / units_per_m[0], self.along[1] / units_per_m[1]
+        )

@@ -24,9 +24,11 @@ from detection.judge import Judge, Watch
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, Image
 from detection.queues import Queue, measure_queue
+from detection.rider_size import RiderSize
 from detection.riders import road_users
 from detection.rules import Finding, RuleSettings
 from detection.snapshots import SnapshotBuffer
+from detection.stillness import StillnessWatch
 from detection.tracking import Tracker, TrackerSettings, TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
 from models.camera import CameraView, SourceKind
@@ -60,7 +62,8 @@ class FrameResult:
 
     ``tracks`` are all confirmed tracks; ``crossings`` those whose movement has become known now
     (a few seconds after the line was crossed, and never twice); ``violations`` what was flagged
-    now, its evidence already written.
+    now, its evidence already written. ``lost_cases`` says, a line each, for which flags none could
+    be written: those are no violations, for there is nothing to show.
     """
 
     frame: int
@@ -70,6 +73,7 @@ class FrameResult:
     violations: tuple[Violation, ...]
     queue: Queue
     signal: SignalState
+    lost_cases: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,6 +90,7 @@ class _Life:
 
     trajectory: Trajectory
     last: TrackState
+    front: LineCrossing | None = None
     pending: _Pending | None = None
     watch: Watch = field(default_factory=Watch)
 
@@ -130,7 +135,10 @@ class CameraPipeline:
         self._start = start
         self._signals = ApproachSignals([path.movement for path in view.movements], timeline)
         self._tracker = Tracker(view, self.settings.tracker)
+        self._riders = RiderSize(view)
+        self._stillness = StillnessWatch()
         self._counter = LineCounter(view, self.settings.counting)
+        self._fronts = LineCounter(view, self.settings.counting, fronts=True)
         self._matcher = MovementMatcher(view)
         self._areas = AreaMap([area.outline for area in view.road.areas])
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
@@ -163,7 +171,6 @@ class CameraPipeline:
 
         Raises:
             ValueError: If time goes backwards.
-            XanhError: If evidence cannot be written.
         """
         self._frame = self._frame + 1 if frame is None else frame
         shown = self._signals.note(time_s, signal, signal_since_s)
@@ -177,14 +184,15 @@ class CameraPipeline:
         self._counts.watched(time_s)
         projected = self.view.source_kind is SourceKind.PROJECTED
         users = road_users(detections, truthful=projected)
-        tracks = tuple(self._tracker.update(time_s, users))
+        tracks = tuple(self._tracks(time_s, users, None if projected else image))
         if self._evidence is not None:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
         crossings = self._end_tracks({track.id for track in tracks})
         in_zone, areas = self._places(tracks)
         for track, within, bits in zip(tracks, in_zone, areas, strict=True):
             self._follow(track, within, bits, time_s, crossings)
-        violations = self._flag_all(tracks, users)
+        lost: list[str] = []
+        violations = self._flag_all(tracks, users, lost)
         for crossing in crossings:
             self._counts.add(crossing)
         return FrameResult(
@@ -195,7 +203,16 @@ class CameraPipeline:
             violations=violations,
             queue=measure_queue(tracks, in_zone, self._counter.line),
             signal=shown,
+            lost_cases=tuple(lost),
         )
+
+    def _tracks(self, time_s: float, users: Detections, image: Image | None) -> list[TrackState]:
+        """The tracks of this frame; a picture also tells what stands and how tall riders are."""
+        if image is None:
+            return self._tracker.update(time_s, users)
+        self._riders.learn(users)
+        changes = self._stillness.look(time_s, image)
+        return self._tracker.update(time_s, users, changes, self._riders)
 
     def finish(self) -> tuple[Crossing, ...]:
         """Settle what is open at the end of the source; the crossings that were left."""
@@ -280,27 +297,40 @@ class CameraPipeline:
                 whole=self._whole(track.box_px),
             )
         )
-        if track.vehicle_class == "pedestrian":
-            return
+        # The law looks at the front; counted is who is over the line as a whole.
+        front = self._fronts.update(track, time_s, self._frame)
+        if front is not None:
+            self._front_over(life, front)
         crossed = self._counter.update(track, time_s, self._frame)
         if crossed is not None:
             life.pending = _Pending(crossed, self._signals.approach.state_at(crossed.time_s))
-            if crossed.direction == "in":
-                self._judge.crossed(life.watch, crossed)
+            if life.front is None:
+                self._front_over(life, crossed)
         if life.pending is not None:
             far = line.depth_m(track.centre, units) > MOVEMENT_KNOWN_M
             if far or time_s - life.pending.line.time_s > MOVEMENT_WAIT_S:
-                crossings.append(self._crossing(life, life.pending))
-                life.pending = None
+                self._settle(life, life.pending, crossings)
+
+    def _front_over(self, life: _Life, crossing: LineCrossing) -> None:
+        life.front = crossing
+        if crossing.direction == "in":
+            self._judge.crossed(life.watch, crossing)
 
     def _end_tracks(self, alive: set[int]) -> list[Crossing]:
-        crossings = []
+        crossings: list[Crossing] = []
         for track in [track for track in self._lives if track not in alive]:
             life = self._lives.pop(track)
             self._counter.forget(track)
+            self._fronts.forget(track)
             if life.pending is not None:
-                crossings.append(self._crossing(life, life.pending))
+                self._settle(life, life.pending, crossings)
         return crossings
+
+    def _settle(self, life: _Life, pending: _Pending, crossings: list[Crossing]) -> None:
+        """Count what has crossed, unless it turned out to be somebody on foot."""
+        life.pending = None
+        if life.last.vehicle_class != "pedestrian":
+            crossings.append(self._crossing(life, pending))
 
     def _movement(
         self, points: Iterable[TrajectoryPoint], track: TrackState, since_s: float
@@ -322,6 +352,7 @@ class CameraPipeline:
             line=self.view.camera,
             direction=line.direction,
             time_s=line.time_s,
+            front_s=line.time_s if life.front is None else life.front.time_s,
             frame=line.frame,
             x_px=line.contact_px[0],
             y_px=line.contact_px[1],
@@ -329,7 +360,9 @@ class CameraPipeline:
             signal_state=pending.signal,
         )
 
-    def _flag_all(self, tracks: Sequence[TrackState], users: Detections) -> tuple[Violation, ...]:
+    def _flag_all(
+        self, tracks: Sequence[TrackState], users: Detections, lost: list[str]
+    ) -> tuple[Violation, ...]:
         """Hold every vehicle that was seen now against the rules."""
         seen = [
             (track, self._lives[track.id])
@@ -340,11 +373,15 @@ class CameraPipeline:
         self._judge.watch_passing(
             (life.trajectory.points[-1], track.id, life.watch) for track, life in seen
         )
-        return tuple(
-            self._flag(track, life, finding, movement)
-            for track, life in seen
-            for finding, movement in self._judge.judge(track, life.watch, life.trajectory.points)
-        )
+        flagged = []
+        for track, life in seen:
+            for finding, movement in self._judge.judge(track, life.watch, life.trajectory.points):
+                try:
+                    flagged.append(self._flag(track, life, finding, movement))
+                except XanhError as error:
+                    # A full disk must not end the watch: the camera goes on counting.
+                    lost.append(str(error))
+        return tuple(flagged)
 
     @staticmethod
     def _read_riders(seen: Sequence[tuple[TrackState, _Life]], users: Detections) -> None:

@@ -18,6 +18,8 @@ from models.camera import CameraView, Matrix3
 UNCALIBRATED_FORESHORTENING: Final = 0.42
 """Metres along the road look this much shorter than across it: the sine of 25 degrees."""
 
+HORIZON_SCALE: Final = 0.1
+
 CLASS_HEIGHT_M: Final = {
     "motorcycle": 1.65,
     "bicycle": 1.65,
@@ -35,10 +37,22 @@ class GroundPlane:
         self.metric = view.metric
         self._matrix: FloatArray = np.array(view.ground_from_image, np.float64)
         self._inverse: FloatArray = np.asarray(np.linalg.inv(self._matrix), np.float64)
+        self._height_px = view.height_px
 
     def depth_scale(self, pixels: FloatArray) -> FloatArray:
         """Quantity (N,) that is proportional to the apparent size of things on the ground."""
         result: FloatArray = pixels @ self._matrix[2, :2] + self._matrix[2, 2]
+        return result
+
+    def size_scale(self, pixels: FloatArray) -> FloatArray:
+        """Quantity (N,) above 0 that is proportional to the apparent size of things there.
+
+        Without a calibration the horizon is taken to be at the picture's upper edge, which is
+        about right for a camera over a street.
+        """
+        if self.metric:
+            return np.maximum(self.depth_scale(pixels), 1e-9)
+        result: FloatArray = np.maximum(pixels[:, 1] / self._height_px, HORIZON_SCALE)
         return result
 
     def to_plane(self, pixels: FloatArray) -> FloatArray:
@@ -64,6 +78,15 @@ class GroundPlane:
             self._matrix[None, :2, :2] - points[:, :, None] * self._matrix[None, 2:, :2]
         ) / scale
         return result
+
+    def to_plane_with_jacobian(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """:meth:`to_plane` and :meth:`jacobian` of points below the horizon, in one go."""
+        scale = np.maximum(self.depth_scale(pixels), 1e-9)
+        points = (pixels @ self._matrix[:2, :2].T + self._matrix[:2, 2]) / scale[:, None]
+        jacobian = (
+            self._matrix[None, :2, :2] - points[:, :, None] * self._matrix[None, 2:, :2]
+        ) / scale[:, None, None]
+        return points, jacobian
 
     def away(self, pixels: FloatArray) -> FloatArray:
         """Unit vectors (N, 2) in the plane that point away from the camera at these pixels."""

@@ -184,6 +184,7 @@ class _Run:
         )
         self._crossings: list[Crossing] = []
         self._violations: list[Violation] = []
+        self._lost_cases: list[str] = []
         self._queue: list[tuple[float, int, float, str]] = []
         self._signal_frames: dict[str, int] = {}
 
@@ -270,6 +271,7 @@ class _Run:
         )
         self._crossings += result.crossings
         self._violations += result.violations
+        self._lost_cases += result.lost_cases
         self._signal_frames[state.value] = self._signal_frames.get(state.value, 0) + 1
         if not self._queue or frame.time_s - self._queue[-1][0] >= 1.0 - 1e-6:
             self._queue.append(
@@ -301,6 +303,7 @@ class _Run:
             "crossings_in": sum(item.direction == "in" for item in self._crossings),
             "crossings_out": sum(item.direction == "out" for item in self._crossings),
             "violations": [item.id for item in self._violations],
+            "lost_cases": self._lost_cases,
             "largest_queue": summary.largest_queue,
             "signal_seen": summary.signal_seen,
             "health": [

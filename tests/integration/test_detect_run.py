@@ -22,7 +22,7 @@ from detection.sources import FileSource
 from detection.worker import DetectOptions, detect_source
 from models.camera import IDENTITY, CameraView, MovementPath, SourceKind
 from models.counts import counts_from_csv
-from models.errors import BadInput, XanhError
+from models.errors import BadInput
 from models.health import HealthKind
 from models.signals import SignalChange, SignalState, SignalTimeline
 
@@ -230,27 +230,31 @@ def test_a_projected_camera_gives_a_schematic_case(tmp_path):
     assert (writer.folder(flagged[0].id) / "at.jpg").stat().st_size > 1000
 
 
-def test_evidence_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_evidence_is_there_as_a_whole_or_not_at_all_and_the_camera_goes_on(tmp_path, monkeypatch):
     writer = EvidenceWriter(VIEW, tmp_path / "cases")
     pipeline = CameraPipeline(VIEW, detector="d", weights_sha256="", evidence=writer)
-    image = np.full((240, 320, 3), 90, np.uint8)
+    rng = np.random.default_rng(1)
 
     def full_disk(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("detection.evidence.os.replace", full_disk)
-
-    def ride() -> None:
-        for index in range(40):
-            bottom = 230 - index * 5
-            found = Detections(
-                np.array([[100, bottom - 32, 114, bottom]], np.float32),
-                np.ones(1, np.float32),
-                np.zeros(1, np.int64),
-                ("motorcycle",),
-            )
-            pipeline.process(index / 6, found, SignalState.RED, image)
-
-    with pytest.raises(XanhError, match="No space left"):
-        ride()
+    lost: list[str] = []
+    flagged = 0
+    for index in range(40):
+        bottom = 230 - index * 5
+        found = Detections(
+            np.array([[100, bottom - 32, 114, bottom]], np.float32),
+            np.ones(1, np.float32),
+            np.zeros(1, np.int64),
+            ("motorcycle",),
+        )
+        image = rng.integers(0, 255, (240, 320, 3)).astype(np.uint8)
+        result = pipeline.process(index / 6, found, SignalState.RED, image)
+        lost += result.lost_cases
+        flagged += len(result.violations)
+    assert len(lost) == 1
+    assert "No space left" in lost[0]
+    assert flagged == 0
     assert list((tmp_path / "cases").iterdir()) == []
+    assert len(pipeline.finish()) == 1

@@ -105,7 +105,7 @@ def test_red_light_is_flagged_exactly_when_the_front_crosses_on_red(
     crossings, violations = follow(camera, camera.view(), [vehicle], 20.0, signal=signal)
     assert len(crossings) == 1
     # The instant from boxes may be off by the error of the ground point: 0.35 s at 5 m/s.
-    assert math.isclose(crossings[0].time_s, red_s + into_red, abs_tol=0.35)
+    assert math.isclose(crossings[0].front_s, red_s + into_red, abs_tol=0.35)
     if into_red < 0.0:
         assert violations == []
     elif into_red > 0.65:

@@ -176,7 +176,7 @@ def test_a_standing_vehicle_adds_one_sighting_a_second():
 def track(front_m: float, speed: float, name: str = "motorcycle") -> TrackState:
     return TrackState(
         1, name, (0, 0, 1, 1), (0, 0), (0, front_m - 1), (0, front_m), (0, speed), (0, 1), (1, 1),
-        speed, 0.9, True, 3.0,
+        speed, 0.9, True, 3.0, (0, front_m - 2),
     )  # fmt: skip
 
 
