@@ -61,7 +61,7 @@ class PolicyJob:
 
 @dataclass(frozen=True, slots=True)
 class DecisionTime:
-    """Time that a policy took, milliseconds per junction and second."""
+    """Processor time that a policy took, milliseconds per junction and second."""
 
     mean_ms: float
     p99_ms: float
@@ -115,7 +115,7 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
     wiring = wire(job.site, job.plan, sensing=job.sensing)
     with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
         folder = Path(temporary)
-        drive = _Drive(job, wiring, folder)
+        drive = PolicyDrive(job, wiring, folder)
         drive.run()
         kpi, movements = measure(job.run, folder)
     return PolicyResult(
@@ -133,10 +133,11 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
     )
 
 
-class _Drive:
+class PolicyDrive:
     """One run: observe, decide, show, step."""
 
     def __init__(self, job: PolicyJob, wiring: Wiring, folder: Path) -> None:
+        """Nothing happens before :meth:`run`."""
         self.job = job
         self.wiring = wiring
         self.folder = folder
@@ -148,6 +149,11 @@ class _Drive:
         self._shown: dict[str, str] = {}
 
     def run(self) -> None:
+        """Start SUMO in this process, run to the end, close it.
+
+        Raises:
+            XanhError: As :func:`run_policy`.
+        """
         job = self.job
         sumo_: Any = libsumo()
         # A second start is silently accepted by libsumo and takes the first one's place.
@@ -158,24 +164,32 @@ class _Drive:
             path = self.folder / "detectors.add.xml"
             write_detectors(self.wiring, path, step_s=run.options.step_s)
             run = replace(run, additional=(*run.additional, path))
-        policy = job.make()
-        try:
-            policy.start(self.wiring.area, run.seed)
-        except Exception as error:
-            raise XanhError(
-                f"simulation {run.name} failed: policy {job.policy} does not start: {error}"
-            ) from error
         try:
             sumo_.start(["sumo", *command(run, self.folder)[1:]])
             try:
-                self._steps(sumo_, policy)
+                self.steps(sumo_)
             finally:
                 sumo_.close()
         except (sumo_.TraCIException, sumo_.FatalTraCIError) as error:
             raise XanhError(f"simulation {run.name} failed: {error}") from None
 
-    def _steps(self, sumo_: Any, policy: SignalPolicy) -> None:
+    def steps(self, sumo_: Any) -> None:
+        """Go through all seconds of the run in a SUMO that has been started.
+
+        Args:
+            sumo_: libsumo, or a module with the same calls (traci).
+
+        Raises:
+            XanhError: If the policy does not start.
+        """
         job, options = self.job, self.job.run.options
+        policy = job.make()
+        try:
+            policy.start(self.wiring.area, job.run.seed)
+        except Exception as error:
+            raise XanhError(
+                f"simulation {job.run.name} failed: policy {job.policy} does not start: {error}"
+            ) from error
         sensor: Sensor
         if job.sensing is Sensing.DETECTORS:
             sensor = DetectorSensor(self.wiring, sumo_, miss_rate=job.miss_rate, seed=job.run.seed)
@@ -223,7 +237,7 @@ class _Drive:
             red_since_s={name: executor.red_since_s() for name, executor in self.executors.items()},
             requests=sensed.requests,
         )
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             wishes = dict(policy.decide(observation))
         except Exception as error:  # whatever a policy does, the signals go on
@@ -235,11 +249,12 @@ class _Drive:
             if any(stage not in stages.get(name, ()) for name, stage in wishes.items()):
                 self.silent_s += DECISION_S
                 self.fault = self.fault or "it names a stage that does not exist"
-        elapsed_ms = (time.perf_counter() - started) * 1000
+        elapsed_ms = (time.process_time() - started) * 1000
         self._decisions_ms.append(elapsed_ms / max(1, len(self.executors)))
         return wishes
 
     def decision_time(self) -> DecisionTime:
+        """What the policy's decisions took."""
         times = np.array(self._decisions_ms or [0.0])
         return DecisionTime(
             float(times.mean()), float(np.percentile(times, 99)), float(times.max())
