@@ -265,6 +265,18 @@ class VehicleTypes:
 
     def draw(self, draw: random.Random, vehicle_class: str) -> str:
         """A type of the class; classes without one get a plain type of SUMO's own."""
+        items = self._of(vehicle_class)
+        if len(items) == 1:
+            return items[0][0]
+        return draw.choices([name for name, _ in items], [weight for _, weight in items])[0]
+
+    def shares(self, vehicle_class: str) -> dict[str, float]:
+        """The types of a class and the share of its vehicles that each has."""
+        items = self._of(vehicle_class)
+        total = sum(weight for _, weight in items)
+        return {name: weight / total for name, weight in items if weight > 0}
+
+    def _of(self, vehicle_class: str) -> list[tuple[str, float]]:
         items = self._weights.get(vehicle_class)
         if items is None:
             sumo_class = {"car": "passenger"}.get(vehicle_class, vehicle_class)
@@ -274,9 +286,7 @@ class VehicleTypes:
                 ET.Element("vType", id=f"plain_{vehicle_class}", vClass=sumo_class)
             )
             items = self._weights[vehicle_class] = [(f"plain_{vehicle_class}", 1.0)]
-        if len(items) == 1:
-            return items[0][0]
-        return draw.choices([name for name, _ in items], [weight for _, weight in items])[0]
+        return items
 
 
 class _Turning:

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 from models.counts import CountRow, counts_to_csv
@@ -33,6 +34,11 @@ from simulation.tripfile import TRAVELLERS, Demand, PlannedTrip, read_demand
 
 INTERVAL_S = 900.0
 PLAIN_END_S = 3600.0
+# The sublane model, and what keeps a dense stream from locking a junction.
+MIXED_OPTIONS = (
+    *("--lateral-resolution=0.8", "--ignore-junction-blocker=30"),
+    *("--max-depart-delay=-1", "--collision.action=none"),
+)
 ROUTES, ADDITIONAL = "demand/routes.rou.xml", "demand/additional.add.xml"
 # What of additional files a site keeps: all that a route may refer to or that moves traffic.
 _KEPT = frozenset(
@@ -70,6 +76,7 @@ def import_site(
     begin_s: float | None = None,
     end_s: float | None = None,
     left_hand: bool = False,
+    mixed_traffic: bool = False,
     out: Path,
     write_plan: Callable[[Plan, Path], None],
     now: datetime | None = None,
@@ -89,6 +96,8 @@ def import_site(
             configuration's, else from the first departure.
         end_s: Its end; by default the configuration's, else from the last departure.
         left_hand: For an OpenStreetMap extract: traffic drives on the left.
+        mixed_traffic: For a site without routes: vehicle types and options of a city of
+            motorcycles (``simulation/data/mixed-traffic.add.xml``).
         out: The site's folder; its files are replaced, one by one, ``site.yaml`` last.
         write_plan: Writes a plan file.
         now: When the plan is said to be created; the present by default.
@@ -100,6 +109,8 @@ def import_site(
     with tempfile.TemporaryDirectory(prefix="xanh-import-") as temporary:
         folder = Path(temporary)
         source = _source(net, routes, additional, left_hand, folder)
+        if mixed_traffic:
+            source = _mixed(source)
         source = replace(
             source,
             begin_s=source.begin_s if begin_s is None else begin_s,
@@ -135,6 +146,22 @@ def _source(
         if not file.is_file():
             raise BadInput(str(file), "", "no such file; valid is a SUMO XML file")
     return source
+
+
+def _mixed(source: Source) -> Source:
+    """The source with the types and options of mixed traffic.
+
+    Raises:
+        BadInput: If it has routes, which run verbatim.
+    """
+    if source.routes:
+        raise BadInput("--mixed-traffic", "", "the routes have vehicle types of their own")
+    types = Path(str(files("simulation").joinpath("data", "mixed-traffic.add.xml")))
+    return replace(
+        source,
+        additional=(*source.additional, types),
+        options=(*source.options, *MIXED_OPTIONS),
+    )
 
 
 def _import(

@@ -66,6 +66,10 @@ def site_import(
     left_hand: Annotated[
         bool, typer.Option("--left-hand", help="With --osm: traffic drives on the left.")
     ] = False,
+    mixed_traffic: Annotated[
+        bool,
+        typer.Option("--mixed-traffic", help="Without routes: motorcycles filter side by side."),
+    ] = False,
 ) -> None:
     """Make a site folder of a SUMO network or an OpenStreetMap extract, and its demand."""
     from simulation.imports import import_site
@@ -80,6 +84,7 @@ def site_import(
         begin_s=begin,
         end_s=end,
         left_hand=left_hand,
+        mixed_traffic=mixed_traffic,
         out=out,
         write_plan=write_plan,
     )
