@@ -23,6 +23,8 @@ class TrainingRun:
     parameters: int
     threads: int
     width: float
+    width_px: int
+    height_px: int
 
 
 def processor_name() -> str:
@@ -68,30 +70,31 @@ def card_text(
         "",
         "- Licence: AGPL-3.0-or-later (trained and exported with ultralytics 8.4)",
         "- Format: OpenVINO IR, FP16 weights, RGB in 0..1, letterboxed on grey 114; any input size"
-        " in steps of 32 pixels, 416 x 320 by default",
+        " in steps of 32 pixels, 512 x 384 by default",
         f"- Made by: `{command}`",
         "",
         "## Data",
-        f"{sum(r.frames for r in runs):,} frames of 640 x 480 with"
-        f" {sum(r.boxes for r in runs):,} boxes, seeds {', '.join(map(str, seeds))}, six frames a"
-        f" camera. The first leg sees the virtual street: {CORRIDOR_SHARE * 100:.0f} % of the"
+        f"Frames of 640 x 480, seeds {', '.join(map(str, seeds))} (two a leg), six frames a"
+        f" camera; the last leg sees those of the leg before and half of the first again."
+        f" The first leg sees the virtual street: {CORRIDOR_SHARE * 100:.0f} % of the"
         " cameras stand behind a stop line of a one-way three-lane street or of the two-lane"
         " street that crosses it, the others over junctions of any lanes. Of the second leg's"
-        f" cameras {WIDE_SHARE * 100:.0f} % hang 3.6 to 12.5 m high over any street and look"
+        f" cameras {WIDE_SHARE * 100:.0f} %, and all new ones of the third, hang 3.6 to 12.5 m"
+        " high over any street and look"
         " anywhere in it through lenses of 34 to 92 degrees, at day, under a low sun and at"
         " night: crowds of riders many abreast, with pillions, boxes, loads, capes and hats,"
         " vehicles from every side, minibuses to coaches, large ones cut by the frame; surfaces"
         " are uneven, pavements full of clutter and parked motorcycles, and wires, poles, signs"
         " and leaves stand in the way. While training, nearly every look at a frame is filmed"
         " anew: blur, veil, patches of shade, colour cast, contrast, night, rain, low resolution"
-        " enlarged, noise, sharpening, smoothing and JPEG at any quality; scale 0.7 to 2.1."
+        " enlarged, noise, sharpening, smoothing and JPEG at any quality; scale 0.7 to 3.6."
         " Boxes are of the whole vehicle, kept where a quarter of it is visible.",
         "",
         "## Training",
         *(
             f"- Leg {number}: {run.frames:,} frames, {run.minutes:.0f} minutes on {run.threads}"
             f" thread of {processor_name()}: {run.images_per_s:.1f} images a second,"
-            f" {run.epochs:.1f} epochs."
+            f" {run.epochs:.1f} epochs, pictures of {run.width_px} x {run.height_px}."
             for number, run in enumerate(runs, 1)
         ),
         "",

@@ -45,7 +45,7 @@ from traffic.rendered_frames import (
     write_text,
 )
 
-__all__ = ["INPUT_PX", "TrainingRun", "export", "generate", "train", "train_detector"]
+__all__ = ["INPUT_PX", "LEGS", "TrainingRun", "export", "generate", "train", "train_detector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,15 @@ class _Example:
 
 
 SMALL_PX: Final = (288, 224)
-INPUT_PX: Final = (416, 320)
-"""Width and height of the network's input; frames are letterboxed into it."""
+MIDDLE_PX: Final = (416, 320)
+INPUT_PX: Final = (512, 384)
+"""Width and height of the network's input; frames are letterboxed into it. Training begins with
+the smaller ones."""
 
 PAD_GREY: Final = 114
 _SMALL_SHARE, _PLAIN_SHARE, _FILMED_SHARE = 0.3, 0.92, 0.85
 _BATCH, _WEIGHT_DECAY, _CLIP = 16, 5e-4, 10.0
-_PEAK_RATE, _PEAK_RATE_ON = 2.5e-3, 1.6e-3
+_PEAK_RATE, _PEAK_RATE_ON = 2.5e-3, 1.4e-3
 """Learning rates from scratch and when training goes on from a checkpoint."""
 _SCALES: Final = (0.7, 2.1)
 _CLOSE_SHARE, _CLOSEST, _LARGE_SHARE = 0.2, 3.6, 0.05
@@ -99,16 +101,17 @@ def train(
     threads: int = 1,
     seed: int = 0,
     start: Path | None = None,
+    size: tuple[int, int] = INPUT_PX,
     checkpoint_minutes: float = 15.0,
     progress: Callable[[str], None] | None = None,
 ) -> TrainingRun:
     """Fit a yolo11 of the given width multiple; ``out`` becomes a ``.pt`` file.
 
-    AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights. From
-    scratch the first 30 % are at a small size; from ``start``, a checkpoint of an earlier call,
-    all is at full size. Nearly each look at a frame is filmed anew (``traffic.filmed``), moved and
-    scaled; in the last 8 % of the time half of them, in place. A checkpoint replaces ``out``
-    every ``checkpoint_minutes``.
+    AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights, pictures
+    of ``size``. From scratch the first 30 % are smaller; ``start``, a checkpoint of an earlier
+    call, is gone on from. Nearly each look at a frame is filmed anew (``traffic.filmed``),
+    moved and scaled; in the last 8 % of the time half of them, in place. A checkpoint replaces
+    ``out`` every ``checkpoint_minutes``.
 
     Raises:
         XanhError: If torch or ultralytics is missing, there are no frames, or ``start`` does
@@ -144,13 +147,13 @@ def train(
             group["lr"] = rate
         if len(order) < _BATCH:
             order = rng.permutation(len(examples)).tolist()
-        size = SMALL_PX if start is None and done < _SMALL_SHARE else INPUT_PX
+        side = SMALL_PX if start is None and done < _SMALL_SHARE else size
         chosen = [order.pop() for _ in range(_BATCH)]
         samples = []
         for i in chosen:
             augment = done < _PLAIN_SHARE
             filmed = bool(rng.random() < (_FILMED_SHARE if augment else 0.5))
-            samples.append(_sample(examples[i], size, rng, augment=augment, filmed=filmed))
+            samples.append(_sample(examples[i], side, rng, augment=augment, filmed=filmed))
         loss = _step(torch, model, samples)
         torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
         optimizer.step()
@@ -161,7 +164,7 @@ def train(
         if progress and steps % 20 == 0:
             now = time.monotonic() - began
             progress(
-                f"step {steps}, {now:.0f} s, epoch {seen / len(examples):.1f}, {size[0]} px, "
+                f"step {steps}, {now:.0f} s, epoch {seen / len(examples):.1f}, {side[0]} px, "
                 f"loss {smoothed:.2f}, {seen / now:.1f} images/s"
             )
         if time.monotonic() - began - saved_s > checkpoint_minutes * 60:
@@ -180,6 +183,8 @@ def train(
         parameters=sum(p.numel() for p in model.parameters()),
         threads=threads,
         width=width,
+        width_px=size[0],
+        height_px=size[1],
     )
 
 
@@ -378,24 +383,51 @@ def export(checkpoint: Path, out: Path, *, licence: str = "AGPL-3.0-or-later") -
     return metadata
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A part of the training: which frames are rendered for it, at which size, how long.
+
+    ``recall`` counts earlier folders of frames, newest first, that it sees as well; a leg renders
+    two.
+    """
+
+    views: Callable[[np.random.Generator], View]
+    frames: int
+    minutes: float
+    size: tuple[int, int]
+    recall: int = 0
+
+
+LEGS: Final = (
+    Leg(random_view, 3400, 72.0, MIDDLE_PX),
+    Leg(any_view, 3600, 56.0, MIDDLE_PX),
+    Leg(wide_view, 2000, 32.0, INPUT_PX, recall=3),
+)
+"""The packaged weights: the virtual street first, then any street, then large and near."""
+
+
 def train_detector(
     out: Path,
     *,
-    frames: int = 3400,
-    minutes: float = 72.0,
-    wide_frames: int = 3600,
-    wide_minutes: float = 68.0,
+    share: float = 1.0,
     seed: int = 1,
     network: Path | None = None,
     approaches: Sequence[tuple[str, str]] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Path:
-    """Render, train in two legs, export and score; everything ends up in ``out``.
+    """Render, train leg by leg, export and score; everything ends up in ``out``.
 
-    The first leg learns from scratch on frames of the virtual street (seeds ``seed`` and
-    ``seed + 1``), the second goes on with frames of any street (``seed + 2``, ``seed + 3``).
-    Held-out frames have the seeds ``seed + 98``, ``seed + 96`` (any street) and, when a network
-    and approaches of it (junction, edge) are given, ``seed + 97``.
+    Each leg takes the next two seeds from ``seed`` on. Held-out frames have the seeds
+    ``seed + 98``, ``seed + 96`` (any street) and, when a network and approaches of it (junction,
+    edge) are given, ``seed + 97``.
+
+    Args:
+        out: Folder for frames, checkpoints, weights and card.
+        share: Of the frames and minutes of :data:`LEGS`; less for a trial.
+        seed: Draws everything.
+        network: SUMO network of a site to score on as well.
+        approaches: Its approaches with cameras.
+        progress: Told what is done.
 
     Returns:
         Path of the model card, beside the weights.
@@ -405,39 +437,35 @@ def train_detector(
     """
     _require_torch()
 
-    def render(number: int, count: int, views: Callable[[np.random.Generator], View]) -> Path:
+    def render(number: int, count: float, views: Callable[[np.random.Generator], View]) -> Path:
         folder = out / f"frames-{number}"
-        generate(folder, max(1, count), number, views=views, progress=progress)
+        generate(folder, max(1, round(count)), number, views=views, progress=progress)
         return folder
 
-    runs, checkpoint = [], out / "street.pt"
-    first: Path | None = None
-    for leg, (count, budget, views) in enumerate(
-        ((frames, minutes, random_view), (wide_frames, wide_minutes, any_view))
-    ):
-        half = count // 2
-        data = [
-            render(seed + 2 * leg, count - half, views),
-            render(seed + 2 * leg + 1, half, views),
-        ]
-        runs.append(train(data, checkpoint, budget, start=first, progress=progress))
-        first = checkpoint
+    data: list[Path] = []
+    runs: list[TrainingRun] = []
+    checkpoint = out / "street.pt"
+    for leg in LEGS:
+        for _ in range(2):
+            data.append(render(seed + len(data), leg.frames * share / 2, leg.views))
+        seen = data[-2 - leg.recall :]
+        start = checkpoint if runs else None
+        minutes = leg.minutes * share
+        runs.append(train(seen, checkpoint, minutes, start=start, size=leg.size, progress=progress))
     weights = export(checkpoint, out / "street").parent
     held = {
-        "the virtual street": render(seed + 98, frames // 11, random_view),
-        "any street": render(seed + 96, frames // 11, wide_view),
+        "the virtual street": render(seed + 98, 300 * share, random_view),
+        "any street": render(seed + 96, 300 * share, wide_view),
     }
     if network is not None and approaches:
         of_site = network_views(network, approaches)
-        held["approaches of the site"] = render(seed + 97, frames // 28, of_site)
+        held["approaches of the site"] = render(seed + 97, 120 * share, of_site)
     detector = OpenVinoDetector(*weights_of(weights), DetectorSettings(threads=1))
     scores = {name: score(detector, [folder]) for name, folder in held.items()}
-    command = (
-        f"xanh train detector --frames {frames} --minutes {minutes:g} "
-        f"--wide-frames {wide_frames} --wide-minutes {wide_minutes:g} --seed {seed}"
-    )
+    part = "" if share == 1 else f" --share {share:g}"
+    command = f"xanh train detector --seed {seed}{part}"
     card = weights / "model-card.md"
-    write_text(card, card_text(runs, scores, command, list(range(seed, seed + 4))))
+    write_text(card, card_text(runs, scores, command, [seed + k for k in range(len(data))]))
     return card
 
 

@@ -63,28 +63,18 @@ def detect(
 @train_app.command("detector")
 def train_detector(
     out: Annotated[Path, typer.Option("--out")] = Path("out/train"),
-    frames: Annotated[int, typer.Option("--frames", min=1)] = 3400,
-    minutes: Annotated[float, typer.Option("--minutes")] = 72.0,
-    wide_frames: Annotated[int, typer.Option("--wide-frames", min=1)] = 3600,
-    wide_minutes: Annotated[float, typer.Option("--wide-minutes")] = 68.0,
+    share: Annotated[
+        float, typer.Option("--share", help="Of its frames and minutes; less for a trial.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option("--seed")] = 1,
 ) -> None:
     """Render frames, train from scratch and export (needs `make setup-train`).
 
-    First the virtual street's frames, then those of any street.
+    First the virtual street, then any street: some 160 minutes of one core, and the rendering.
     """
     from traffic.training import train_detector as run
 
-    card = run(
-        out,
-        frames=frames,
-        minutes=minutes,
-        wide_frames=wide_frames,
-        wide_minutes=wide_minutes,
-        seed=seed,
-        progress=say,
-    )
-    say(str(card))
+    say(str(run(out, share=share, seed=seed, progress=say)))
 
 
 @train_app.command("plates")
