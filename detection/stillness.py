@@ -26,7 +26,7 @@ REACH_S: Final = 0.42
 LEAST_CHANGE: Final = 11.0
 """Grey levels; the camera's noise, blurred, stays below."""
 NOISE_FACTOR: Final = 4.0
-MOST_NOISE: Final = 20.0
+MOST_NOISE: Final = 12.0
 """More than this, everywhere, is a flash, a shaking camera, or no picture of a street."""
 CORE: Final = 0.15
 """The border of a box shows its surroundings: so much is left out on each side."""
