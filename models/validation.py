@@ -164,18 +164,29 @@ class AcceptancePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ValidationReport:
-    """Result of paired runs of two plans on the same demand and seeds.
+    """Result of paired runs of a candidate and a plan on the same demand and seeds.
 
-    ``pair_delay_s`` holds ``(baseline, candidate)`` of ``delay_s`` for each pair, in the order
-    of ``seeds``. ``cause`` is what decided, ``subject`` the movement where one did.
+    Attributes:
+        pairs: Pairs that count; at most ``limit`` were run.
+        baseline: Means of the plan in force; None where no pair gave a number.
+        candidate: Means of the candidate, likewise.
+        plan_digest: Digest of the candidate, of a plan or of a policy with its settings.
+        pair_delay_s: ``(baseline, candidate)`` of ``delay_s`` for each pair, as ``seeds``.
+        cause: What decided.
+        subject: What it is about: a movement, an approach, a measure, or how a run broke off.
+        policy: Name of the policy; empty where the candidate is a plan.
+        growth_pct: How far each pair's demand differs from what was counted, as ``seeds``.
+        measures: Further means of both, (baseline, candidate).
+        spillback: Approaches that have a junction before them.
+        problems: Runs that gave no number, and why.
     """
 
     site: str
     verdict: Verdict
     reason: str
     pairs: int
-    baseline: Kpi
-    candidate: Kpi
+    baseline: Kpi | None
+    candidate: Kpi | None
     change: Mapping[str, Change]
     movements: tuple[MovementChange, ...]
     worst_movement: MovementChange | None
@@ -189,16 +200,22 @@ class ValidationReport:
     cause: Cause | None = None
     subject: str = ""
     pair_delay_s: tuple[tuple[float, float], ...] = ()
+    limit: int = 0
+    policy: str = ""
+    growth_pct: tuple[float, ...] = ()
+    measures: tuple[Measures, Measures] | None = None
+    spillback: tuple[SpillbackChange, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values as in ``report.json``."""
-        return {
+        body: dict[str, Any] = {
             "site": self.site,
             "verdict": self.verdict.value,
             "reason": self.reason,
             "pairs": self.pairs,
-            "baseline": self.baseline.to_dict(),
-            "candidate": self.candidate.to_dict(),
+            "baseline": None if self.baseline is None else self.baseline.to_dict(),
+            "candidate": None if self.candidate is None else self.candidate.to_dict(),
             "change": {
                 name: {"mean_pct": change.mean_pct, "ci95_pct": list(change.ci95_pct)}
                 for name, change in self.change.items()
@@ -215,7 +232,17 @@ class ValidationReport:
             "cause": None if self.cause is None else self.cause.value,
             "subject": self.subject,
             "pair_delay_s": [list(pair) for pair in self.pair_delay_s],
+            "limit": self.limit,
+            "growth_pct": list(self.growth_pct),
+            "spillback": [{**asdict(s), "change_pct": s.change_pct} for s in self.spillback],
+            "problems": list(self.problems),
         }
+        if self.policy:
+            body["policy"] = self.policy
+        if self.measures is not None:
+            before, after = self.measures
+            body["measures"] = {"baseline": before.to_dict(), "candidate": after.to_dict()}
+        return body
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> ValidationReport:
@@ -224,14 +251,14 @@ class ValidationReport:
         Raises:
             KeyError, ValueError, TypeError: If a key is absent or of the wrong form.
         """
-        worst = body["worst_movement"]
+        worst, measures = body["worst_movement"], body.get("measures")
         return cls(
             site=body["site"],
             verdict=Verdict(body["verdict"]),
             reason=body["reason"],
             pairs=int(body["pairs"]),
-            baseline=Kpi(**body["baseline"]),
-            candidate=Kpi(**body["candidate"]),
+            baseline=None if body["baseline"] is None else Kpi(**body["baseline"]),
+            candidate=None if body["candidate"] is None else Kpi(**body["candidate"]),
             change={
                 name: Change(change["mean_pct"], (change["ci95_pct"][0], change["ci95_pct"][1]))
                 for name, change in body["change"].items()
@@ -248,6 +275,17 @@ class ValidationReport:
             cause=Cause(body["cause"]) if body.get("cause") else None,
             subject=body.get("subject", ""),
             pair_delay_s=tuple((pair[0], pair[1]) for pair in body.get("pair_delay_s", ())),
+            limit=int(body.get("limit", 0)),
+            policy=body.get("policy", ""),
+            growth_pct=tuple(body.get("growth_pct", ())),
+            measures=None
+            if measures is None
+            else (Measures(**measures["baseline"]), Measures(**measures["candidate"])),
+            spillback=tuple(
+                SpillbackChange(item["approach"], item["baseline_pct"], item["candidate_pct"])
+                for item in body.get("spillback", ())
+            ),
+            problems=tuple(body.get("problems", ())),
         )
 
 

@@ -177,7 +177,7 @@ def movement_delay_figure(
         range=[-0.7, len(rows) - 0.3],
     )
     figure.update_xaxes(title=words["delay"], rangemode="tozero", side="bottom")
-    return _styled(figure, height=90 + _ROW_PX * max(2, len(rows)))
+    return styled(figure, height=90 + _ROW_PX * max(2, len(rows)))
 
 
 def change_figure(report: ValidationReport, *, language: Language = "en") -> go.Figure:
@@ -223,7 +223,7 @@ def change_figure(report: ValidationReport, *, language: Language = "en") -> go.
     figure.update_yaxes(
         categoryorder="array", categoryarray=[words[name] for name in names], showgrid=False
     )
-    return _styled(figure, height=90 + 34 * max(2, len(names)))
+    return styled(figure, height=90 + 34 * max(2, len(names)))
 
 
 def time_space_figure(
@@ -234,8 +234,11 @@ def time_space_figure(
     *,
     language: Language = "en",
     duration_s: float = 300.0,
+    begin_s: float = 0.0,
 ) -> go.Figure:
     """Signals along a corridor over time, with the green band and its progression speed.
+
+    Time 0 of the figure is second ``begin_s`` of the simulation.
 
     Each junction has a line at its distance: red thick, yellow thinner, green thinnest. The band
     is every start from which one steady speed meets green all along.
@@ -244,12 +247,13 @@ def time_space_figure(
     band = best_band(corridor, plan, junctions)
     figure = go.Figure()
     if band is not None:
-        _add_band(figure, corridor, band, duration_s)
+        _add_band(figure, corridor, band, begin_s, duration_s)
     for letters, color, width in (("GgO", GREEN, 3), ("yY", YELLOW, 6), ("rsuo", RED, 9)):
         xs: list[float | None] = []
         ys: list[float | None] = []
         for stop in corridor.stops:
-            for start, end in _shown(plan, junctions[stop.junction], stop.movement, letters):
+            windows = _shown(plan, junctions[stop.junction], stop.movement, letters, begin_s)
+            for start, end in windows:
                 first, last = max(0.0, start), min(duration_s, end)
                 if last > first:
                     xs += [first, last, None]
@@ -262,7 +266,7 @@ def time_space_figure(
             hoverinfo="skip",
             showlegend=False,
         )
-    _add_letters(figure, corridor, plan, junctions, words["letters"])
+    _add_letters(figure, corridor, plan, junctions, words["letters"], begin_s)
     cycles = {plan.junction(stop.junction).cycle_ds for stop in corridor.stops}
     note = (
         words["band"].format(width=band.width_s, cycle=band.cycle_s, speed=band.speed_mps * 3.6)
@@ -281,17 +285,19 @@ def time_space_figure(
         ticktext=[html.escape(label(stop.junction)) for stop in corridor.stops],
         showgrid=False,
     )
-    return _styled(figure, height=140 + 34 * len(corridor.stops), top=36)
+    return styled(figure, height=140 + 34 * len(corridor.stops), top=36)
 
 
-def _add_band(figure: go.Figure, corridor: Corridor, band: Band, duration_s: float) -> None:
+def _add_band(
+    figure: go.Figure, corridor: Corridor, band: Band, begin_s: float, duration_s: float
+) -> None:
     travel_s = corridor.length_m / band.speed_mps
     top = corridor.length_m
     first = -int(travel_s // band.cycle_s) - 1
     xs: list[float | None] = []
     ys: list[float | None] = []
     for index in range(first, int(duration_s // band.cycle_s) + 1):
-        start = band.start_s + index * band.cycle_s
+        start = (band.start_s - begin_s) % band.cycle_s + index * band.cycle_s
         end = start + band.width_s
         xs += [start, end, end + travel_s, start + travel_s, start, None]
         ys += [0, 0, top, top, 0, None]
@@ -313,13 +319,14 @@ def _add_letters(
     plan: Plan,
     junctions: Mapping[str, Junction],
     letters: str,
+    begin_s: float,
 ) -> None:
     """A letter above the first red and green of each junction, beside the colour."""
     above_m = 0.02 * corridor.length_m
     for shown, letter in (("rsuo", letters[3]), ("GgO", letters[0])):
         firsts = []
         for stop in corridor.stops:
-            windows = _shown(plan, junctions[stop.junction], stop.movement, shown)
+            windows = _shown(plan, junctions[stop.junction], stop.movement, shown, begin_s)
             inside = [(a, b) for a, b in windows if a >= 0 and b - a >= 10]
             if inside:
                 firsts.append((stop.at_m, (inside[0][0] + inside[0][1]) / 2))
@@ -336,14 +343,14 @@ def _add_letters(
 
 
 def _shown(
-    plan: Plan, junction: Junction, movement: str, letters: str
+    plan: Plan, junction: Junction, movement: str, letters: str, begin_s: float
 ) -> list[tuple[float, float]]:
-    """Windows in simulation time, some cycles long, in which one of the letters is shown."""
+    """Windows after ``begin_s``, some cycles long, in which one of the letters is shown."""
     timing = plan.junction(junction.id)
     cycle_s, offset_s = timing.cycle_ds / 10.0, timing.offset_ds / 10.0
     windows = []
     for index in range(-1, int(600 // cycle_s) + 2):
-        base = offset_s + index * cycle_s
+        base = (offset_s - begin_s) % cycle_s + index * cycle_s
         windows += [
             (base + lamp.start_s, base + lamp.end_s)
             for lamp in lamps(plan, junction, movement)
@@ -352,7 +359,8 @@ def _shown(
     return windows
 
 
-def _styled(figure: go.Figure, *, height: int, top: int = 10) -> go.Figure:
+def styled(figure: go.Figure, *, height: int, top: int = 10) -> go.Figure:
+    """The figure in the dress of all: colours of the page, system type, no tools."""
     axis = {
         "gridcolor": LINE,
         "linecolor": LINE,

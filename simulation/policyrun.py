@@ -22,8 +22,10 @@ from models.policy import Observation, Sensing, SignalPolicy
 from models.site import Site
 from models.validation import Kpi
 from simulation.control_area import Wiring, wire
+from simulation.guard import die_with_parent
 from simulation.metrics import MovementDelay
-from simulation.runner import SimulationJob, command, measure
+from simulation.results import SimulationResult
+from simulation.runner import SimulationJob, command, measure_all, prepare
 from simulation.samples import SampleWriter
 from simulation.sensing import (
     DetectorSensor,
@@ -70,7 +72,7 @@ class DecisionTime:
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """What a run gave.
+    """What a run gave; ``run`` holds all of its measures.
 
     ``switches`` counts changes of stage; ``overruled`` wishes that were not followed because
     somebody had waited too long; ``silent_s`` the seconds in which the policy failed, or named
@@ -80,6 +82,7 @@ class PolicyResult:
     name: str
     seed: int
     policy: str
+    run: SimulationResult
     kpi: Kpi
     movements: Mapping[str, MovementDelay]
     decision: DecisionTime
@@ -97,7 +100,9 @@ def run_policy(job: PolicyJob) -> PolicyResult:
         XanhError: If SUMO or the policy's start fails, or the process ends early; names the job.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        max_workers=1, mp_context=context, initializer=die_with_parent
+    ) as pool:
         try:
             return pool.submit(simulate_policy, job).result()
         except BrokenProcessPool:
@@ -115,15 +120,17 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
     wiring = wire(job.site, job.plan, sensing=job.sensing)
     with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
         folder = Path(temporary)
+        prepare(job.run, folder)
         drive = PolicyDrive(job, wiring, folder)
         drive.run()
-        kpi, movements = measure(job.run, folder)
+        measured = measure_all(job.run, folder)
     return PolicyResult(
         name=job.run.name,
         seed=job.run.seed,
         policy=job.policy,
-        kpi=kpi,
-        movements=movements,
+        run=measured,
+        kpi=measured.kpi,
+        movements=measured.movements,
         decision=drive.decision_time(),
         switches=drive.switches,
         overruled=sum(executor.overruled for executor in drive.executors.values()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,8 @@ from models.junction import Junction
 from models.plan import JunctionPlan, Plan, Stage
 from models.site import Site
 from models.units import ds_to_seconds, utc_text
-from models.validation import KPI_NAMES, MovementChange, ValidationReport
+from models.validation import MovementChange, ValidationReport
+from simulation.candidates import Candidate
 from simulation.figures import (
     PALETTES,
     change_figure,
@@ -27,11 +28,16 @@ from simulation.figures import (
     strip_svg,
     time_space_figure,
 )
+from simulation.film import Film
+from simulation.judge import ResultPair
 from simulation.labels import green_summaries, junction_label, movement_labels
+from simulation.playback import playback_html
 from simulation.progression import find_corridors, lamps
-from simulation.report_text import MEASURES, TEXTS, VERDICTS
+from simulation.report_rows import measure_rows
+from simulation.report_text import TEXTS, VERDICTS
 from simulation.roads import read_roads
-from simulation.wording import Language, change_text, report_reason, signed
+from simulation.run_figures import add_ways, cumulative_figure, queue_figure, split_figure
+from simulation.wording import Language, headline, report_reason, signed
 
 _MOST_MOVEMENTS = 40
 
@@ -39,30 +45,42 @@ _MOST_MOVEMENTS = 40
 def write_report(
     report: ValidationReport,
     site: Site,
-    candidate: Plan,
+    candidate: Candidate,
     against: Plan,
     folder: Path,
     *,
     language: Language = "en",
+    runs: Sequence[ResultPair] = (),
+    film: Film | None = None,
 ) -> None:
     """Write ``report.json`` and a self-contained ``report.html``, each whole or not at all.
+
+    With a ``film`` a ``playback.html`` stands beside them, and the diagrams of the corridor show
+    its vehicles; with ``runs`` there are figures of how they went.
 
     Raises:
         OSError: If the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+    page = report_html(report, site, candidate, against, language=language, runs=runs, film=film)
+    if film is not None:
+        _write(folder / "playback.html", playback_html(site, film, language=language))
+    else:
+        (folder / "playback.html").unlink(missing_ok=True)
+    _write(folder / "report.html", page)
     _write(folder / "report.json", f"{text}\n")
-    _write(folder / "report.html", report_html(report, site, candidate, against, language=language))
 
 
 def report_html(
     report: ValidationReport,
     site: Site,
-    candidate: Plan,
+    candidate: Candidate,
     against: Plan,
     *,
     language: Language = "en",
+    runs: Sequence[ResultPair] = (),
+    film: Film | None = None,
 ) -> str:
     """The report as one page with its styles, figures and plotly.js inside."""
     texts = TEXTS[language]
@@ -80,16 +98,19 @@ def report_html(
         site=site,
         glyph=glyph,
         verdict=verdict,
-        headline=change_text(report.change["delay_s"]),
+        headline=headline(report, language),
         headline_note=texts["headline"].format(pairs=report.pairs),
         reason=report_reason(report, policy, language),
-        measures=_measure_rows(report, language),
-        figures=_figures(report, site, candidate, against, names),
-        corridors=_corridors(site, candidate, against, names),
+        measures=measure_rows(report, language),
+        figures=_figures(report, site, candidate, against, names, runs, film),
+        film=film is not None,
+        problems=report.problems,
+        corridors=_corridors(site, names, film is not None),
         shown_note=_shown_note(report, texts),
-        worst=_worst(report.worst_movement, site, candidate, against, names),
+        worst=_worst(report.worst_movement, site, _timing_of(candidate), against, names),
         timings=[
-            _timing(junction, candidate, against, names) for junction in site.junctions.values()
+            _timing(junction, _timing_of(candidate), against, names)
+            for junction in site.junctions.values()
         ],
         movements=_movement_rows(report, names),
         limits=texts["limits_line"].format(
@@ -97,7 +118,11 @@ def report_html(
             enough=f"{policy.min_movement_vehicles:g}",
             pct=f"{policy.max_movement_worse_pct:g}",
             worse=f"{policy.max_movement_worse_s:g}",
+            spill=f"{policy.max_spillback_pct:g}",
         ),
+        spillback=_spillback_rows(report, names),
+        demand=_demand(report, texts),
+        policy_note=texts["policy_note"].format(policy=report.policy) if report.policy else "",
         created=utc_text(report.created),
         expires=utc_text(report.expires),
         palettes={
@@ -107,6 +132,11 @@ def report_html(
         style=Markup(_data("report.css") + _data("figures.css")),
         script=Markup(plotly_script()),
     )
+
+
+def _timing_of(candidate: Candidate) -> Plan:
+    """The plan that is drawn for a candidate: of a policy the one whose stages it shows."""
+    return candidate if isinstance(candidate, Plan) else candidate.plan
 
 
 class _Names:
@@ -129,6 +159,15 @@ class _Names:
     def movement(self, movement: str) -> str:
         return self._movements.get(movement, movement)
 
+    def approach(self, edge: str) -> str:
+        for junction in self._site.junctions.values():
+            found = [m.id for m in junction.movements if m.from_edge == edge]
+            if found:
+                bound = self.movement(found[0]).split(" ")
+                side = " ".join(bound[:-1]) if self.language == "en" else self.movement(found[0])
+                return f"{junction_label(junction)} · {side} ({edge})"
+        return edge
+
     def full(self, movement: str) -> str:
         junction = self._junction_of.get(movement)
         if junction is None or len(self._site.junctions) == 1:
@@ -143,29 +182,14 @@ class _Names:
         return green_summaries(self._site, junction, greens, self.language)
 
 
-def _measure_rows(report: ValidationReport, language: Language) -> list[dict[str, str]]:
-    order = ["delay_s", *(name for name in KPI_NAMES if name != "delay_s")]
-    order.sort(key=list(MEASURES[language]).index)
-    rows = []
-    for name in order:
-        label, unit = MEASURES[language][name]
-        digits = 0 if name in ("trips", "finished", "running", "undeparted") else 1
-        digits = 2 if name == "stops" else digits
-        change = report.change.get(name)
-        rows.append(
-            {
-                "label": label,
-                "unit": unit,
-                "before": f"{getattr(report.baseline, name):.{digits}f}",
-                "after": f"{getattr(report.candidate, name):.{digits}f}",
-                "change": change_text(change) if change is not None else "",
-            }
-        )
-    return rows
-
-
 def _figures(
-    report: ValidationReport, site: Site, candidate: Plan, against: Plan, names: _Names
+    report: ValidationReport,
+    site: Site,
+    candidate: Candidate,
+    against: Plan,
+    names: _Names,
+    runs: Sequence[ResultPair],
+    film: Film | None,
 ) -> dict[str, Markup]:
     language = names.language
     enough = site.acceptance.min_movement_vehicles
@@ -176,11 +200,24 @@ def _figures(
             movements, names.full, language=language, most=_MOST_MOVEMENTS
         ),
     }
+    further = {
+        "queues": queue_figure(runs, names.approach, language=language),
+        "cumulative": cumulative_figure(runs, language=language),
+        "splits": split_figure(runs, names.full, language=language),
+    }
+    figures |= {name: figure for name, figure in further.items() if figure is not None}
+    begin_s = film.begin_s if film is not None else 0.0
+    sides = (film.before, film.after) if film is not None else (None, None)
     for index, corridor in enumerate(_site_corridors(site)):
-        for role, plan in (("before", against), ("after", candidate)):
-            figures[f"corridor-{index}-{role}"] = time_space_figure(
-                corridor, plan, site.junctions, names.junction, language=language
+        for role, plan, side in zip(
+            ("before", "after"), (against, _timing_of(candidate)), sides, strict=True
+        ):
+            figure = time_space_figure(
+                corridor, plan, site.junctions, names.junction, language=language, begin_s=begin_s
             )
+            if side is not None and site.network is not None:
+                add_ways(figure, corridor, side, read_roads(site.network), begin_s=begin_s)
+            figures[f"corridor-{index}-{role}"] = figure
     return {name: Markup(figure_json(figure)) for name, figure in figures.items()}
 
 
@@ -188,8 +225,8 @@ def _site_corridors(site: Site) -> tuple[Any, ...]:
     return find_corridors(site.junctions, read_roads(site.network)) if site.network else ()
 
 
-def _corridors(site: Site, candidate: Plan, against: Plan, names: _Names) -> list[dict[str, str]]:
-    note = names.texts["corridor_note"]
+def _corridors(site: Site, names: _Names, filmed: bool) -> list[dict[str, str]]:
+    note = names.texts["corridor_note"] + (names.texts["corridor_ways"] if filmed else "")
     return [
         {
             "key": f"corridor-{index}",
@@ -381,6 +418,26 @@ def _movement_rows(report: ValidationReport, names: _Names) -> list[dict[str, st
         }
         for m in sorted(report.movements, key=lambda m: -m.change_s)
     ]
+
+
+def _spillback_rows(report: ValidationReport, names: _Names) -> list[dict[str, str]]:
+    shown = [s for s in report.spillback if max(s.baseline_pct, s.candidate_pct) >= 0.05]
+    return [
+        {
+            "label": names.approach(item.approach),
+            "before": f"{item.baseline_pct:.1f}",
+            "after": f"{item.candidate_pct:.1f}",
+            "change": signed(item.change_pct),
+        }
+        for item in sorted(shown, key=lambda s: -s.change_pct)
+    ]
+
+
+def _demand(report: ValidationReport, texts: Mapping[str, str]) -> str:
+    levels = sorted(set(report.growth_pct))
+    if len(levels) < 2:
+        return texts["growth_none"]
+    return texts["growth_line"].format(growth=", ".join(signed(level, 0) for level in levels))
 
 
 def _data(name: str) -> str:

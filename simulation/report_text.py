@@ -23,10 +23,20 @@ VERDICTS: Mapping[Language, Mapping[Verdict, tuple[str, str]]] = {
 MEASURES: Mapping[Language, Mapping[str, tuple[str, str]]] = {
     "en": {
         "delay_s": ("Delay, all vehicles", "s per vehicle"),
+        "control_delay_s": ("Control delay", "s per signal passed"),
+        "bus_delay_s": ("Delay of buses", "s per bus"),
+        "pedestrian_delay_s": ("Delay of pedestrians", "s per person"),
+        "stops": ("Stops", "per vehicle"),
         "trip_time_s": ("Trip time", "s"),
         "time_loss_s": ("Time loss on the road", "s"),
         "waiting_time_s": ("Waiting time", "s"),
-        "stops": ("Stops", "per vehicle"),
+        "throughput_vph": ("Throughput", "vehicles an hour"),
+        "spillback_pct": ("A queue reaches the junction before it", "% of the time"),
+        "fuel_g": ("Fuel", "g per vehicle"),
+        "co2_g": ("CO₂", "g per vehicle"),
+        "ttc_conflicts": ("Time to collision ≤ 1.5 s", "per 1,000 vehicles"),
+        "pet_conflicts": ("Post-encroachment ≤ 2 s", "per 1,000 vehicles"),
+        "red_light_conflicts": ("Conflicts with entries on red", "per 1,000 vehicles"),
         "trips": ("Vehicles", ""),
         "finished": ("Arrived", ""),
         "running": ("Still on the road", ""),
@@ -34,10 +44,20 @@ MEASURES: Mapping[Language, Mapping[str, tuple[str, str]]] = {
     },
     "vi": {
         "delay_s": ("Độ trễ, mọi xe", "giây mỗi xe"),
+        "control_delay_s": ("Độ trễ tại đèn", "giây mỗi lần qua đèn"),
+        "bus_delay_s": ("Độ trễ xe buýt", "giây mỗi xe buýt"),
+        "pedestrian_delay_s": ("Độ trễ người đi bộ", "giây mỗi người"),
+        "stops": ("Số lần dừng", "mỗi xe"),
         "trip_time_s": ("Thời gian đi", "giây"),
         "time_loss_s": ("Thời gian mất trên đường", "giây"),
         "waiting_time_s": ("Thời gian chờ", "giây"),
-        "stops": ("Số lần dừng", "mỗi xe"),
+        "throughput_vph": ("Lưu lượng thông qua", "xe mỗi giờ"),
+        "spillback_pct": ("Hàng chờ lùi tới nút phía trước", "% thời gian"),
+        "fuel_g": ("Nhiên liệu", "g mỗi xe"),
+        "co2_g": ("CO₂", "g mỗi xe"),
+        "ttc_conflicts": ("Thời gian tới va chạm ≤ 1,5 giây", "trên 1.000 xe"),
+        "pet_conflicts": ("Cắt sau xe khác ≤ 2 giây", "trên 1.000 xe"),
+        "red_light_conflicts": ("Xung đột với xe vào khi đèn đỏ", "trên 1.000 xe"),
         "trips": ("Số xe", ""),
         "finished": ("Đã đến", ""),
         "running": ("Còn trên đường", ""),
@@ -93,6 +113,35 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
             "From {first} to {last}, {length} m. Thick is red, thin is green; the band is every "
             "start from which one steady speed meets green all along."
         ),
+        "corridor_ways": " Fine lines are vehicles of one pair, in the minutes with most queues.",
+        "queues": "Queues over time",
+        "queues_note": (
+            "Vehicles that would have reached the stop line and have not crossed it, mean of the "
+            "pairs, at the approaches with the longest queues. Those that wait to enter count."
+        ),
+        "cumulative": "Vehicles that set out and arrived",
+        "cumulative_note": (
+            "Mean of the pairs. The space between the dotted line and a curve are the vehicles on "
+            "the way, from those that the warm-up left onward."
+        ),
+        "splits": "Use of the green",
+        "splits_note": (
+            "Seconds of green in which vehicles crossed, of all seconds of green. Near 100 % the "
+            "movement needs more, far below it could give some away."
+        ),
+        "spillback": "Queues that reach the junction before",
+        "spillback_note": "Share of the time measured, where either plan has any.",
+        "approach": "Approach",
+        "playback": "Playback: both runs side by side in the browser",
+        "problems": "Runs that gave no number",
+        "growth": "Demand",
+        "growth_line": "from counts, within what they leave open; changed by {growth} %",
+        "growth_none": "the site's own trips, verbatim",
+        "limit": "Pairs at most",
+        "policy_note": (
+            "The candidate is the policy {policy}. It decides while traffic flows; timings shown "
+            "are those of the plan whose stages it uses."
+        ),
         "all_movements": "All movements",
         "movement": "Movement",
         "vehicles": "Vehicles",
@@ -109,10 +158,14 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "limits": "Limits of the site",
         "limits_line": (
             "The interval of delay lies below {limit} %; no movement with at least {enough} "
-            "vehicles is worse by more than both {pct} % and {worse} s."
+            "vehicles is worse by more than both {pct} % and {worse} s; no queue newly reaches the "
+            "junction before for more than {spill} % of the time; no safety measure is worse where "
+            "it is measured."
         ),
         "method": (
-            "Both plans ran on the same demand with the same seed in each pair. Delay is time "
+            "Both ran on the same demand with the same seed in each pair; from the fifth pair on "
+            "the verdict was looked at after each, and the intervals hold for all looks together "
+            "(repeated confidence intervals). Delay is time "
             "lost on the road and before entering, over all vehicles: those still running count "
             "with their loss so far, those never inserted with their wait to the end."
         ),
@@ -166,6 +219,35 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
             "Từ {first} đến {last}, {length} m. Nét dày là đỏ, nét mảnh là xanh; dải sáng là mọi "
             "thời điểm xuất phát mà với một tốc độ đều sẽ gặp xanh suốt tuyến."
         ),
+        "corridor_ways": " Nét mảnh là đường đi của xe trong một cặp, vào những phút đông nhất.",
+        "queues": "Hàng chờ theo thời gian",
+        "queues_note": (
+            "Số xe lẽ ra đã tới vạch dừng mà chưa qua, trung bình các cặp, tại những nhánh có hàng "
+            "chờ dài nhất. Xe đang chờ vào mạng cũng được tính."
+        ),
+        "cumulative": "Số xe khởi hành và số xe đã đến",
+        "cumulative_note": (
+            "Trung bình các cặp. Khoảng giữa đường chấm và đường liền là số xe đang trên đường, kể "
+            "từ số xe còn lại sau phần khởi động."
+        ),
+        "splits": "Mức sử dụng đèn xanh",
+        "splits_note": (
+            "Số giây xanh có xe qua trên tổng số giây xanh. Gần 100 % là hướng đó cần thêm xanh, "
+            "thấp hơn nhiều là có thể nhường bớt."
+        ),
+        "spillback": "Hàng chờ lùi tới nút phía trước",
+        "spillback_note": "Phần thời gian đã đo, ở những nhánh có hàng chờ như vậy.",
+        "approach": "Nhánh",
+        "playback": "Xem lại: hai lần chạy cạnh nhau trong trình duyệt",
+        "problems": "Những lần chạy không có số liệu",
+        "growth": "Nhu cầu",
+        "growth_line": "từ số đếm, trong phạm vi số đếm cho phép; thay đổi {growth} %",
+        "growth_none": "các chuyến đi của địa điểm, giữ nguyên",
+        "limit": "Số cặp tối đa",
+        "policy_note": (
+            "Đề xuất là chính sách {policy}. Nó quyết định khi xe đang chạy; thời gian đèn nêu ở "
+            "đây là của phương án mà nó dùng các pha."
+        ),
         "all_movements": "Tất cả hướng đi",
         "movement": "Hướng đi",
         "vehicles": "Số xe",
@@ -182,10 +264,12 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "limits": "Giới hạn của địa điểm",
         "limits_line": (
             "Khoảng tin cậy của độ trễ nằm dưới {limit} %; không hướng đi nào có ít nhất {enough} "
-            "xe xấu đi quá cả {pct} % và {worse} giây."
+            "xe xấu đi quá cả {pct} % và {worse} giây; không hàng chờ nào mới lùi tới nút phía "
+            "trước quá {spill} % thời gian; không chỉ số an toàn nào kém đi khi được đo."
         ),
         "method": (
-            "Trong mỗi cặp, hai phương án chạy cùng nhu cầu và cùng hạt giống. Độ trễ là thời "
+            "Trong mỗi cặp, hai bên chạy cùng nhu cầu và cùng hạt giống; từ cặp thứ năm, kết quả "
+            "được xem sau mỗi cặp và các khoảng tin cậy đúng cho mọi lần xem. Độ trễ là thời "
             "gian mất trên đường và trước khi vào mạng, tính trên mọi xe: xe còn đang chạy tính "
             "phần đã mất, xe chưa vào được tính thời gian chờ đến hết."
         ),

@@ -8,6 +8,7 @@ work: it is the fastest way. ``simulate`` and its job can be pickled, so that an
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -235,6 +236,8 @@ def measure_all(job: SimulationJob, folder: Path) -> SimulationResult:
         return result
     drives = all_drives(everybody.trips, driven, turns, planned)
     states = read_states(folder / "states.xml")
+    if job.outputs.positions is not None and states:
+        shutil.copyfile(folder / "states.xml", states_beside(job.outputs.positions))
     by_id = {trip.id: trip for trip in everybody.trips}
     ends = upstream_ends(job.junctions.values(), read_net(job.network))
     spillback, anywhere = read_spillback(folder / "ends.xml", ends, begin_s=begin_s, end_s=end_s)
@@ -278,6 +281,11 @@ def measure_all(job: SimulationJob, folder: Path) -> SimulationResult:
         history=run_history(everybody.trips, drives, turns, roads, **window),
         gridlock=standstill(driven, departures, end_s=end_s),
     )
+
+
+def states_beside(positions: Path) -> Path:
+    """Where the signal states of a run are kept that keeps its positions."""
+    return positions.with_suffix(".states.xml")
 
 
 def _mean(total: float, count: int) -> float | None:
@@ -362,7 +370,7 @@ def command(job: SimulationJob, folder: Path) -> list[str]:
     if outputs.positions is not None:
         line += [
             *("--fcd-output", str(outputs.positions)),
-            *("--fcd-output.attributes", "id,x,y,angle,speed,type,lane"),
+            *("--fcd-output.attributes", "id,x,y,angle,type,lane,pos"),
             *("--device.fcd.begin", f"{outputs.positions_from_s:g}"),
         ]
     given = {option.partition("=")[0] for option in options.options}

@@ -28,7 +28,7 @@ ALPHA = 0.05
 RHO = 2.0
 _HANDED_OUT = 0.9
 """Share of the error that is spent where Student's t is looked at more than once."""
-_POINTS = 801
+_POINTS = 321
 _REACH = 8.0
 
 

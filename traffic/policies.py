@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -19,6 +20,7 @@ from models.plan import Plan
 from models.policy import Sensing, SignalPolicy
 from models.site import Site
 from simulation.actuated import Kind, simulate_reactive
+from simulation.candidates import PolicyCandidate
 from simulation.control_area import EnvelopeChange
 from simulation.demand import write_demand
 from simulation.policyrun import PolicyJob, run_policy
@@ -69,6 +71,33 @@ def build_policy(name: str) -> SignalPolicy:
 def policy_maker(name: str) -> Callable[[], SignalPolicy]:
     """Builds the policy in whatever process it is called in."""
     return partial(build_policy, name)
+
+
+def policy_candidate(name: str, plan: Plan, setting: Setting) -> PolicyCandidate:
+    """A policy to be validated, showing the stages of a plan.
+
+    Raises:
+        BadInput: If there is no such policy, or SUMO brings it itself.
+    """
+    if name not in POLICIES:
+        raise BadInput("--policy", name, f"valid here is {', '.join(POLICIES)}")
+    return PolicyCandidate(
+        name=name,
+        plan=plan,
+        make=policy_maker(name),
+        sensing=setting.sensing,
+        miss_rate=setting.miss_rate,
+        change=setting.change,
+        version=_policies_digest(),
+    )
+
+
+def _policies_digest() -> str:
+    """SHA-256 over the sources of the policies: another edition is another candidate."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(import_module("optimizer").__path__[0]).glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def check_policy(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,8 @@ from models.plan import Plan
 from models.site import Site, SiteCamera
 from models.validation import ValidationReport
 from models.violation import ViolationKind
-from traffic.scoring import Act, count_error, score_rules
+from traffic.scoring import TOLERANCE_S, Act, count_error, score_rules, true_acts
 from traffic.streetwork import Window
-
-TOLERANCE_S: Mapping[ViolationKind, float] = {
-    # The front at the line: frames are a sixth of a second apart.
-    ViolationKind.RED_LIGHT: 1.0,
-    # Truth is where the rider gets onto the kerb, a flag where the camera first sees it there.
-    ViolationKind.WRONG_WAY: 8.0,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,7 @@ class Summary:
             for kind in (SourceKind.PIXELS, SourceKind.PROJECTED)
         }
         red = by_kind[SourceKind.PIXELS]["rules"][ViolationKind.RED_LIGHT.value]
-        change = self.report.change["delay_s"]
+        change = self.report.change.get("delay_s")
         before = self.windows[0]
         after = self.windows[1] if len(self.windows) > 1 else None
         return {
@@ -69,12 +62,11 @@ class Summary:
             "plan_digest": self.plan.digest,
             "validation": {
                 "pairs": self.report.pairs,
-                "delay_s": {
-                    "mean_pct": change.mean_pct,
-                    "ci95_pct": list(change.ci95_pct),
-                },
-                "mean_change_pct": change.mean_pct,
-                "ci95_pct": list(change.ci95_pct),
+                "delay_s": None
+                if change is None
+                else {"mean_pct": change.mean_pct, "ci95_pct": list(change.ci95_pct)},
+                "mean_change_pct": None if change is None else change.mean_pct,
+                "ci95_pct": None if change is None else list(change.ci95_pct),
                 "verdict": self.report.verdict.value,
                 "reason": self.report.reason,
                 "seeds": list(self.report.seeds),
@@ -109,13 +101,7 @@ class Summary:
                 if camera is None:
                     continue
                 true.append(crossing.movement)
-                if crossing.red_light:
-                    truth.append(Act(camera, ViolationKind.RED_LIGHT, crossing.time_s))
-            truth += [
-                Act(camera_of[entry.approach], ViolationKind.WRONG_WAY, entry.time_s)
-                for entry in window.wrong_way
-                if entry.approach in camera_of
-            ]
+            truth += true_acts(window.offences, window.wrong_way, camera_of)
         known = {path.movement for camera in cameras for path in camera.view.movements}
         rules = score_rules(flagged, truth, TOLERANCE_S)
         return {
@@ -124,7 +110,7 @@ class Summary:
             "vehicles_true": len(true),
             "count_error": count_error(counted, true, known),
             "violations_flagged": len(flagged),
-            "violations_true": len(truth),
+            "violations_true": sum(act.clear for act in truth),
             "rules": {kind.value: score.to_dict() for kind, score in rules.items()},
         }
 

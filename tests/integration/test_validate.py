@@ -2,114 +2,46 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import pickle
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from networks import NOW, corridor, corridor_counts, corridor_plan
 from plotly.offline import get_plotlyjs
 
 from models.counts import CountRow
 from models.errors import BadInput, XanhError
-from models.plan import JunctionPlan, Plan, Stage
-from models.site import SimulationOptions, Site
+from models.plan import Plan
+from models.site import Site
 from models.validation import ValidationReport, Verdict
-from simulation.network import read_junctions
 from simulation.report import report_html, write_report
-from simulation.runner import SUMO_BINARY, command, simulate, site_job, sumo_environment, sweep
+from simulation.runner import command, simulate, site_job, sweep
 from simulation.validate import scenario_digest, validate
-
-NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
-SPACING_M = 300
-JUNCTIONS = ("J1", "J2", "J3")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Three signals along a street eastward, each crossed by a street northward."""
-    folder = tmp_path_factory.mktemp("three")
-    nodes = [("W", 0, 0, "priority"), ("E", 4 * SPACING_M, 0, "priority")]
-    edges = []
-    street = ["W", *JUNCTIONS, "E"]
-    for index, (one, other) in enumerate(itertools.pairwise(street)):
-        edges.append((f"e{index}", one, other))
-    for number, name in enumerate(JUNCTIONS, start=1):
-        nodes.append((name, number * SPACING_M, 0, "traffic_light"))
-        nodes.append((f"S{number}", number * SPACING_M, -SPACING_M, "priority"))
-        nodes.append((f"N{number}", number * SPACING_M, SPACING_M, "priority"))
-        edges += [(f"n{number}a", f"S{number}", name), (f"n{number}b", name, f"N{number}")]
-    (folder / "a.nod.xml").write_text(
-        "<nodes>"
-        + "".join(f'<node id="{i}" x="{x}" y="{y}" type="{k}"/>' for i, x, y, k in nodes)
-        + "</nodes>"
-    )
-    (folder / "a.edg.xml").write_text(
-        "<edges>"
-        + "".join(
-            f'<edge id="{i}" from="{a}" to="{b}" numLanes="1" speed="13.89"/>' for i, a, b in edges
-        )
-        + "</edges>"
-    )
-    subprocess.run(
-        [
-            str(SUMO_BINARY.with_name("netconvert")),
-            *("--node-files", str(folder / "a.nod.xml"), "--edge-files", str(folder / "a.edg.xml")),
-            *("--output-file", str(folder / "network.net.xml")),
-        ],
-        env=sumo_environment(),
-        check=True,
-        capture_output=True,
-    )
-    return Site(
-        id="three",
-        name="<Three> & one",
-        folder=folder,
-        junctions=read_junctions(folder / "network.net.xml"),
-        network=folder / "network.net.xml",
-        simulation=SimulationOptions(end_s=900, warm_up_s=120),
-    )
+    return corridor(tmp_path_factory.mktemp("three"))
 
 
 @pytest.fixture(scope="module")
 def counts(site: Site) -> tuple[CountRow, ...]:
-    hour = timedelta(hours=1)
-    flows = {"through": 420, "cross": 180, "turn": 24}
-    rows = []
-    for name, junction in site.junctions.items():
-        for movement in junction.movements:
-            along = movement.from_edge.startswith("e")
-            straight = along == movement.to_edge.startswith("e")
-            kind = ("through" if along else "cross") if straight else "turn"
-            rows.append(CountRow(name, movement.id, "car", NOW, NOW + hour, flows[kind]))
-    return tuple(rows)
-
-
-def plan(site: Site, along_s: int, offsets_s: tuple[int, int, int] = (0, 0, 0)) -> Plan:
-    """Two stages in 60 s at each junction: the street, then the crossing street."""
-    junctions = []
-    for (name, junction), offset_s in zip(site.junctions.items(), offsets_s, strict=True):
-        stages = []
-        for stage, letter, green_s in (("along", "e", along_s), ("cross", "n", 50 - along_s)):
-            green = tuple(m.id for m in junction.movements if m.from_edge.startswith(letter))
-            stages.append(Stage(stage, green, green_s * 10, 30, 20))
-        junctions.append(JunctionPlan(name, 600, offset_s * 10, tuple(stages)))
-    return Plan(site.id, tuple(junctions), NOW, "test")
+    return corridor_counts(site)
 
 
 @pytest.fixture(scope="module")
 def bad(site: Site) -> Plan:
-    return plan(site, 20, (0, 40, 20))
+    return corridor_plan(site, 20, (0, 40, 20))
 
 
 @pytest.fixture(scope="module")
 def wave(site: Site) -> Plan:
     """A wave at about 12.5 m/s."""
-    return plan(site, 30, (0, 24, 48))
+    return corridor_plan(site, 30, (0, 24, 48))
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +50,9 @@ def report(site: Site, counts: tuple[CountRow, ...], bad: Plan, wave: Plan) -> V
     result = validate(
         site, wave, bad, counts, now=NOW, progress=lambda done, of: seen.append((done, of))
     )
-    assert seen == [(done, 10) for done in range(1, 11)]
+    # It is decided at the first look, long before the most pairs that there could be.
+    assert seen == [(done, 40) for done in range(1, 11)]
+    assert (result.pairs, result.limit) == (5, 20)
     return result
 
 
@@ -132,6 +66,13 @@ def test_a_green_wave_passes_and_the_way_back_fails(
     assert report.expires - report.created == timedelta(hours=24)
     assert report.worst_movement is not None
     assert len(report.pair_delay_s) == 5
+    assert report.growth_pct == (0.0, 10.0, -10.0, 5.0, -5.0)
+    assert report.measures is not None
+    before, after = report.measures
+    assert None not in (before.control_delay_s, before.throughput_vph, before.fuel_g)
+    assert after.fuel_g < before.fuel_g  # fewer stops
+    assert before.pet_conflicts is None  # it was not asked for
+    assert {change.approach for change in report.spillback} == {"e1", "e2"}
     back = validate(site, bad, wave, counts, now=NOW)
     assert back.verdict is Verdict.FAIL
     assert back.change["delay_s"].ci95_pct[0] > 0
@@ -161,7 +102,7 @@ def test_the_report_is_whole_and_reads_back(
 def test_a_candidate_that_breaks_a_rule_is_refused(
     site: Site, counts: tuple[CountRow, ...], bad: Plan
 ) -> None:
-    short = plan(site, 46)
+    short = corridor_plan(site, 46)
     with pytest.raises(BadInput, match=r"candidate plan: min_green: .*valid is at least 7 s"):
         validate(site, short, bad, counts, now=NOW)
 

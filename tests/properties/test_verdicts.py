@@ -9,6 +9,7 @@ from models.validation import AcceptancePolicy, Verdict
 from simulation.judge import (
     ENOUGH_PAIRS,
     SIGNIFICANCE,
+    Evidence,
     beyond_limits,
     judge,
     movement_changes,
@@ -46,16 +47,18 @@ def test_what_passes_keeps_every_limit(
     for item in tested:
         assert 0.0 <= item.p_worse <= 1.0
         assert not item.holm_worse or item.p_worse <= SIGNIFICANCE
-    judgement = judge(change, tested, POLICY, pairs=len(delays))
+    evidence = Evidence(len(delays), {"delay_s": change}, everything, tested, (), ())
+    judgement = judge(evidence, POLICY)
     if judgement.verdict is Verdict.PASS:
         assert high < POLICY.max_delay_change_pct
         assert len(delays) >= ENOUGH_PAIRS
         assert not any(
             item.p_worse < SIGNIFICANCE and beyond_limits(item.change, POLICY) for item in tested
         )
-    if judgement.subject is not None:
-        assert beyond_limits(judgement.subject, POLICY)
-        assert judgement.subject.vehicles >= POLICY.min_movement_vehicles
+    if judgement.subject:
+        subject = next(item for item in everything if item.movement == judgement.subject)
+        assert beyond_limits(subject, POLICY)
+        assert subject.vehicles >= POLICY.min_movement_vehicles
 
 
 @given(st.lists(PAIR, min_size=2, max_size=8), st.floats(0.1, 10.0))

@@ -15,8 +15,8 @@ from models.site import Site
 from models.units import ds_to_seconds
 from models.validation import ValidationReport, Verdict
 from simulation.figures import figure_json, movement_delay_figure
-from simulation.report_text import MEASURES
-from simulation.wording import Language, change_text, report_reason, signed
+from simulation.report_rows import measure_rows
+from simulation.wording import Language, headline, report_reason, signed
 from traffic.auth import Permission, User
 from traffic.planrecords import PlanEvent, PlanRecord
 from traffic.web.geometry import DrawnNetwork
@@ -33,7 +33,6 @@ from traffic.web.strip import (
 )
 from traffic.web.text import local_time
 
-_SHOWN = ("delay_s", "trip_time_s", "waiting_time_s", "stops", "finished", "undeparted")
 _ACTIONS: Mapping[PlanStatus, tuple[str, ...]] = {
     PlanStatus.PROPOSED: ("refuse",),
     PlanStatus.FAILED: ("refuse",),
@@ -54,14 +53,16 @@ def language(t: Words) -> Language:
     return "vi" if t.language == "vi" else "en"
 
 
-def plan_row(record: PlanRecord, report: ValidationReport | None) -> dict[str, Any]:
+def plan_row(
+    record: PlanRecord, report: ValidationReport | None, t: Words | None = None
+) -> dict[str, Any]:
     """A plan in the list."""
     cycles = [timing.cycle_ds for timing in record.plan.junctions]
     least, most = ds_to_seconds(min(cycles)), ds_to_seconds(max(cycles))
     return {
         "digest": record.digest,
         "status": record.status.value,
-        "change": change_text(report.change["delay_s"]) if report else "",
+        "change": headline(report, language(t) if t else "en") if report else "",
         "cycles": f"{least}" if least == most else f"{least}–{most}",
         "proposer": record.proposer,
         "proposed_at": local_time(record.proposed_at),
@@ -72,22 +73,13 @@ def plan_row(record: PlanRecord, report: ValidationReport | None) -> dict[str, A
 def report_view(report: ValidationReport, site: Site, names: Names, t: Words) -> dict[str, Any]:
     """The verdict, the measures of both plans, and the worst movement."""
     tongue = language(t)
-    before, after = report.baseline.to_dict(), report.candidate.to_dict()
     worst = report.worst_movement
     return {
-        "change": change_text(report.change["delay_s"]),
+        "change": headline(report, tongue),
         "verdict": report.verdict.value,
         "reason": report_reason(report, site.acceptance, tongue),
         "pairs": report.pairs,
-        "measures": [
-            {
-                "name": ", ".join(part for part in MEASURES[tongue][name] if part),
-                "before": _amount(name, before[name]),
-                "after": _amount(name, after[name]),
-                "change": change_text(report.change[name]) if name in report.change else "",
-            }
-            for name in _SHOWN
-        ],
+        "measures": measure_rows(report, tongue),
         "worst": "–"
         if worst is None
         else t(
@@ -98,10 +90,6 @@ def report_view(report: ValidationReport, site: Site, names: Names, t: Words) ->
             after=f"{worst.candidate_delay_s:.1f}",
         ),
     }
-
-
-def _amount(name: str, value: float) -> str:
-    return f"{value:.0f}" if name in ("finished", "undeparted") else f"{value:.1f}"
 
 
 def delay_figure(report: ValidationReport, names: Names, t: Words) -> Markup:
