@@ -78,7 +78,9 @@ def detect_to_folder(
         timeline = timeline_for(read_signal_log(signals, began), names, str(signals))
     chosen = load_settings()
     detector = open_detector(
-        weights or chosen.weights, DetectorSettings(runtime=chosen.inference), view=item.view
+        weights or item.options.get("weights") or chosen.weights,
+        DetectorSettings(runtime=chosen.inference),
+        view=item.view,
     )
     rate = item.options.get("rate_fps")
     frames = open_source(source, folder_rate_hz=float(rate) if rate is not None else None)

@@ -30,6 +30,7 @@ class FrameKind(StrEnum):
     PIXELS = "pixels"
     PROJECTED = "projected"
     STREAM = "stream"
+    MOTION = "motion"
 
 
 class FigureSource(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 # Raise it with every change of a table; an older program then refuses the newer database.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# What brings an older database to each version.
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    2: ("ALTER TABLE counts ADD COLUMN calibration VARCHAR(64) NOT NULL DEFAULT ''",),
+}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -73,6 +78,7 @@ counts = Table(
     Column("count", Integer, nullable=False),
     Column("coverage", Float, nullable=False),
     Column("source_kind", String(32), nullable=False),
+    Column("calibration", String(64), nullable=False, server_default=""),
     Index("counts_by_time", "site", "start"),
 )
 

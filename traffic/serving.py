@@ -12,11 +12,14 @@ from models.site import Site
 from traffic.api.app import create_app
 from traffic.api.services import Services
 from traffic.broadcast import Broadcast
+from traffic.cameradesk import CameraDesk
+from traffic.camerawatch import CameraWatch, WatchRelay, watch_until_stopped
 from traffic.planfiles import read_plan
 from traffic.relay import Relay
 from traffic.service import announce_users, open_services
 from traffic.settings import load_settings
 from traffic.streetwork import StreetWork
+from traffic.watching import WatchConfig
 from traffic.webserver import WebServer, require_free_port
 
 
@@ -42,7 +45,16 @@ def serve_site(
     host, port = host or settings.host, port or settings.port
     require_free_port(host, port)
     if site.street is None:
-        _serve_alone(open_services(site, settings, data=data), host, port, say)
+        alone = open_services(site, settings, data=data)
+        watched = tuple(camera.id for camera in site.cameras if camera.source)
+        if watched:
+            evidence = (data or settings.data_dir) / "violations"
+            config = WatchConfig(
+                site.folder, watched, evidence, settings.weights, settings.inference
+            )
+            _serve_cameras(alone, config, host, port, say)
+        else:
+            _serve_alone(alone, host, port, say)
         return
     folder = data or settings.data_dir
     # Each start has its own: on the virtual street the same second comes again.
@@ -88,6 +100,32 @@ def _plan_in_force(site: Site, data: Path | None) -> Plan:
         return services.plan_in_force() or read_plan(site.current_plan_path)
     finally:
         services.store.close()
+
+
+def _serve_cameras(
+    services: Services, config: WatchConfig, host: str, port: int, say: Callable[[str], None]
+) -> None:
+    """The console over real cameras that are being watched."""
+    watch: CameraWatch | None = None
+    server: WebServer | None = None
+    relay = WatchRelay(services, config.evidence)
+    try:
+        announce_users(services, say)
+        watch = CameraWatch(config, say)
+        desk = CameraDesk(services.site.folder, changed=watch.again)
+        server = WebServer(create_app(services, desk), host, port)
+        say(f"watching {', '.join(config.cameras)}")
+        say(f"console: {server.url}")
+        watch_until_stopped(watch, relay)
+    except KeyboardInterrupt:
+        say("stopped")
+    finally:
+        if watch is not None:
+            for report in watch.close():
+                relay.report(report)
+        services.live.close()
+        if server is not None:
+            server.close()
 
 
 def _serve_alone(services: Services, host: str, port: int, say: Callable[[str], None]) -> None:

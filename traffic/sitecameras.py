@@ -43,7 +43,7 @@ _MARKS = (
     "lamp_px",
     "wrong_way",
 )
-CAMERA_OPTIONAL = ("pose", "source", "rate_fps", "plates", "rules", *MARKS, *_MARKS)
+CAMERA_OPTIONAL = ("pose", "source", "rate_fps", "weights", "plates", "rules", *MARKS, *_MARKS)
 _KINDS = ("pixels", "projected", "stream")
 _MARKS_NEEDED = ("size_px", "stop_line", "inward", "zone", "movements")
 MAX_CALIBRATION_ERROR_M = 2.0
@@ -68,6 +68,8 @@ def read_camera(
     rate = camera.get("rate_fps")
     if rate is not None:
         options["rate_fps"] = rate.number(0.1, 120)
+    if camera.get("weights") is not None:
+        options["weights"] = camera["weights"].text()
     plates = camera.get("plates")
     if plates is not None:
         options["plates"] = plates.flag()
@@ -95,6 +97,8 @@ def read_camera(
         reference = _reference(camera.get("calibration"))
         if reference is not None:
             options["reference"] = reference
+        if camera.get("calibration") is not None:
+            options["pairs"] = _pairs(camera["calibration"])
     else:
         raise camera["kind"].wrong("stream, or give the camera a pose on the virtual street")
     options["rules"] = read_rules(camera.get("rules"), rules)
@@ -103,7 +107,7 @@ def read_camera(
         junction=junction.id,
         approach=approach,
         view=view,
-        source=camera.text("source"),
+        source=_source(camera.get("source")),
         options=options,
     )
 
@@ -245,7 +249,7 @@ def _calibration(field: Field) -> tuple[str, Matrix3]:
     section = field.section(("version", "points"), ("reference",))
     pairs = [item.section(("px", "m")) for item in section["points"].items(least=4)]
     try:
-        fitted = fit([PointPair(pair["px"].point(), pair["m"].point()) for pair in pairs])
+        fitted = fit(_pairs(field))
     except BadInput as error:
         raise section["points"].bad(error.valid) from None
     worst = max(range(len(pairs)), key=lambda index: fitted.error_m[index])
@@ -260,6 +264,20 @@ def _calibration(field: Field) -> tuple[str, Matrix3]:
 def _as_given(field: Field, least: int) -> tuple[Point, ...]:
     """An outline in network metres, as a posed camera's plane is."""
     return field.points(least=least)
+
+
+def _source(field: Field | None) -> str:
+    """A URL as it is; a file or folder is looked for from the site's folder."""
+    if field is None:
+        return ""
+    name = field.text()
+    return name if "://" in name else str(Path(field.file).parent / name)
+
+
+def _pairs(calibration: Field) -> tuple[PointPair, ...]:
+    points = calibration.section(("version", "points"), ("reference",))["points"]
+    pairs = [item.section(("px", "m")) for item in points.items(least=4)]
+    return tuple(PointPair(pair["px"].point(), pair["m"].point()) for pair in pairs)
 
 
 def _reference(calibration: Field | None) -> Path | None:

@@ -61,6 +61,16 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCount:
+    """A count and what it is stamped with: camera, kind of source, version of its calibration."""
+
+    row: CountRow
+    camera: str
+    source_kind: str
+    calibration: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChainCheck:
     """Result of verifying the case history: rows read, and the first thing that is wrong."""
 
@@ -117,6 +127,15 @@ class Store:
             connection.execute(
                 schema.meta.insert().values(key="schema", value=str(schema.SCHEMA_VERSION))
             )
+        elif found.isdecimal() and 0 < int(found) < schema.SCHEMA_VERSION:
+            for version in range(int(found) + 1, schema.SCHEMA_VERSION + 1):
+                for statement in schema.MIGRATIONS[version]:
+                    connection.execute(text(statement))
+            connection.execute(
+                schema.meta.update()
+                .where(schema.meta.c.key == "schema")
+                .values(value=str(schema.SCHEMA_VERSION))
+            )
         elif found != str(schema.SCHEMA_VERSION):
             raise XanhError(
                 f"{self._name}: has schema {found}, this program knows {schema.SCHEMA_VERSION}; "
@@ -155,9 +174,18 @@ class Store:
     # Counts
 
     def add_counts(
-        self, site: str, rows: Iterable[CountRow], *, camera: str = "", source_kind: str = ""
+        self,
+        site: str,
+        rows: Iterable[CountRow],
+        *,
+        camera: str = "",
+        source_kind: str = "",
+        calibration: str = "",
     ) -> None:
-        """Keep counts; a row that was sent before is replaced, so sending twice is harmless."""
+        """Keep counts; a row that was sent before is replaced, so sending twice is harmless.
+
+        ``source_kind`` says what they come from, ``calibration`` is the version of the camera's.
+        """
         table = schema.counts
         with self.write() as connection:
             for row in rows:
@@ -174,6 +202,7 @@ class Store:
                     "count": row.count,
                     "coverage": row.coverage,
                     "source_kind": source_kind,
+                    "calibration": calibration,
                 }
                 where = [table.c[name] == value for name, value in key.items()]
                 changed = connection.execute(table.update().where(*where).values(**values))
@@ -190,6 +219,19 @@ class Store:
         camera: str | None = None,
     ) -> tuple[CountRow, ...]:
         """Counts whose interval starts within ``[begin, end)``, by start and movement."""
+        found = self.stored_counts(site, begin=begin, end=end, junction=junction, camera=camera)
+        return tuple(item.row for item in found)
+
+    def stored_counts(
+        self,
+        site: str,
+        *,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+        junction: str | None = None,
+        camera: str | None = None,
+    ) -> tuple[StoredCount, ...]:
+        """The same with what each is stamped with."""
         table = schema.counts
         query = select(table).where(table.c.site == site)
         if begin is not None:
@@ -203,14 +245,19 @@ class Store:
         query = query.order_by(table.c.start, table.c.movement, table.c.vehicle_class)
         with self.read() as connection:
             return tuple(
-                CountRow(
-                    junction=row.junction,
-                    movement=row.movement,
-                    vehicle_class=row.vehicle_class,
-                    start=row.start,
-                    end=row.end,
-                    count=row._mapping["count"],
-                    coverage=row.coverage,
+                StoredCount(
+                    CountRow(
+                        junction=row.junction,
+                        movement=row.movement,
+                        vehicle_class=row.vehicle_class,
+                        start=row.start,
+                        end=row.end,
+                        count=row._mapping["count"],
+                        coverage=row.coverage,
+                    ),
+                    row.camera,
+                    row.source_kind,
+                    row.calibration,
                 )
                 for row in connection.execute(query)
             )

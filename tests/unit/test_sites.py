@@ -119,7 +119,7 @@ def test_a_camera_only_site(write):
     assert ("J:south>west", "J:east>west") in junction.permissive
     view = site.camera("cam").view
     assert (view.metric, view.inward, view.lamp_px) == (False, (0.0, -1.0), (600, 20, 620, 60))
-    assert site.camera("cam").source == "video.mp4"
+    assert site.camera("cam").source == str(site.folder / "video.mp4")
 
 
 def test_a_calibrated_camera_sees_metres(write):

@@ -110,8 +110,34 @@ def test_another_schema_is_refused_with_one_clear_line(tmp_path):
     with store.write() as connection:
         connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema'"))
     store.close()
-    with pytest.raises(XanhError, match="has schema 99, this program knows 1"):
+    with pytest.raises(XanhError, match="has schema 99, this program knows 2"):
         Store.at(tmp_path)
+
+
+def test_an_older_database_is_brought_up_to_date(tmp_path):
+    store = Store.at(tmp_path)
+    with store.write() as connection:
+        connection.execute(text("ALTER TABLE counts DROP COLUMN calibration"))
+        connection.execute(text("UPDATE meta SET value = '1' WHERE key = 'schema'"))
+        connection.execute(
+            text(
+                "INSERT INTO counts VALUES ('s', 'cam', 'm', 'car', '2026-11-22 07:00:00.000000', "
+                "'2026-11-22 07:15:00.000000', 'J', 4, 1.0, 'pixels')"
+            )
+        )
+    store.close()
+    store = Store.at(tmp_path)
+    (old,) = store.stored_counts("s")
+    assert (old.row.count, old.source_kind, old.calibration) == (4, "pixels", "")
+    store.add_counts("s", [old.row], camera="cam", source_kind="motion", calibration="3")
+    (new,) = store.stored_counts("s")
+    assert (new.row.count, new.camera, new.source_kind, new.calibration) == (
+        4,
+        "cam",
+        "motion",
+        "3",
+    )
+    store.close()
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):

@@ -17,13 +17,14 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from traffic.api import cases, entrance, errors, pages, plans, session, shell, street
+from traffic.api import calibration, cases, entrance, errors, pages, plans, session, shell, street
 from traffic.api.security import SecurityHeaders
 from traffic.api.services import Services
+from traffic.cameradesk import CameraDesk
 from traffic.web.geometry import read_geometry
 from traffic.web.render import STATIC
 
-_PARTS = (session, street, plans, cases, entrance, pages)
+_PARTS = (session, street, calibration, plans, cases, entrance, pages)
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 FIGURES_JS = Path(str(files("simulation"))) / "data" / "figures.js"
 
@@ -38,7 +39,7 @@ class _Static(StaticFiles):
         return response
 
 
-def create_app(services: Services) -> FastAPI:
+def create_app(services: Services, desk: CameraDesk | None = None) -> FastAPI:
     """The console and API of one site.
 
     Serve it with a short ``timeout_graceful_shutdown``, or call ``services.live.close()`` before
@@ -63,6 +64,7 @@ def create_app(services: Services) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.desk = desk or CameraDesk(services.site.folder)
     site = services.site
     app.state.drawing = (
         read_geometry(site.network, site.junctions) if site.network is not None else None

@@ -14,10 +14,12 @@ from models.junction import Junction
 from models.plan import Plan
 from models.violation import CaseStatus
 from traffic.api.cases import CaseId, view_case
+from traffic.api.calibration import desk_of
 from traffic.api.errors import not_found
 from traffic.api.plans import Digest, need_plan, report_file
 from traffic.api.security import (
     CaseViewer,
+    Proposer,
     Signed,
     The,
     Viewer,
@@ -117,6 +119,7 @@ def junction(
         junction=found,
         camera=chosen,
         cameras=cameras,
+        may_calibrate=session.user.may(Permission.PROPOSE),
         before=order[at - 1] if at else "",
         after=order[at + 1] if at + 1 < len(order) else "",
         drawing=junction_svg(drawing.junctions[junction], drawing, t=words) if drawing else "",
@@ -132,6 +135,32 @@ def junction(
         counts=street_pages.count_rows(found, counts, classes, names),
         classes=classes,
         history=street_pages.history_figure(found, counts, names, words),
+    )
+
+
+@router.get("/cameras/{camera}/calibrate")
+def calibrate(request: Request, session: Proposer, services: The, camera: str) -> Response:
+    """Mark point pairs on a picture of the camera."""
+    found = next((item for item in services.site.cameras if item.id == camera), None)
+    if found is None or "pose" in found.options:
+        raise not_found(f"this site has no camera {camera!r} that point pairs can calibrate")
+    now = desk_of(request).camera(camera)
+    drawing = drawing_of(request)
+    drawn = drawing.junctions.get(found.junction) if drawing else None
+    return page(
+        request,
+        "calibrate.html",
+        "junctions",
+        session,
+        camera=camera,
+        junction=found.junction,
+        version=now.view.calibration_version,
+        width=now.view.width_px,
+        height=now.view.height_px,
+        pairs=json.dumps(
+            [{"px": pair.px, "m": pair.m} for pair in now.options.get("pairs", ())]
+        ),
+        drawing=junction_svg(drawn, drawing, t=words_of(request)) if drawing and drawn else "",
     )
 
 
@@ -326,6 +355,7 @@ def health(request: Request, session: Viewer, services: The) -> Response:
         session,
         facts=[{"name": words(key), "value": value} for key, value in facts],
         cameras=street_pages.camera_rows(services.site, services.live, names_of(request)),
+        may_calibrate=session.user.may(Permission.PROPOSE),
         alarms=[alarm_row(alarm, words) for alarm in alarms],
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from models.counts import CountRow, counts_to_csv
+from models.counts import counts_to_csv
 from models.errors import BadInput
 from models.junction import Junction
 from models.units import ds_to_seconds, utc_text
@@ -17,7 +17,7 @@ from traffic.api.security import Operator, The, Viewer
 from traffic.api.services import Services
 from traffic.api.streams import event_stream, jpeg_stream
 from traffic.live import snapshot_to_dict
-from traffic.store import Alarm
+from traffic.store import Alarm, StoredCount
 
 router = APIRouter(prefix="/api/v1", tags=["street"])
 
@@ -115,15 +115,18 @@ def counts(
     """Counts by movement, class and interval; intervals start within ``[begin, end)``."""
     return [
         {
-            "junction": row.junction,
-            "movement": row.movement,
-            "vehicle_class": row.vehicle_class,
-            "start": utc_text(row.start),
-            "end": utc_text(row.end),
-            "count": row.count,
-            "coverage": row.coverage,
+            "junction": item.row.junction,
+            "movement": item.row.movement,
+            "vehicle_class": item.row.vehicle_class,
+            "start": utc_text(item.row.start),
+            "end": utc_text(item.row.end),
+            "count": item.row.count,
+            "coverage": item.row.coverage,
+            "camera": item.camera,
+            "source_kind": item.source_kind,
+            "calibration": item.calibration,
         }
-        for row in _counts(services, junction, begin, end)
+        for item in _counts(services, junction, begin, end)
     ]
 
 
@@ -132,7 +135,7 @@ def counts_csv(
     _: Viewer, services: The, junction: str | None = None, begin: Moment = None, end: Moment = None
 ) -> PlainTextResponse:
     """The same as a file ``counts.csv``."""
-    text = counts_to_csv(_counts(services, junction, begin, end))
+    text = counts_to_csv(item.row for item in _counts(services, junction, begin, end))
     return PlainTextResponse(
         text,
         media_type="text/csv; charset=utf-8",
@@ -172,11 +175,11 @@ def _need_camera(services: Services, camera: str) -> None:
 
 def _counts(
     services: Services, junction: str | None, begin: datetime | None, end: datetime | None
-) -> tuple[CountRow, ...]:
+) -> tuple[StoredCount, ...]:
     for name, moment in (("begin", begin), ("end", end)):
         if moment is not None and moment.tzinfo is None:
             raise BadInput("query", name, "has no time zone; valid is 2026-11-22T07:00:00Z")
-    return services.store.counts(services.site.id, begin=begin, end=end, junction=junction)
+    return services.store.stored_counts(services.site.id, begin=begin, end=end, junction=junction)
 
 
 def _alarm(item: Alarm) -> dict[str, Any]:

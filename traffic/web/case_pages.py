@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from models.camera import SourceKind
 from models.signals import SignalState
 from models.violation import ADVISORY, SCREENING, CaseStatus, RejectReason, ViolationKind
 from simulation.wording import signed
@@ -85,8 +86,10 @@ def _frame_words(kind: ViolationKind) -> tuple[str, str, str]:
     return _AT_THE_LINE if kind in _JUDGED_AT_THE_LINE else _ALONG
 
 
-def _caution(kind: ViolationKind, t: Words) -> str:
-    """What a reviewer must know before trusting a flag of this kind."""
+def _caution(kind: ViolationKind, source_kind: str, t: Words) -> str:
+    """What a reviewer must know before trusting a flag of this kind, from this source."""
+    if source_kind == SourceKind.MOTION:
+        return t("camera.motion_about")
     if kind in SCREENING:
         return t("case.screening")
     return t("case.advisory") if kind in ADVISORY else ""
@@ -125,7 +128,7 @@ def case_view(
             for name, key in zip(FRAMES, _frame_words(item.kind), strict=True)
             if f"{name}.jpg" in held
         ],
-        "caution": _caution(item.kind, t),
+        "caution": _caution(item.kind, str(violation.get("source_kind", "")), t),
         "clip": _href(item.id, CLIP) if CLIP in held else "",
         "strip": case_strip(violation, recorded, t),
         "schematic": bool(recorded.get("schematic")),

@@ -46,6 +46,8 @@ def camera_rows(site: Site, live: LiveState, names: Names) -> list[dict[str, str
                 "junction": camera.junction,
                 "kind": now.kind.value if now else _kind(camera),
                 "bound": names.bound(camera.junction, camera.approach),
+                # A camera with a pose is known by it; the others can be calibrated.
+                "marked": "" if "pose" in camera.options else "yes",
             }
         )
     return rows

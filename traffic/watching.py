@@ -1,0 +1,404 @@
+"""The process that watches a site's real cameras: newest frames, one detector, a pipeline each.
+
+All cameras of a site share one process and so one budget of processor time: each round takes the
+newest frame of every camera, detects in all of them at once, and hands each to its pipeline. A
+machine that is too slow sees fewer frames, never older ones, and coverage says how much was seen.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import shutil
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+import cv2
+
+from detection.counting import Crossing
+from detection.detectors import open_detector
+from detection.evidence import EvidenceWriter
+from detection.health import HealthMonitor
+from detection.lamp import LampReader
+from detection.live import LiveSource
+from detection.motion_detector import MOTION, MotionDetector
+from detection.overlay import draw_signal, draw_tracks, draw_view
+from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
+from detection.playback import Playback
+from detection.ports import Detections, Detector, Frame, Image
+from detection.snapshots import encode_jpeg
+from detection.sources import STREAM_SCHEMES, open_source
+from detection.yolo import DetectorSettings
+from models.camera import SourceKind
+from models.counts import CountRow
+from models.errors import BadInput, XanhError
+from models.health import HealthEvent, HealthKind
+from models.signals import SignalState
+from models.site import SiteCamera
+from models.violation import Violation
+from traffic.detecting import reference_picture
+from traffic.sites import load_site
+
+REPORT_S: Final = 1.0
+STORE_S: Final = 60.0
+"""Counts of the running interval are handed over so often."""
+HOLD_S: Final = 10.0
+"""A flag waits so long: should it turn out that the camera had moved, it is withdrawn."""
+CLOCK_S: Final = 2.0
+"""This machine's clock was set if it differs so much from the time that passed."""
+IDLE_S: Final = 0.02
+SILENT_S: Final = 3.0
+PICTURE_QUALITY: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """What the process is started with."""
+
+    folder: Path
+    cameras: tuple[str, ...]
+    evidence: Path
+    weights: str
+    runtime: str = "openvino"
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchReport:
+    """About a second of one camera.
+
+    ``start`` is the moment at which the camera's clock shows 0; ``counts`` replace what was
+    reported of the same intervals before. ``wrong`` lasts still, ``ended`` is over since the last
+    report. ``kind`` says what its figures come from.
+    """
+
+    camera: str
+    start: datetime
+    now_s: float
+    kind: SourceKind
+    frames: int
+    dropped: int
+    coverage: float
+    signal: SignalState
+    queue_veh: int
+    queue_m: float
+    calibration_version: str
+    crossings: tuple[Crossing, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    counts: tuple[CountRow, ...] = ()
+    wrong: tuple[HealthEvent, ...] = ()
+    ended: tuple[HealthEvent, ...] = ()
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFailed:
+    """A camera cannot be watched at all, or (no camera) the process broke off; one line."""
+
+    camera: str
+    message: str
+
+
+Report: TypeAlias = WatchReport | WatchFailed
+
+
+class _Source(Protocol):
+    """What a live source and a playback have in common."""
+
+    began_s: float
+    dropped: int
+
+    @property
+    def faults(self) -> Sequence[HealthEvent]:
+        """What went wrong with the source so far."""
+        ...
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing has come."""
+        ...
+
+    def next(self, timeout_s: float) -> Frame | None:
+        """The newest frame that was not given yet."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
+
+
+def watch_main(config: WatchConfig, reports: Queue[Report], stop: Event) -> None:
+    """Watch until told to stop, or the service is gone; runs in a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service stops it
+    cv2.setNumThreads(1)
+    parent = mp.parent_process()
+    try:
+        work = _Watch(config)
+        for failed in work.failed:
+            reports.put(failed)
+        while not stop.is_set() and (parent is None or parent.is_alive()):
+            for report in work.round():
+                reports.put(report)
+        for report in work.finish():
+            reports.put(report)
+    except XanhError as error:
+        reports.put(WatchFailed("", str(error)))
+    except Exception as error:
+        reports.put(WatchFailed("", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+        raise
+
+
+class _Watch:
+    def __init__(self, config: WatchConfig) -> None:
+        site = load_site(config.folder)
+        self.failed: list[WatchFailed] = []
+        self._cameras: list[_WatchedCamera] = []
+        shared: dict[str, Detector] = {}
+        settings = DetectorSettings(runtime=config.runtime, threads=config.threads)
+        for name in config.cameras:
+            camera = site.camera(name)
+            weights = str(camera.options.get("weights", config.weights))
+            try:
+                if weights == MOTION:
+                    detector = open_detector(weights, settings, view=camera.view)
+                else:
+                    detector = shared.get(weights) or open_detector(weights, settings)
+                    shared[weights] = detector
+                self._cameras.append(_WatchedCamera(camera, config.evidence, detector))
+            except BadInput as error:
+                self.failed.append(WatchFailed(name, str(error)))
+
+    def round(self) -> Iterator[WatchReport]:
+        """The newest frame of every camera, and a report of each whose second is over."""
+        waiting: dict[int, tuple[Detector, list[tuple[_WatchedCamera, Frame]]]] = {}
+        for camera in self._cameras:
+            frame = camera.next_frame()
+            if frame is not None:
+                group = waiting.setdefault(id(camera.detector), (camera.detector, []))
+                group[1].append((camera, frame))
+        for detector, ready in waiting.values():
+            images = [frame.image for _, frame in ready if frame.image is not None]
+            if isinstance(detector, MotionDetector):
+                detector.advance(ready[0][1].time_s)
+            for (camera, frame), found in zip(ready, detector.detect(images), strict=True):
+                camera.process(frame, found)
+        if not waiting:
+            time.sleep(IDLE_S)
+        for camera in self._cameras:
+            report = camera.report()
+            if report is not None:
+                yield report
+
+    def finish(self) -> Iterator[WatchReport]:
+        """Settle what is open and close the sources."""
+        for camera in self._cameras:
+            yield camera.finish()
+
+
+class _WatchedCamera:
+    """One camera: its source, its health, its pipeline, and what it has to report."""
+
+    def __init__(self, camera: SiteCamera, evidence: Path, detector: Detector) -> None:
+        self.detector = detector
+        motion = isinstance(detector, MotionDetector)
+        self._kind = SourceKind.MOTION if motion else camera.view.source_kind
+        self._view = replace(camera.view, source_kind=self._kind)
+        self._camera = camera
+        self._evidence = evidence
+        self._reference = reference_picture(camera)
+        rate = camera.options.get("rate_fps")
+        self._source: _Source = (
+            LiveSource(camera.source, patient=True)
+            if camera.source.startswith(STREAM_SCHEMES)
+            else Playback(
+                open_source(camera.source, folder_rate_hz=None if rate is None else float(rate))
+            )
+        )
+        self._health = HealthMonitor((camera.view.width_px, camera.view.height_px), self._reference)
+        self._told = 0
+        self._ended: list[HealthEvent] = []
+        self._start = self._clock_now()
+        self._pipeline = self._new_pipeline()
+        lamp = camera.view.lamp_px
+        self._lamp = None if lamp is None else LampReader(lamp)
+        self._last: FrameResult | None = None
+        self._image: Image | None = None
+        self._held: deque[tuple[float, Violation]] = deque()
+        self._crossings: list[Crossing] = []
+        self._frames = 0
+        self._fault_s = 0.0
+        self._reported_s = self._stored_s = 0.0
+        self._seen: deque[float] = deque(maxlen=4096)
+
+    @property
+    def _now_s(self) -> float:
+        """The camera's clock."""
+        return time.monotonic() - self._source.began_s
+
+    def _clock_now(self) -> datetime:
+        """The moment at which the camera's clock showed 0, by this machine's clock."""
+        return datetime.now(UTC) - timedelta(seconds=self._now_s)
+
+    def _new_pipeline(self) -> CameraPipeline:
+        settings = PipelineSettings(rules=self._camera.options["rules"])
+        return CameraPipeline(
+            self._view,
+            detector=self.detector.name,
+            weights_sha256=self.detector.weights_sha256,
+            settings=settings,
+            evidence=EvidenceWriter(self._view, self._evidence),
+            start=self._start,
+        )
+
+    def next_frame(self) -> Frame | None:
+        """The newest frame that may be used."""
+        frame = self._source.next(0.0)
+        if frame is None:
+            return None
+        self._follow_clock(frame.time_s)
+        seen = self._health.look(frame)
+        if not seen.usable or seen.image is None:
+            self._image = frame.image
+            return None
+        return Frame(frame.index, frame.time_s, seen.image)
+
+    def process(self, frame: Frame, found: Detections) -> None:
+        """Hand a frame and what was found in it to the pipeline."""
+        assert frame.image is not None
+        state, since_s = SignalState.UNKNOWN, None
+        if self._lamp is not None:
+            state = self._lamp.read(frame.time_s, frame.image)
+            since_s = self._lamp.since_s
+        result = self._pipeline.process(
+            frame.time_s, found, state, frame.image, frame=frame.index, signal_since_s=since_s
+        )
+        self._last, self._image = result, frame.image
+        self._frames += 1
+        self._seen.append(frame.time_s)
+        self._crossings += result.crossings
+        self._held.extend((frame.time_s, violation) for violation in result.violations)
+
+    def report(self) -> WatchReport | None:
+        """What there is to say, once a second."""
+        now_s = self._now_s
+        if now_s - self._reported_s < REPORT_S:
+            return None
+        self._reported_s = now_s
+        counts: tuple[CountRow, ...] = ()
+        if now_s - self._stored_s >= STORE_S:
+            self._stored_s = now_s
+            counts = self._counts(now_s)
+            self._pipeline.forget_counts_before(now_s - 2 * STORE_S)
+        return self._told_so_far(now_s, self._released(now_s - HOLD_S), counts)
+
+    def finish(self) -> WatchReport:
+        """Settle and close."""
+        now_s = self._now_s
+        self._crossings += self._pipeline.finish()
+        report = self._told_so_far(now_s, self._released(now_s), self._counts(now_s))
+        self._source.close()
+        return report
+
+    def _told_so_far(
+        self, now_s: float, violations: tuple[Violation, ...], counts: tuple[CountRow, ...]
+    ) -> WatchReport:
+        last = self._last
+        crossings, self._crossings = tuple(self._crossings), []
+        frames, self._frames = self._frames, 0
+        fresh = last is not None and now_s - last.time_s < SILENT_S
+        return WatchReport(
+            camera=self._view.camera,
+            start=self._start,
+            now_s=now_s,
+            kind=self._kind,
+            frames=frames,
+            dropped=self._source.dropped,
+            coverage=self._coverage(now_s),
+            signal=last.signal if last is not None and fresh else SignalState.UNKNOWN,
+            queue_veh=last.queue.vehicles if last is not None and fresh else 0,
+            queue_m=last.queue.length_m if last is not None and fresh else 0.0,
+            calibration_version=self._view.calibration_version,
+            crossings=crossings,
+            violations=violations,
+            counts=counts,
+            wrong=self._wrong(now_s),
+            ended=self._newly_ended(),
+            picture=self._picture(),
+        )
+
+    def _counts(self, now_s: float) -> tuple[CountRow, ...]:
+        return self._health.discounted(self._pipeline.counts(until_s=now_s), self._start)
+
+    def _released(self, until_s: float) -> tuple[Violation, ...]:
+        """Flags that have waited long enough; those of a camera that had moved are withdrawn."""
+        out = []
+        while self._held and self._held[0][0] <= until_s:
+            _, violation = self._held.popleft()
+            if self._health.suspends(violation.time_s):
+                shutil.rmtree(self._evidence / violation.id, ignore_errors=True)
+            else:
+                out.append(violation)
+        return tuple(out)
+
+    def _wrong(self, now_s: float) -> tuple[HealthEvent, ...]:
+        silent_s = self._source.silent_s
+        gap = HealthEvent(HealthKind.GAP, now_s - silent_s, None, "no frame comes")
+        return (*self._health.now, *((gap,) if silent_s > SILENT_S else ()))
+
+    def _newly_ended(self) -> tuple[HealthEvent, ...]:
+        ended = [event for event in self._health.events if event.end_s is not None]
+        fresh = ended[self._told :]
+        self._told = len(ended)
+        faults = list(self._source.faults)
+        # A live source keeps only its last faults: what is new is at the end.
+        new_faults = [fault for fault in faults if (fault.end_s or 0.0) > self._fault_s]
+        self._fault_s = max([self._fault_s, *((f.end_s or 0.0) for f in new_faults)])
+        out = (*fresh, *new_faults, *self._ended)
+        self._ended = []
+        return out
+
+    def _coverage(self, now_s: float) -> float:
+        """Share of the last five minutes that was seen."""
+        since_s = max(now_s - 300.0, 0.0)
+        times = [since_s, *(t for t in self._seen if t >= since_s), now_s]
+        missed_s = sum(b - a for a, b in pairwise(times) if b - a > 1.0)
+        return 1.0 - missed_s / max(now_s - since_s, 1e-9)
+
+    def _follow_clock(self, time_s: float) -> None:
+        """Begin anew when this machine's clock was set: counts belong to moments of the day."""
+        start = self._clock_now()
+        ahead_s = (start - self._start).total_seconds()
+        if abs(ahead_s) < CLOCK_S:
+            return
+        self._crossings += self._pipeline.finish()
+        self._ended.append(
+            HealthEvent(
+                HealthKind.CLOCK_JUMP,
+                time_s,
+                time_s,
+                f"this machine's clock was set by {ahead_s:+.0f} s; counting begins anew",
+            )
+        )
+        self._start = start
+        self._pipeline = self._new_pipeline()
+
+    def _picture(self) -> bytes | None:
+        if self._image is None:
+            return None
+        image = self._image.copy()
+        last = self._last
+        if image.shape[:2] == (self._view.height_px, self._view.width_px):
+            draw_view(image, self._view)
+            if last is not None:
+                draw_tracks(image, last.tracks)
+                draw_signal(image, last.signal, last.time_s, f"queue {last.queue.vehicles}")
+        self._image = None
+        return encode_jpeg(image, PICTURE_QUALITY)
