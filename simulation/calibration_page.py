@@ -30,7 +30,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "passes": "calibrated",
         "fails": "not calibrated",
         "demand": "{vehicles} vehicles and {people} people on foot over {intervals} intervals; "
-        "mean of {seeds} runs; {undeparted} vehicles never entered.",
+        "runs: {seeds}; {undeparted} vehicles never entered.",
         "scatter": "Counted and simulated, vehicles an hour",
         "discharge": "Vehicles gone by each second of green",
         "saturation": "Saturation flow {observed} vehicles an hour of green observed; {before} "
@@ -52,6 +52,8 @@ TEXTS: dict[Language, dict[str, str]] = {
         "none": "none",
         "some": "yes",
         "more": "{count} more in calibration.json",
+        "seconds": "seconds of green",
+        "vehicles": "vehicles",
         "observed": "observed",
         "before": "before",
         "after": "fitted",
@@ -62,7 +64,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "passes": "đạt",
         "fails": "chưa đạt",
         "demand": "{vehicles} xe và {people} người đi bộ trong {intervals} khoảng thời gian; "
-        "trung bình {seeds} lần chạy; {undeparted} xe không vào được mạng.",
+        "số lần chạy: {seeds}; {undeparted} xe không vào được mạng.",
         "scatter": "Đếm được và mô phỏng, xe mỗi giờ",
         "discharge": "Số xe đã qua theo từng giây đèn xanh",
         "saturation": "Lưu lượng bão hòa quan sát {observed} xe mỗi giờ xanh; {before} với tham số "
@@ -84,6 +86,8 @@ TEXTS: dict[Language, dict[str, str]] = {
         "none": "không",
         "some": "có",
         "more": "còn {count} dòng trong calibration.json",
+        "seconds": "giây đèn xanh",
+        "vehicles": "xe",
         "observed": "quan sát",
         "before": "trước",
         "after": "hiệu chỉnh",
@@ -132,7 +136,7 @@ def calibration_html(found: Calibration, site: Site, *, language: Language = "en
             seeds=len(found.seeds),
             undeparted=f"{found.undeparted:.0f}",
         ),
-        scatter=Markup(_scatter(found)),
+        scatter=Markup(_scatter(found, texts)),
         discharge=_discharge(found.driving, texts) if found.driving else None,
         misfits=[
             {
@@ -176,8 +180,8 @@ def calibration_html(found: Calibration, site: Site, *, language: Language = "en
     )
 
 
-def _frame(most_x: float, most_y: float, inside: str) -> str:
-    """A square diagram from 0, with its two ends written at the axes."""
+def _frame(most_x: float, most_y: float, names: tuple[str, str], inside: str) -> str:
+    """A square diagram from 0, with the ends and names of its axes, across and up."""
     size, left, below = _SIZE_PX, _LEFT_PX, _BELOW_PX
     return (
         f'<svg viewBox="0 0 {size + left + 12} {size + below}" role="img">'
@@ -185,11 +189,13 @@ def _frame(most_x: float, most_y: float, inside: str) -> str:
         f'<text x="{left - 6}" y="16" text-anchor="end">{most_y:,.0f}</text>'
         f'<text x="{left - 6}" y="{size}" text-anchor="end">0</text>'
         f'<text x="{size + left}" y="{size + 16}" text-anchor="end">{most_x:,.0f}</text>'
-        f"{inside}</svg>"
+        f'<text x="{left + size // 2}" y="{size + 32}" text-anchor="middle">{names[0]}</text>'
+        f'<text transform="translate(14 {size // 2}) rotate(-90)" text-anchor="middle">{names[1]}'
+        f"</text>{inside}</svg>"
     )
 
 
-def _scatter(found: Calibration) -> str:
+def _scatter(found: Calibration, texts: dict[str, str]) -> str:
     pairs = [
         (hourly(m.counted, m.interval), hourly(m.simulated, m.interval)) for m in found.movements
     ]
@@ -208,7 +214,7 @@ def _scatter(found: Calibration) -> str:
         f'<path d="M{_LEFT_PX} {_SIZE_PX}L{_LEFT_PX + span} 8" stroke="var(--before)" '
         'stroke-dasharray="4 4"/>'
     )
-    return _frame(most, most, line + dots)
+    return _frame(most, most, (texts["counted"], texts["simulated"]), line + dots)
 
 
 def _discharge(fit: DrivingFit, texts: dict[str, str]) -> dict[str, Any]:
@@ -240,7 +246,9 @@ def _discharge(fit: DrivingFit, texts: dict[str, str]) -> dict[str, Any]:
     }
     driving = fit.driving
     return {
-        "svg": Markup(_frame(seconds, most, "".join(inside))),
+        "svg": Markup(
+            _frame(seconds, most, (texts["seconds"], texts["vehicles"]), "".join(inside))
+        ),
         "line": texts["saturation"].format(**{k: f"{v:,.0f}" for k, v in greens.items()}),
         "factors": [
             ("tau", f"× {driving.tau:.2f}"),

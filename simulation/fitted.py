@@ -114,14 +114,8 @@ def write_fitted_demand(
     Raises:
         BadInput: If the site has no network, or a count names what the site does not have.
     """
-    if site.network is None:
-        raise BadInput(
-            str(site.folder / "site.yaml"), "network", "the site has none; valid is a net.xml"
-        )
-    check_counts(site, rows)
-    net = read_net(site.network)
-    counts, intervals = _by_interval(rows)
-    streets = CountedStreets(net, site.junctions, {row.movement for row in rows})
+    streets, counts, intervals = _counted(site, rows)
+    net = streets.net
     roads, types, draw = roads_of(net), VehicleTypes.of_site(site), random.Random(seed)
     first = intervals[0][0]
     departures: list[tuple[float, ET.Element]] = []
@@ -158,6 +152,36 @@ def write_fitted_demand(
         vehicles=vehicles,
         pedestrians=len(people),
     )
+
+
+def check_flows(
+    site: Site, rows: Sequence[CountRow]
+) -> tuple[tuple[Misfit, ...], tuple[LinkBalance, ...]]:
+    """Counts that no flow can reproduce, and what was counted at both ends of each street.
+
+    Raises:
+        BadInput: If the site has no network, or the counts cannot be used.
+    """
+    streets, counts, intervals = _counted(site, rows)
+    flows: dict[tuple[str, Interval], int] = defaultdict(int)
+    for (_, interval), counted in counts.items():
+        for movement, flow in balanced(streets, counted).flows.items():
+            flows[movement, interval] += flow
+    totals = _totals(counts)
+    return _misfits(totals, flows), _links(streets, totals, intervals)
+
+
+def _counted(
+    site: Site, rows: Sequence[CountRow]
+) -> tuple[CountedStreets, _Counts, list[Interval]]:
+    if site.network is None:
+        raise BadInput(
+            str(site.folder / "site.yaml"), "network", "the site has none; valid is a net.xml"
+        )
+    check_counts(site, rows)
+    counts, intervals = _by_interval(rows)
+    streets = CountedStreets(read_net(site.network), site.junctions, {row.movement for row in rows})
+    return streets, counts, intervals
 
 
 _Counts = Mapping[tuple[str, Interval], Mapping[str, int]]

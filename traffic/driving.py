@@ -33,9 +33,14 @@ def fitted_driving(
     }
     fit = fit_driving(own.elements, mix, observed, approach)
     types = tuple(fit.driving.applied(own.elements, approach.step_s))
+    changes = fit.driving
     root = ET.Element("additional")
     root.append(
-        ET.Comment(f" Fitted to the discharge at {line} in {crossings.name}: {fit.driving} ")
+        ET.Comment(
+            f" Fitted to the discharge at {line} in {crossings.name}: "
+            f"tau x {changes.tau:.2f}, minGap x {changes.min_gap:.2f}, sigma {changes.sigma:+.2f}, "
+            f"speedFactor x {changes.speed_factor:.2f} "
+        )
     )
     root.extend(types)
     ET.indent(root)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
 from detection.rules import RuleSettings
-from models.counts import counts_from_csv
+from models.counts import CountRow, counts_from_csv, geh
 from models.errors import BadInput
 from models.junction import Junction, Movement, SafetyEnvelope, Turn
 from models.safety import Rule, check_plan
 from models.site import DEFAULT_CLASSES, SimulationOptions, Site, StreetOptions, VehicleClass
 from models.units import seconds_to_ds
 from models.validation import AcceptancePolicy
+from simulation.demand import IMBALANCE_GEH
+from simulation.fitted import check_flows
 from simulation.network import read_junctions, with_crossing_clearances
 from traffic.planfiles import read_plan
 from traffic.sitecameras import CAMERA_OPTIONAL, CAMERA_REQUIRED, read_camera
@@ -429,7 +431,29 @@ def _check_counts(site: Site) -> list[Finding]:
             seen.add(wrong)
             field, valid = wrong
             findings.append(Finding(Level.ERROR, f"{path}:{line}: {field}: {valid}"))
-    return findings
+    return findings or _check_flows(site, rows, path)
+
+
+def _check_flows(site: Site, rows: Sequence[CountRow], path: Path) -> list[Finding]:
+    """Notes on counts of neighbours that cannot both be right, over all intervals."""
+    if site.network is None:
+        return []
+    try:
+        misfits, links = check_flows(site, rows)
+    except BadInput as error:
+        return [Finding(Level.ERROR, f"{path}: {error}")]
+    lines = []
+    hours = sum((end - start).total_seconds() for start, end in {(r.start, r.end) for r in rows})
+    for approach in dict.fromkeys(link.approach for link in links if link.closed):
+        arriving = sum(link.arriving for link in links if link.approach == approach)
+        counted = sum(link.counted for link in links if link.approach == approach)
+        if geh(arriving * 3600 / hours, counted * 3600 / hours) > IMBALANCE_GEH:
+            lines.append(
+                f"street {approach}: {arriving:.0f} vehicles were counted into it and "
+                f"{counted:.0f} at its end, but no side street joins it"
+            )
+    lines += [f"no flow reproduces {misfit}" for misfit in misfits]
+    return [Finding(Level.NOTE, f"{path}: {line}") for line in lines]
 
 
 def _wrong_count(
