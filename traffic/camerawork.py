@@ -26,7 +26,7 @@ from detection.counting import Crossing
 from detection.detectors import STREET, open_detector
 from detection.evidence import EvidenceWriter
 from detection.overlay import draw_tracks, draw_view
-from detection.pipeline import CameraPipeline, FrameResult
+from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
 from detection.plates import PlateEyes
 from detection.ports import Detections, Detector, Image
 from models.camera import CameraPose, SourceKind
@@ -35,6 +35,7 @@ from models.signals import SignalState
 from models.site import Site, SiteCamera
 from models.violation import Violation
 from simulation.camera import PinholeCamera
+from simulation.people import People
 from simulation.projection import Projection
 from simulation.render import Renderer, Shown
 from simulation.scene_network import scene_from_network
@@ -60,6 +61,7 @@ class WorkConfig:
     evidence: Path
     seed: int
     weights: str = ""
+    people: People | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +244,10 @@ class _CameraAtWork:
         seed = config.seed * 1009 + index
         if camera.view.source_kind is SourceKind.PIXELS:
             assert detector is not None
-            self._eye = _PixelEye(site, camera, seed)
+            self._eye = PixelEye(site, camera, seed)
             self._named = (detector.name, detector.weights_sha256)
         else:
-            self._eye = _ProjectedEye(camera, seed)
+            self._eye = _ProjectedEye(camera, seed, config.people)
             self._named = ("projected", "")
         promised = bool(camera.options.get("plates"))
         self._plates = PlateEyes() if promised else None
@@ -260,6 +262,7 @@ class _CameraAtWork:
             self._camera.view,
             detector=self._named[0],
             weights_sha256=self._named[1],
+            settings=PipelineSettings(rules=self._camera.options["rules"]),
             evidence=evidence,
             start=self._config.zero,
         )
@@ -324,13 +327,13 @@ class _CameraAtWork:
         return bytes(data) if done else None
 
 
-class _PixelEye:
+class PixelEye:
     """Renders the camera's picture; the detector comes after."""
 
     def __init__(self, site: Site, camera: SiteCamera, seed: int) -> None:
         assert site.network is not None
         scene = scene_from_network(site.network, camera.junction)
-        self._renderer = Renderer(scene, PinholeCamera(_pose(camera)), seed)
+        self._renderer = Renderer(scene, PinholeCamera(camera_pose(camera)), seed)
         self._approaches = {
             approach: tuple(
                 movement.id
@@ -343,6 +346,7 @@ class _PixelEye:
     def look(
         self, states: VehicleStates, aspects: Mapping[str, SignalState]
     ) -> tuple[Image | None, Detections | None]:
+        """The picture of these road users, with the heads as they are shown."""
         heads = {
             approach: Shown(approach_aspect([aspects[movement] for movement in movements]))
             for approach, movements in self._approaches.items()
@@ -353,8 +357,8 @@ class _PixelEye:
 class _ProjectedEye:
     """The street's vehicles as boxes, with misses and jitter."""
 
-    def __init__(self, camera: SiteCamera, seed: int) -> None:
-        self._projection = Projection(PinholeCamera(_pose(camera)), seed=seed)
+    def __init__(self, camera: SiteCamera, seed: int, people: People | None) -> None:
+        self._projection = Projection(PinholeCamera(camera_pose(camera)), seed=seed, people=people)
 
     def look(
         self, states: VehicleStates, aspects: Mapping[str, SignalState]
@@ -365,10 +369,17 @@ class _ProjectedEye:
             seen.score.astype(np.float32),
             seen.class_index.astype(np.int64),
             CLASSES,
+            seen.riders,
+            seen.bare_heads,
         )
 
 
-def _pose(camera: SiteCamera) -> CameraPose:
+def camera_pose(camera: SiteCamera) -> CameraPose:
+    """Where a camera of the virtual street stands.
+
+    Raises:
+        XanhError: If its entry has no pose.
+    """
     pose = camera.options.get("pose")
     if not isinstance(pose, CameraPose):
         raise XanhError(f"camera {camera.id} has no pose; the virtual street needs one")

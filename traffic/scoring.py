@@ -11,24 +11,51 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from models.violation import ViolationKind
+from simulation.offences import Offence
+from simulation.truth import WrongWayEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One violation, flagged or true: which camera's approach, what, when."""
+    """One violation, flagged or true: which camera's approach, what, when.
+
+    A truth that is not ``clear`` lies at the limit of its definition: it need not be flagged, and
+    a flag on it is neither right nor wrong.
+    """
 
     camera: str
     kind: ViolationKind
     time_s: float
+    clear: bool = True
+
+
+TOLERANCE_S: Mapping[ViolationKind, float] = {
+    **dict.fromkeys(ViolationKind, 1.5),
+    # The front at the line: frames are a sixth of a second apart.
+    ViolationKind.RED_LIGHT: 1.0,
+    # Truth is where the rider gets onto the kerb, a flag where the camera first sees it there.
+    ViolationKind.WRONG_WAY: 8.0,
+    # What lasts: a flag's beginning is that of an unbroken view of it.
+    ViolationKind.STOP_LINE: 6.0,
+    ViolationKind.WRONG_LANE: 6.0,
+    ViolationKind.PAVEMENT: 8.0,
+    ViolationKind.BLOCKING: 12.0,
+    ViolationKind.ILLEGAL_STOPPING: 30.0,
+}
+"""How far apart in time a flag and a truth may lie."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleScore:
-    """How well one rule did. Precision and recall are None where nothing could be scored."""
+    """How well one rule did. Precision and recall are None where nothing could be scored.
+
+    ``unclear`` acts at the limit of the definition, and flags on them, are left out.
+    """
 
     truth: int
     flagged: int
     matched: int
+    unclear: int = 0
 
     @property
     def precision(self) -> float | None:
@@ -48,6 +75,7 @@ class RuleScore:
             "matched": self.matched,
             "precision": self.precision,
             "recall": self.recall,
+            "unclear": self.unclear,
         }
 
 
@@ -91,12 +119,42 @@ def score_rules(
     truth: Sequence[Act],
     tolerance_s: Mapping[ViolationKind, float],
 ) -> dict[ViolationKind, RuleScore]:
-    """Score each rule over all given cameras."""
-    pairs = match_acts(flagged, truth, tolerance_s)
+    """Score each rule over all given cameras.
+
+    Flags are matched with clear truths first; of those left, one on an unclear act is no flag.
+    """
+    firm = [act for act in truth if act.clear]
+    unclear = [act for act in truth if not act.clear]
+    pairs = match_acts(flagged, firm, tolerance_s)
     matched = Counter(flagged[flag].kind for flag, _ in pairs)
+    used = {flag for flag, _ in pairs}
+    left = [act for index, act in enumerate(flagged) if index not in used]
+    excused = Counter(left[flag].kind for flag, _ in match_acts(left, unclear, tolerance_s))
     flags = Counter(act.kind for act in flagged)
-    truths = Counter(act.kind for act in truth)
-    return {kind: RuleScore(truths[kind], flags[kind], matched[kind]) for kind in ViolationKind}
+    truths = Counter(act.kind for act in firm)
+    doubts = Counter(act.kind for act in unclear)
+    return {
+        kind: RuleScore(truths[kind], flags[kind] - excused[kind], matched[kind], doubts[kind])
+        for kind in ViolationKind
+    }
+
+
+def true_acts(
+    offences: Iterable[Offence], wrong_way: Iterable[WrongWayEntry], camera_of: Mapping[str, str]
+) -> list[Act]:
+    """The street's truth as acts before the cameras of these approaches."""
+    return [
+        *(
+            Act(camera_of[item.approach], item.kind, item.time_s, item.clear)
+            for item in offences
+            if item.approach in camera_of
+        ),
+        *(
+            Act(camera_of[entry.approach], ViolationKind.WRONG_WAY, entry.time_s)
+            for entry in wrong_way
+            if entry.approach in camera_of
+        ),
+    ]
 
 
 def count_error(

@@ -16,6 +16,8 @@ from models.errors import XanhError
 from models.plan import Plan
 from models.site import Site, StreetOptions
 from models.violation import Violation
+from simulation.offences import Offence
+from simulation.people import People
 from simulation.truth import StopLineCrossing, WrongWayEntry
 from traffic.camerawork import FRAMES_PER_S, CameraProcess, CameraReport, WorkConfig
 from traffic.field import FieldConfig, FieldProcess, StreetTick, camera_queue
@@ -38,6 +40,7 @@ class Window:
     end_s: float
     crossings: list[StopLineCrossing] = field(default_factory=list)
     wrong_way: list[WrongWayEntry] = field(default_factory=list)
+    offences: list[Offence] = field(default_factory=list)
     counted: dict[str, list[Crossing]] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     frames: dict[str, int] = field(default_factory=dict)
@@ -105,7 +108,10 @@ class StreetWork:
         self._workers: list[CameraProcess] = []
         for group in groups:
             if group:
-                config = WorkConfig(site.folder, group, zero, evidence, options.seed, weights)
+                people = People(options.seed, options.overloaded_share, options.no_helmet_share)
+                config = WorkConfig(
+                    site.folder, group, zero, evidence, options.seed, weights, people
+                )
                 self._workers.append(CameraProcess(config, camera_queue(context)))
         self.cameras = [camera for group in groups for camera in group]
         self.field = FieldProcess(
@@ -185,6 +191,7 @@ class StreetWork:
         if window is not None:
             window.crossings += [item for item in tick.crossings if window.holds(item.time_s)]
             window.wrong_way += [item for item in tick.wrong_way if window.holds(item.time_s)]
+            window.offences += [item for item in tick.offences if window.holds(item.time_s)]
             if window.holds(tick.begin_s):
                 window.delay_vehicle_s += tick.delay_vehicle_s
                 window.planned += tick.planned - self._planned
