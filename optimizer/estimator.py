@@ -79,10 +79,12 @@ class LaneEstimate:
             for _ in range(min(reading.crossed, len(self.arrivals_s))):
                 self.arrivals_s.popleft()
         share = min(1.0, past_s / FLOW_MEMORY_S)
-        counted = max(
-            0 if "entry" in self.ignored else reading.entered,
-            0 if "line" in self.ignored else reading.crossed,
-        )
+        heard = [
+            count
+            for which, count in (("entry", reading.entered), ("line", reading.crossed))
+            if which not in self.ignored
+        ]
+        counted = sum(heard) / len(heard) if heard else self.flow_per_s * past_s
         self.flow_per_s += share * (counted / past_s - self.flow_per_s)
         if "queue" not in self.ignored:
             self._see_queue(time_s, reading, past_s, green)

@@ -130,6 +130,20 @@ def _place(first: int, count: int, width: int, value: float, score: Floats, root
 
 
 @compiled
+def _off(
+    time_s: float, end_s: float, stage: int, target: int, shown: Displays, off_plan: Floats
+) -> float:
+    """Cost beyond delay of what is shown in between; a change is as bad as the worse of the two."""
+    begin, end = int(time_s), int(end_s)
+    if stage == target:
+        return float(off_plan[end, target] - off_plan[begin, target])
+    green = min(end, int(time_s + shown.clear_s[stage, target]))
+    old = off_plan[green, stage] - off_plan[begin, stage]
+    new = off_plan[green, target] - off_plan[begin, target]
+    return float(max(old, new) + off_plan[end, target] - off_plan[green, target])
+
+
+@compiled
 def _bar(first: int, kept: Ints, width: int, score: Floats, breadth: int) -> float:
     """Score of the ``breadth``-th best partial schedule of one time."""
     values = np.empty(kept.shape[0] * width)
@@ -180,8 +194,11 @@ def _search(
     used = np.empty(exits)
     departure_s = np.empty(traffic.arrival_s.shape[0])
 
-    # A stage that nobody who is here or comes could use is no alternative.
+    # A stage that nobody who is here or comes could use is no alternative, unless it is wished.
     useful = np.zeros(stages, np.bool_)
+    for second in range(off_plan.shape[0]):
+        if off_plan[second].max() > off_plan[second].min():
+            useful[:] = True
     for i in range(traffic.movement.shape[0]):
         for p in range(stages):
             if shown.rate[p, traffic.movement[i]] > 0.0:
@@ -278,7 +295,7 @@ def _search(
                             used,
                             departure_s,
                         )
-                    spent += off_plan[int(end_s), target] - off_plan[int(time_s), target]
+                    spent += _off(time_s, end_s, stage, target, shown, off_plan)
                     so_far, to_come = waiting_cost(
                         end_s, slot, target, head, shown, traffic, driving, sums
                     )
@@ -356,6 +373,7 @@ def _replay(
     slot = 0
     while slot >= 0:
         time_s = effort.grid_s[slot]
+        before = stage
         if done < change_s.shape[0] and time_s >= change_s[done] - 1e-9:
             target = targets[done]
             end_s, slot = _ends_s(time_s, stage, target, shown, effort)
@@ -393,7 +411,7 @@ def _replay(
                 used,
                 departure_s,
             )
-        cost += off_plan[int(end_s), stage] - off_plan[int(time_s), stage]
+        cost += _off(time_s, end_s, before, stage, shown, off_plan)
     sums = ahead(np.array([effort.horizon_s]), shown, traffic)
     so_far, to_come = waiting_cost(effort.horizon_s, 0, stage, head, shown, traffic, driving, sums)
     return cost + so_far + to_come, departure_s

@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+# Of two schedules that cost the same, the one with fewer changes.
+CHANGE_COST = 1e-3
+
 _Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 
 
@@ -308,7 +311,7 @@ def change(
     stages = shown.clear_s.shape[0]
     green_from_s = min(horizon_s, time_s + shown.clear_s[stage, target])
     yellow_to_s = min(green_from_s, time_s + driving.yellow_used_s)
-    cost = 0.0
+    cost = CHANGE_COST
     if yellow_to_s > time_s:
         cost += serve(
             time_s,

@@ -1,0 +1,122 @@
+"""What is concluded from detectors: counted by hand, with misses, and with detectors that lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.policy import Connection, ControlLane, DetectorReading
+from optimizer.estimator import Estimator, LaneEstimate
+
+LANE = ControlLane("a_0", "a", 200.0, 200.0, 150.0, 15.0, 3.2, (Connection(0, "J:a>b", "b_0"),))
+
+
+def _seconds(
+    lane: LaneEstimate, start_s: int, readings: list[DetectorReading], *, green: bool
+) -> None:
+    for second, reading in enumerate(readings):
+        lane.update(float(start_s + second), reading, green)
+
+
+def _read(entered: int = 0, crossed: int = 0, queue: int = 0) -> DetectorReading:
+    return DetectorReading(entered, crossed, 1.0 if queue or crossed else 0.0, queue)
+
+
+def test_a_vehicle_is_expected_when_the_free_road_lets_it() -> None:
+    """150 m at 15 m/s: ten seconds after it entered."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=1), _read(), _read(entered=2)], green=False)
+    assert list(lane.arrivals_s) == [10.0, 12.0, 12.0]
+
+
+def test_whoever_crosses_first_is_the_first_who_came() -> None:
+    """One of two leaves."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=1), _read(entered=1)], green=True)
+    _seconds(lane, 10, [_read(crossed=1)], green=True)
+    assert list(lane.arrivals_s) == [11.0]
+
+
+def test_a_vehicle_missed_at_the_entry_is_found_in_the_queue() -> None:
+    """Two entered as counted; three stand."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=2)], green=False)
+    _seconds(lane, 15, [_read(queue=3)], green=False)
+    assert len(lane.arrivals_s) == 3
+
+
+def test_a_vehicle_missed_at_the_line_is_taken_off_at_red() -> None:
+    """Two entered, one left unseen, one stands."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=2)], green=False)
+    _seconds(lane, 16, [_read(queue=1) for _ in range(6)], green=False)
+    assert len(lane.arrivals_s) == 1
+
+
+def test_an_empty_line_at_green_empties_the_queue() -> None:
+    """Three seconds without anybody at the line."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=3)], green=True)
+    _seconds(lane, 14, [_read() for _ in range(4)], green=True)
+    assert not lane.arrivals_s
+
+
+def test_those_beyond_the_camera_are_kept() -> None:
+    """A full view says nothing about those behind it."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=14)], green=False)
+    _seconds(lane, 20, [_read(queue=8) for _ in range(8)], green=False)
+    assert len(lane.arrivals_s) == 14
+
+
+def test_an_entry_detector_stuck_on_is_ignored_and_said_to_be() -> None:
+    """It counts somebody every second for a minute: no lane carries that."""
+    estimator = Estimator({"a_0": LANE})
+    for second in range(80):
+        crossed = 1 if second % 4 == 0 else 0
+        estimator.update(float(second), {"a_0": _read(entered=1, crossed=crossed)}, {"a_0": True})
+    assert estimator.ignored == ("a_0:entry",)
+    assert estimator.coverage == pytest.approx(2 / 3)
+    # From then on vehicles come as they leave, one in four seconds, instead of one in one.
+    assert len(estimator.lanes["a_0"].arrivals_s) < 70
+
+
+def test_an_entry_detector_stuck_off_is_ignored_until_it_counts_again() -> None:
+    """Twenty cross and nobody entered; later one enters."""
+    estimator = Estimator({"a_0": LANE})
+    for second in range(40):
+        estimator.update(float(second), {"a_0": _read(crossed=second % 2)}, {"a_0": True})
+    assert estimator.ignored == ("a_0:entry",)
+    estimator.update(40.0, {"a_0": _read(entered=1)}, {"a_0": True})
+    assert estimator.ignored == ()
+
+
+def test_a_dead_line_detector_is_ignored_and_the_queue_leaves_all_the_same() -> None:
+    """Vehicles enter at green, nobody stands, nobody is counted at the line."""
+    lane = LaneEstimate(LANE)
+    for second in range(120):
+        busy = DetectorReading(second % 4 == 0, 0, 0.5, 0)
+        lane.update(float(second), busy, green=True)
+    assert lane.ignored == {"line"}
+    assert len(lane.arrivals_s) < 8
+
+
+def test_a_queue_count_that_never_changes_is_ignored() -> None:
+    """Five stand for minutes while one vehicle after the other crosses."""
+    lane = LaneEstimate(LANE)
+    for second in range(150):
+        lane.update(float(second), _read(second % 4 == 0, second % 4 == 2, queue=5), green=True)
+    assert lane.ignored == {"queue"}
+
+
+def test_a_lane_without_a_word_goes_on_as_before_and_counts_as_uncovered() -> None:
+    """Flow of a vehicle in five seconds, then silence at red: about four more in 20 s."""
+    estimator = Estimator({"a_0": LANE})
+    for second in range(900):
+        reading = _read(entered=second % 5 == 0, crossed=second % 5 == 3)
+        estimator.update(float(second), {"a_0": reading}, {"a_0": True})
+    before = len(estimator.lanes["a_0"].arrivals_s)
+    for second in range(900, 920):
+        estimator.update(float(second), {}, {"a_0": False})
+    assert 3 <= len(estimator.lanes["a_0"].arrivals_s) - before <= 5
+    assert estimator.ignored == ("a_0:all",)
+    assert estimator.coverage == 0.0
