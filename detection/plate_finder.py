@@ -22,14 +22,14 @@ from models.errors import BadInput
 FloatArray = npt.NDArray[np.float64]
 
 PLATES: Final = PACKAGED / "plates"
-FIRST_SCORE: Final = 0.25
-MIN_SCORE: Final = 0.5
+FIRST_SCORE: Final = 0.15
+MIN_SCORE: Final = 0.3
 """At a first look a plate needs the lower score, at a second, closer one the higher."""
 LONGEST_PX: Final = 1280
 """Larger pictures are reduced first."""
 _LEVEL: Final = 0.5
-_CLOSE_PX: Final = 56.0
-"""Width to which a plate is brought for the second look."""
+_CLOSE_PX: Final = 48.0
+"""Side of a square as large as the plate, to which it is brought for the second look."""
 _CLOSE_SIDE_PX: Final = 160
 _MOST_LOOKS: Final = 24
 _SMALLEST_PX: Final = 96
@@ -103,7 +103,7 @@ class PlateFinder:
 
     def _closer(self, image: Image, found: FoundPlate) -> FoundPlate | None:
         """The plate seen again at the size that the network knows best: its corners sit better."""
-        scale = _CLOSE_PX / max(found.width_px, 1.0)
+        scale = _CLOSE_PX / max(np.sqrt(found.width_px * found.height_px), 1.0)
         middle = found.quad.mean(0)
         half = _CLOSE_SIDE_PX / 2
         matrix = np.array(
@@ -115,7 +115,7 @@ class PlateFinder:
             source = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 / scale), np.uint8)
         cut = cv2.warpAffine(source, matrix, size, borderMode=cv2.BORDER_REPLICATE)
         seen = self._look(np.asarray(cut, np.uint8), FIRST_SCORE)
-        near = [s for s in seen if np.linalg.norm(s.quad.mean(0) - half) < 0.6 * _CLOSE_PX]
+        near = [s for s in seen if np.linalg.norm(s.quad.mean(0) - half) < 0.7 * _CLOSE_PX]
         if not near:
             return None
         best = max(near, key=lambda s: s.score)

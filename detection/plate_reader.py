@@ -8,7 +8,7 @@ allowed.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,15 +26,16 @@ FloatArray = npt.NDArray[np.float64]
 
 ALLOWED: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-."
 LINE_PX: Final = 48
-MIN_LINE_PX: Final = 9.0
+MIN_LINE_PX: Final = 7.0
 """Lines of characters lower than this in the picture are not tried."""
-MIN_CHARACTER: Final = 0.4
+MIN_CHARACTER: Final = 0.5
 MIN_MEAN: Final = 0.75
 """A reading counts if its worst character and their mean are at least so sure."""
 ONE_LINE_ABOVE: Final = 2.9
 """Width to height above which a plate has one line."""
-_GROWTHS: Final = (0.03, 0.08, -0.02, 0.14)
-_SURE: Final = 0.93
+_GROWTHS: Final = (0.03, 0.08, -0.01, 0.13, 0.05)
+_AGREEING: Final = 2
+"""A plate is cut out with so much of its size around it; so many readings must agree."""
 _HOPELESS: Final = 4
 """Fewer characters at the first attempt: no plate, and not tried again."""
 _STEP_PX: Final = 32
@@ -130,19 +131,19 @@ class PlateReader:
         cut = (low < _EDGE_PX).any() or (high > np.array([width, height]) - _EDGE_PX).any()
         two_lines = found.width_px < ONE_LINE_ABOVE * found.height_px
         line_px = found.height_px * (0.36 if two_lines else 0.62)
-        best, best_score = None, 0.0
         if cut or line_px < MIN_LINE_PX:
             return PlateReading(found, None, 0.0)
+        seen: dict[Plate, list[float]] = {}
         for growth in _GROWTHS:
             lines = self._attempt(image, found, two_lines, growth)
             if sum(len(line.text) for line in lines) < _HOPELESS:
                 break
             plate, score = _checked(lines)
-            if plate is not None and score > best_score:
-                best, best_score = plate, score
-            if best_score >= _SURE:
-                break
-        return PlateReading(found, best, best_score)
+            if plate is not None:
+                seen.setdefault(plate, []).append(score)
+                if len(seen) == 1 and len(seen[plate]) == _AGREEING:
+                    break
+        return _agreed(found, seen)
 
     def _attempt(
         self, image: Image, found: FoundPlate, two_lines: bool, growth: float
@@ -150,6 +151,17 @@ class PlateReader:
         flat = straightened(image, found, two_lines, growth)
         parts = split_lines(flat) if two_lines else (flat,)
         return [self._recognizer.read(part) for part in parts]
+
+
+def _agreed(found: FoundPlate, seen: Mapping[Plate, Sequence[float]]) -> PlateReading:
+    """The plate that at least two crops agree on and that none, or fewer, contradict."""
+    ranked = sorted(seen.items(), key=lambda item: (-len(item[1]), -sum(item[1])))
+    if not ranked or len(ranked[0][1]) < _AGREEING:
+        return PlateReading(found, None, 0.0)
+    if len(ranked) > 1 and len(ranked[1][1]) >= len(ranked[0][1]):
+        return PlateReading(found, None, 0.0)
+    plate, scores = ranked[0]
+    return PlateReading(found, plate, float(np.mean(scores)))
 
 
 def _checked(lines: Sequence[Line]) -> tuple[Plate | None, float]:

@@ -95,6 +95,7 @@ def _write(
     rng: np.random.Generator,
 ) -> None:
     """Characters stretched to fill a box, as the narrow tall ones of plates are."""
+    text = text.replace("0", "O")  # OpenCV's zero is slashed, a plate's is not
     font, thick = _FONTS[int(rng.integers(len(_FONTS)))], int(rng.integers(7, 12))
     (w, h), base = cv2.getTextSize(text, font, 3.0, thick)
     stencil = np.zeros((h + base + 2 * thick, w + 2 * thick), np.uint8)
@@ -119,7 +120,7 @@ def random_quad(
     half = np.array([wide / 2, tall / 2])
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half
     yaw, pitch = float(rng.normal(0, 0.42)), float(rng.normal(0.15, 0.25))
-    roll = float(rng.normal(0, 0.1))
+    roll = float(rng.normal(0, 0.19))
     x = corners[:, 0] * np.cos(yaw)
     z = corners[:, 0] * np.sin(yaw) + corners[:, 1] * np.sin(pitch)
     y = corners[:, 1] * np.cos(pitch)
