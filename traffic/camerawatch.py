@@ -129,6 +129,9 @@ class WatchRelay:
             self._failed(report)
             return
         now = time.monotonic()
+        before = self._reports.get(report.camera)
+        if before is not None and before[1].now_s > report.now_s:
+            self._rates.pop(report.camera, None)  # watched anew
         self._reports[report.camera] = (now, report)
         rates = self._rates.setdefault(report.camera, deque(maxlen=RATE_WINDOW))
         rates.append((now, report.frames))
@@ -300,6 +303,7 @@ class WatchRelay:
                 coverage=report.coverage,
                 dropped=report.dropped,
                 ok=not report.wrong and now - at < STALE_S,
+                calibration=report.calibration_version,
             )
         return cameras
 

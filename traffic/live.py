@@ -92,7 +92,7 @@ class CameraLive:
     """One camera now. ``age_s`` is the age of its newest frame when this was published.
 
     ``counts`` is vehicles by class since the count began; ``coverage`` the fraction of time it
-    saw; ``dropped`` the frames thrown away because detection was late.
+    saw; ``dropped`` the frames thrown away because detection was late; ``calibration`` its version.
     """
 
     camera: str
@@ -103,6 +103,7 @@ class CameraLive:
     coverage: float = 1.0
     dropped: int = 0
     ok: bool = True
+    calibration: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,4 +423,5 @@ def _camera(item: CameraLive) -> dict[str, object]:
         "coverage": round(item.coverage, 4),
         "dropped": item.dropped,
         "ok": item.ok,
+        "calibration": item.calibration,
     }

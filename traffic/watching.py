@@ -223,7 +223,7 @@ class _WatchedCamera:
             )
         )
         self._health = HealthMonitor((camera.view.width_px, camera.view.height_px), self._reference)
-        self._told = 0
+        self._told_s = 0.0
         self._ended: list[HealthEvent] = []
         self._start = self._clock_now()
         self._pipeline = self._new_pipeline()
@@ -234,7 +234,6 @@ class _WatchedCamera:
         self._held: deque[tuple[float, Violation]] = deque()
         self._crossings: list[Crossing] = []
         self._frames = 0
-        self._fault_s = 0.0
         self._reported_s = self._stored_s = 0.0
         self._seen: deque[float] = deque(maxlen=4096)
 
@@ -354,14 +353,14 @@ class _WatchedCamera:
         return (*self._health.now, *((gap,) if silent_s > SILENT_S else ()))
 
     def _newly_ended(self) -> tuple[HealthEvent, ...]:
-        ended = [event for event in self._health.events if event.end_s is not None]
-        fresh = ended[self._told :]
-        self._told = len(ended)
-        faults = list(self._source.faults)
-        # A live source keeps only its last faults: what is new is at the end.
-        new_faults = [fault for fault in faults if (fault.end_s or 0.0) > self._fault_s]
-        self._fault_s = max([self._fault_s, *((f.end_s or 0.0) for f in new_faults)])
-        out = (*fresh, *new_faults, *self._ended)
+        # Both keep only their last events, so what is new is known by its end.
+        over = [
+            (event.end_s, event)
+            for event in (*self._health.events, *self._source.faults)
+            if event.end_s is not None and event.end_s > self._told_s
+        ]
+        self._told_s = max([self._told_s, *(end_s for end_s, _ in over)])
+        out = (*(event for _, event in over), *self._ended)
         self._ended = []
         return out
 
