@@ -63,7 +63,7 @@ def photographs(eyes: PlateEyes, folder: Path) -> None:
     )
 
 
-def drawn(eyes: PlateEyes, count: int) -> None:
+def drawn(eyes: PlateEyes, count: int, *, quiet: bool = False) -> None:
     """Score drawn plates by their width in the picture."""
     rng = np.random.default_rng(4)
     for low, high in BANDS_PX:
@@ -84,6 +84,8 @@ def drawn(eyes: PlateEyes, count: int) -> None:
             exact += plate.compact in got
             wrong += len(got - {plate.compact})
         total = count // len(BANDS_PX)
+        if quiet:
+            continue
         print(
             f"drawn, {low}-{high} px wide, filmed badly: {exact / total:.2f} exact, "
             f"{wrong / total:.3f} wrong, {spent_s / total * 1e3:.0f} ms each"
@@ -95,6 +97,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(default) / "plates"
     cv2.setNumThreads(1)
     eyes = PlateEyes(threads=1)
+    drawn(eyes, len(BANDS_PX), quiet=True)  # networks compile at their first use
     print(processor_name())
     if (folder / "plates.json").is_file():
         photographs(eyes, folder)
