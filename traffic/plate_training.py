@@ -321,15 +321,15 @@ foreign weights went into it.
 of {processor_name()}, busy with other work. AdamW with cosine decay, bfloat16 forward pass.
 
 ## Accuracy
-On {HELD_OUT} drawn pictures never trained on, filmed as badly as those of the training (night, rain,
-blur, low resolution): {found:.2f} of the plates found, {false:.2f} false ones a picture, which the
-reader refuses. Reading is measured by `python benchmarks/plates.py`; its figures on drawn plates and
-on photographs stand in docs/plates.md.
+On {HELD_OUT} drawn pictures never trained on, filmed as badly as those of the training (night,
+rain, blur, low resolution): {found:.2f} of the plates found, {false:.2f} false ones a picture,
+which the reader refuses. Reading is measured by `python benchmarks/plates.py`; its figures on
+drawn plates and on photographs stand in docs/plates.md.
 
 ## Limits
-Plates of {WIDTHS_PX[0]:.0f} to {WIDTHS_PX[1]:.0f} pixels in width at the size it is given; the finder
-makes smaller copies of a picture for larger plates. Plates turned by more than 25 degrees, bent, or
-with foreign layouts were not trained.
+Plates of {WIDTHS_PX[0]:.0f} to {WIDTHS_PX[1]:.0f} pixels in width at the size it is given; the
+finder makes smaller copies of a picture for larger plates. Plates turned by more than 25 degrees,
+bent, or with foreign layouts were not trained.
 """
 
 
