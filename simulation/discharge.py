@@ -13,7 +13,7 @@ from pathlib import Path
 from models.errors import XanhError
 from simulation.build import sumo_tool
 
-RED_S, GREEN_S, YELLOW_S = 100, 50, 3
+RED_S, GREEN_S, YELLOW_S = 120, 50, 3
 APPROACH_M, EXIT_M = 500.0, 300.0
 ARRIVALS_VPH_PER_M = 1000.0
 """What arrives per metre of width: enough for a queue that outlasts the green, and little enough

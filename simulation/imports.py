@@ -39,6 +39,7 @@ MIXED_OPTIONS = (
     *("--lateral-resolution=0.8", "--ignore-junction-blocker=30"),
     *("--max-depart-delay=-1", "--collision.action=none"),
 )
+_ENCODING = re.compile(rb"""(<\?xml[^>]*encoding=["'])([\w.-]+)""")
 ROUTES, ADDITIONAL = "demand/routes.rou.xml", "demand/additional.add.xml"
 # What of additional files a site keeps: all that a route may refer to or that moves traffic.
 _KEPT = frozenset(
@@ -277,12 +278,22 @@ def _additional(paths: Sequence[Path], folder: Path) -> _Extras:
 def _network(path: Path, programs: Sequence[str]) -> bytes:
     """The network with the additional files' programs, and without those that SUMO refuses."""
     try:
-        content = _unzipped(path)
+        content = _as_utf8(_unzipped(path))
         text = content.decode()
         changed = mended(with_programs(text, programs))
-    except (OSError, EOFError, UnicodeDecodeError, ET.ParseError) as error:
+    except (OSError, EOFError, LookupError, UnicodeDecodeError, ET.ParseError) as error:
         raise BadInput(str(path), "", f"{error}; valid is a SUMO network (.net.xml)") from None
     return content if changed is text else changed.encode()
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """XML in the encoding that it declares, as UTF-8."""
+    declared = _ENCODING.match(content)
+    if declared is None or declared.group(2).lower() in (b"utf-8", b"utf8"):
+        return content
+    start, end = declared.span(2)
+    text = content.decode(declared.group(2).decode("ascii"))
+    return text[:start].encode() + b"UTF-8" + text[end:].encode()
 
 
 def _demand(

@@ -252,6 +252,31 @@ def _cycle(net: Path, out: Path) -> list[tuple[float, str]]:
     return [(row.duration_ds / 10, row.state) for row in found.as_found]
 
 
+def test_names_in_another_encoding_are_kept(tmp_path: Path) -> None:
+    net = crossroads(tmp_path)
+    text = net.read_text().replace('<junction id="J"', '<junction id="J" name="Chợ Hôm – é"', 1)
+    net.write_bytes(text.replace("UTF-8", "UTF-16", 1).encode("utf-16"))
+    with pytest.raises(BadInput, match="valid is a SUMO network"):
+        taken(net, tmp_path / "s")
+    text = text.replace("Chợ Hôm – é", "Place é").replace("UTF-8", "ISO-8859-1", 1)
+    net.write_bytes(text.encode("latin-1"))
+    taken(net, tmp_path / "s")
+    assert load_site(tmp_path / "s").junctions["J"].name == "Place é"
+
+
+def test_mixed_traffic_is_for_sites_without_routes(tmp_path: Path) -> None:
+    net = crossroads(tmp_path)
+    taken(net, tmp_path / "s", mixed_traffic=True)
+    options = load_site(tmp_path / "s").simulation
+    assert "--lateral-resolution=0.8" in options.options
+    assert options.vehicle_types == "demand/additional.add.xml"
+    assert [f for f in check_site(tmp_path / "s") if f.level is Level.ERROR] == []
+    routes = tmp_path / "r.rou.xml"
+    routes.write_text('<routes><trip id="a" depart="30" from="aj" to="jb"/></routes>')
+    with pytest.raises(BadInput, match="the routes have vehicle types of their own"):
+        taken(net, tmp_path / "t", routes=[routes], mixed_traffic=True)
+
+
 def test_flashing_and_stop_letters_are_kept_and_read(tmp_path: Path) -> None:
     net = crossroads(tmp_path)
     text = net.read_text()
