@@ -30,6 +30,7 @@ for group in (detection, signals, simulation, validation, calibration):
     app.registered_commands += group.app.registered_commands
 app.add_typer(signals.bench_app, name="bench")
 app.add_typer(detection.train_app, name="train")
+app.add_typer(detection.score_app, name="score")
 app.add_typer(detection.weights_app, name="weights")
 
 # typer carries its own copy of click; this is that copy's UsageError.

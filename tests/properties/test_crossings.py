@@ -11,7 +11,7 @@ from street_truth import Camera, Vehicle, frames, stop_and_go, straight
 
 from detection.counting import Crossing
 from detection.pipeline import CameraPipeline
-from models.camera import CameraView
+from models.camera import AreaKind, CameraView, ForbiddenTurn, RoadArea, RoadRules
 from models.signals import SignalChange, SignalState, SignalTimeline
 from models.violation import Violation, ViolationKind
 
@@ -213,3 +213,62 @@ def test_a_queue_that_stands_for_minutes_keeps_its_tracks():
     # Those of the approach, and no more: nobody is lost, and none seems to drive.
     assert len(seen) == len(riders)
     assert max(seen.values()) < 1.5
+
+
+def marked() -> RoadRules:
+    """Everything a sign can forbid, where lawful traffic passes."""
+
+    def strip(x0: float, x1: float, y0: float, y1: float) -> tuple[tuple[float, float], ...]:
+        return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+
+    return RoadRules(
+        areas=(
+            RoadArea(AreaKind.PAVEMENT, strip(6.5, 9.0, -30.0, 30.0)),
+            RoadArea(AreaKind.LANE, strip(-6.0, -2.0, 0.0, 35.0), ("truck", "car")),
+            RoadArea(AreaKind.NO_STOPPING, strip(-6.0, 6.0, 14.0, 40.0)),
+            RoadArea(AreaKind.BOX, strip(-7.0, 7.0, 6.5, 13.0)),
+        ),
+        forbidden_turns=(ForbiddenTurn("J:a>left", ("truck", "car")),),
+        u_turn_forbidden=True,
+        speed_limit_mps=13.9,
+    )
+
+
+@FEW
+@given(
+    seed=st.integers(0, 999),
+    jitter=st.sampled_from([0.0, 0.02, 0.04]),
+    miss=st.sampled_from([0.0, 0.1, 0.25]),
+    facing=st.booleans(),
+)
+def test_no_sign_makes_a_flag_of_lawful_traffic(seed, jitter, miss, facing):
+    camera = Camera(facing=facing)
+    signal = SignalTimeline(
+        (SignalChange(0.0, SignalState.RED), SignalChange(12.0, SignalState.GREEN))
+    )
+    vehicles = platoon(3, 12.3)
+    vehicles += [straight(1.0 + 2.0 * (k % 3), 22.0 + 0.8 * k, 11.0, "truck") for k in range(4)]
+    vehicles += [turning(True), turning(False)] if seed % 2 else []
+    _, violations = follow(
+        camera, camera.view(road=marked()), vehicles, 34.0,
+        signal=signal if not seed % 2 else SignalTimeline((SignalChange(0.0, SignalState.GREEN),)),
+        seed=seed, miss=miss, jitter=jitter,
+    )  # fmt: skip
+    assert violations == []
+
+
+@FEW
+@given(seed=st.integers(0, 999), state=st.sampled_from([SignalState.UNKNOWN, SignalState.DARK]))
+def test_what_rests_on_the_signal_is_never_flagged_on_an_unknown_one(seed, state):
+    camera = Camera()
+    signal = SignalTimeline((SignalChange(0.0, state),))
+    vehicles = [
+        straight(0.0, 6.0, 8.0),
+        stop_and_go(2.0, 2.0, 5.0, 20.0),
+        stop_and_go(-2.0, 10.0, 6.0, 30.0),
+        *platoon(1, 9.0),
+    ]
+    _, violations = follow(
+        camera, camera.view(road=marked()), vehicles, 34.0, signal=signal, seed=seed, jitter=0.02
+    )
+    assert violations == []

@@ -20,6 +20,7 @@ from traffic.commands.common import (
 
 app = typer.Typer()
 train_app = typer.Typer(help="Train the project's own weights.")
+score_app = typer.Typer(help="Hold what is measured against the truth.")
 weights_app = typer.Typer(help="Detector weights: what is known, what is here.")
 
 
@@ -58,6 +59,62 @@ def detect(
         seconds=seconds,
     )
     say(result)
+
+
+@score_app.command("detection")
+def score_detection(
+    site: SiteOption,
+    out: OutFolder,
+    level: Annotated[int, typer.Option("--level", help="1: boxes; 2: rendered pixels.")] = 1,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.5, help="Simulated minutes that are scored.")
+    ] = 30.0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of street and boxes.")] = 1,
+    warm_up: Annotated[
+        int, typer.Option("--warm-up", min=0, help="Seconds that the street fills before.")
+    ] = 180,
+    cameras: Annotated[
+        str, typer.Option("--cameras", help="Ids, separated by commas; all by default.")
+    ] = "",
+    lawful: Annotated[
+        bool, typer.Option("--lawful", help="A street on which nobody breaks the law.")
+    ] = False,
+    miss_rate: Annotated[
+        float, typer.Option("--miss-rate", min=0, max=1, help="Level 1: share of boxes missed.")
+    ] = 0.03,
+    jitter: Annotated[
+        float, typer.Option("--jitter", min=0, help="Level 1: scatter of box edges, pixels.")
+    ] = 1.2,
+    merge_rate: Annotated[
+        float, typer.Option("--merge-rate", min=0, max=1, help="Level 1: overlapping pairs merged.")
+    ] = 0.02,
+    drop_rate: Annotated[
+        float, typer.Option("--drop-rate", min=0, max=1, help="Level 1: share of frames lost.")
+    ] = 0.01,
+    weights: Annotated[
+        str, typer.Option("--weights", help="Level 2: detector; the packaged one by default.")
+    ] = "",
+) -> None:
+    """Count and flag on the virtual street, and score it against what was true."""
+    from traffic.detection_score import ScoreOptions, table
+    from traffic.detection_score import score_detection as run
+
+    options = ScoreOptions(
+        level=level,
+        minutes=minutes,
+        warm_up_s=warm_up,
+        seed=seed,
+        miss_rate=miss_rate,
+        jitter_px=jitter,
+        merge_rate=merge_rate,
+        drop_rate=drop_rate,
+        lawful=lawful,
+        cameras=tuple(name.strip() for name in cameras.split(",") if name.strip()),
+        weights=weights,
+    )
+    result = run(load(site), out, options, say)
+    say(table(result))
+    say(f"wrote {out / 'score.json'}")
 
 
 @train_app.command("detector")

@@ -1,0 +1,160 @@
+"""The truth of the virtual street: what counts as done, from positions and signals alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.camera import AreaKind
+from models.signals import SignalState
+from models.site import Site
+from models.violation import ViolationKind as Kind
+from simulation.offences import Offence, OffenceWatch
+from simulation.people import People
+from simulation.states import CLASSES, VehicleStates
+from simulation.truth import StopLine, StopLineCrossing
+from traffic.sites import load_site
+
+RED, GREEN = SignalState.RED, SignalState.GREEN
+
+
+@pytest.fixture(scope="module")
+def site(pho_hue: Path) -> Site:
+    return load_site(pho_hue)
+
+
+def line_of(site: Site, camera: str) -> StopLine:
+    view = site.camera(camera).view
+    (ax, ay), (bx, by) = view.stop_line
+    return StopLine(
+        view.junction, site.camera(camera).approach, (ax + bx) / 2, (ay + by) / 2, *view.inward
+    )
+
+
+def live(
+    site: Site,
+    camera: str,
+    depth_m: Callable[[float], float],
+    seconds: int,
+    *,
+    shown: Callable[[float], SignalState] = lambda _: GREEN,
+    kind: str = "motorcycle",
+    movement: str = "",
+    people: People | None = None,
+) -> list[Offence]:
+    """One vehicle whose front is ``depth_m(t)`` past the line, straight ahead, from second 0."""
+    line = line_of(site, camera)
+    watch = OffenceWatch(site, [line], people or People(1))
+    heading = math.atan2(line.inward_x, line.inward_y)
+    found: list[Offence] = []
+    before = depth_m(0.0)
+    for second in range(seconds):
+        after = depth_m(second + 1.0)
+        crossings = []
+        if before < 0.0 <= after:
+            at = second + -before / (after - before)
+            state = shown(second)
+            crossings.append(
+                StopLineCrossing(
+                    at, 7, kind, line.junction, line.approach, movement, "r", state,
+                    10.0 if state is RED else None, state is RED, False,
+                )
+            )  # fmt: skip
+        middle = after - 0.95
+        states = VehicleStates.from_rows(
+            [
+                (
+                    7, CLASSES.index(kind), line.x_m + line.inward_x * middle,
+                    line.y_m + line.inward_y * middle, heading, after - before, 1.9, 0.7, 1.6,
+                )
+            ]
+        )  # fmt: skip
+        found += watch.step(float(second), states, crossings, lambda _, s=second: shown(s))
+        before = after
+    return found
+
+
+def kinds(found: list[Offence]) -> list[tuple[Kind, bool]]:
+    return [(item.kind, item.clear) for item in found]
+
+
+def test_one_who_drives_on_through_red_ran_the_light(site):
+    found = live(site, "C2-c1", lambda t: 5 * t - 12, 12, shown=lambda _: RED)
+    assert kinds(found) == [(Kind.RED_LIGHT, True)]
+    assert found[0].time_s == pytest.approx(2.4)
+
+
+def test_green_before_the_front_is_inside_makes_it_an_early_start(site):
+    def front(t: float) -> float:
+        return 1.5 * (t - 5) - 0.5 if t < 8 else 4 + 3 * (t - 8)
+
+    found = live(site, "C2-c1", front, 14, shown=lambda t: RED if t < 7 else GREEN)
+    assert kinds(found) == [(Kind.EARLY_START, True)]
+
+
+def test_one_who_stands_past_the_line_at_red_encroached(site):
+    def front(t: float) -> float:
+        return min(1.2 * (t - 3), 2.4) if t < 15 else 2.4 + 3 * (t - 15)
+
+    found = live(site, "C2-c1", front, 22, shown=lambda t: RED if t < 14 else GREEN)
+    assert kinds(found) == [(Kind.STOP_LINE, True)]
+
+
+@pytest.mark.parametrize("stop_m", [-1.0, 0.3])
+def test_one_who_stands_before_or_on_the_line_did_not(site, stop_m):
+    def front(t: float) -> float:
+        return min(2.0 * (t - 5), stop_m) if t < 15 else stop_m + 4 * (t - 15)
+
+    assert not live(site, "C2-c1", front, 25, shown=lambda t: RED if t < 14 else GREEN)
+
+
+def test_one_who_stands_inside_after_green_blocks(site):
+    def front(t: float) -> float:
+        return min(6.0 * (t - 3), 15.0) if t < 20 else 15 + 6 * (t - 20)
+
+    found = live(site, "C2-c1", front, 26, shown=lambda t: GREEN if t < 7 else RED)
+    assert kinds(found) == [(Kind.BLOCKING, True)]
+    assert not live(site, "C2-c1", front, 26)
+
+
+@pytest.mark.parametrize(
+    ("speed", "expected"),
+    [(12.0, []), (16.0, [(Kind.SPEEDING, False)]), (19.0, [(Kind.SPEEDING, True)])],
+)
+def test_speeding_is_what_is_over_the_limit_by_its_margin(site, speed, expected):
+    assert kinds(live(site, "C2-c1", lambda t: speed * (t - 2), 9)) == expected
+
+
+def test_a_truck_that_turns_where_trucks_may_not(site):
+    turn = "C2:c1>wb2b"
+    found = live(site, "C2-c1", lambda t: 7 * (t - 2), 8, kind="truck", movement=turn)
+    assert (Kind.ILLEGAL_TURN, True) in kinds(found)
+    assert not live(site, "C2-c1", lambda t: 7 * (t - 2), 8, kind="car", movement=turn)
+
+
+def test_three_on_a_motorbike_and_a_bare_head_are_told_at_the_line(site):
+    found = live(site, "C2-c1", lambda t: 8 * (t - 2), 6, people=People(1, 1.0, 1.0))
+    assert {kind for kind, _ in kinds(found)} == {Kind.OVERLOADED, Kind.NO_HELMET}
+
+
+def test_shares_of_riders_hold_and_do_not_change():
+    people = People(5, 0.1, 0.2)
+    ids = np.arange(20_000)
+    riders, bare = people.riders(ids), people.bare_heads(ids)
+    assert (riders == 3).mean() == pytest.approx(0.1, abs=0.01)
+    assert bare.mean() == pytest.approx(0.2, abs=0.015)
+    assert (people.riders(ids[::-1])[::-1] == riders).all()
+    assert set(np.unique(riders)) == {1, 2, 3}
+
+
+def test_every_camera_has_a_box_inside_its_junction(site):
+    for camera in site.cameras:
+        areas = [a for a in camera.view.road.areas if a.kind is AreaKind.BOX]
+        assert len(areas) == 1, camera.id
+        junction = site.junctions[camera.junction]
+        middle = np.mean(np.array(areas[0].outline), axis=0)
+        assert math.dist(middle, (junction.x_m, junction.y_m)) < 12.0, camera.id
