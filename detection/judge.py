@@ -31,6 +31,9 @@ the line before it is judged by its own movement's."""
 READ_M: Final = 12.0
 """Riders and helmets are judged once the vehicle is this far past the line."""
 PASSED_M: Final = 2.0
+QUEUE_AHEAD_M: Final = 12.0
+QUEUE_BESIDE_M: Final = 1.6
+"""One who stands so far ahead, hardly beside, is the next in a queue."""
 
 Rule = Callable[[rules.Story, Any], rules.Finding | None]
 RULES: Final[Mapping[Kind, Rule]] = {
@@ -129,7 +132,7 @@ class Judge:
             return
         here = [item for item in seen if item[0].areas & zone]
         for point, _, watch in here:
-            if point.speed_mps >= STANDING_MPS:
+            if point.speed_mps >= STANDING_MPS or self._queues(point, here):
                 watch.behind.clear()
                 watch.passed.clear()
                 continue
@@ -138,6 +141,20 @@ class Judge:
                     watch.behind.add(track)
                 elif other.progress_m > point.progress_m + PASSED_M and track in watch.behind:
                     watch.passed.add(track)
+
+    def _queues(
+        self, point: TrajectoryPoint, here: Sequence[tuple[TrajectoryPoint, int, Watch]]
+    ) -> bool:
+        """Whether another stands right ahead: it waits for that one."""
+        ix, iy = self._view.inward
+        for other, _, _ in here:
+            ahead_m = other.progress_m - point.progress_m
+            if not 0.5 < ahead_m < QUEUE_AHEAD_M or other.speed_mps >= STANDING_MPS:
+                continue
+            dx, dy = other.centre[0] - point.centre[0], other.centre[1] - point.centre[1]
+            if abs(dx * iy - dy * ix) < QUEUE_BESIDE_M:
+                return True
+        return False
 
     def judge(
         self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]

@@ -39,6 +39,7 @@ TURN_M = 16.0
 FOLLOW_S = 150.0
 FOLLOW_M = 70.0
 GAP_M = 2.0
+QUEUE_AHEAD_M, QUEUE_BESIDE_M = 12.0, 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +371,14 @@ class OffenceWatch:
         ix, iy = place.inward
         along = now.x_m[inside] * ix + now.y_m[inside] * iy
         own = float(now.x_m[index] * ix + now.y_m[index] * iy)
+        aside = (now.x_m[inside] - now.x_m[index]) * iy - (now.y_m[inside] - now.y_m[index]) * ix
+        ahead = (along > own + 0.5) & (along < own + QUEUE_AHEAD_M)
+        if (ahead & (np.abs(aside) < QUEUE_BESIDE_M) & (now.speed_mps[inside] < STANDS_MPS)).any():
+            # Right behind one that stands: it queues, and what it did before was no stop.
+            act.amount = 0.0
+            act.behind.clear()
+            act.passed.clear()
+            return
         for other, at in zip(now.id[inside].tolist(), along.tolist(), strict=True):
             if at < own - GAP_M:
                 act.behind.add(other)
@@ -411,6 +420,8 @@ class OffenceWatch:
     @staticmethod
     def _ended(vehicle: int, kind: Kind, act: _Act, name: str) -> Iterator[Offence]:
         """An act is over that was never clearly one; it may have looked like one."""
+        if kind is Kind.ILLEGAL_STOPPING and not act.passed:
+            return
         if act.amount >= _LEAST_SHARE * _LASTING[kind].least:
             yield Offence(kind, act.begin_s, vehicle, name, act.junction, act.approach, False)
 
