@@ -85,6 +85,17 @@ def movement_labels(site: Site, language: Language = "en") -> dict[str, str]:
     return labels
 
 
+def approach_label(site: Site, edge: str, language: Language = "en") -> str:
+    """An approach by its junction and direction of travel; its edge where no movement is known."""
+    for junction in site.junctions.values():
+        for movement in junction.movements:
+            if movement.from_edge == edge:
+                bound = _movement_parts(site, language)[movement.id][0]
+                place = "" if len(site.junctions) == 1 else f"{junction_label(junction)} · "
+                return f"{place}{bound} ({short_id(edge)})"
+    return edge
+
+
 def green_summaries(
     site: Site, junction: Junction, greens: Sequence[Sequence[str]], language: Language = "en"
 ) -> list[str]:

@@ -30,7 +30,7 @@ from simulation.figures import (
 )
 from simulation.film import Film
 from simulation.judge import ResultPair
-from simulation.labels import green_summaries, junction_label, movement_labels
+from simulation.labels import approach_label, green_summaries, junction_label, movement_labels
 from simulation.playback import playback_html
 from simulation.progression import find_corridors, lamps
 from simulation.report_rows import measure_rows
@@ -160,13 +160,7 @@ class _Names:
         return self._movements.get(movement, movement)
 
     def approach(self, edge: str) -> str:
-        for junction in self._site.junctions.values():
-            found = [m.id for m in junction.movements if m.from_edge == edge]
-            if found:
-                bound = self.movement(found[0]).split(" ")
-                side = " ".join(bound[:-1]) if self.language == "en" else self.movement(found[0])
-                return f"{junction_label(junction)} · {side} ({edge})"
-        return edge
+        return approach_label(self._site, edge, self.language)
 
     def full(self, movement: str) -> str:
         junction = self._junction_of.get(movement)

@@ -55,6 +55,7 @@ async function openSide(side) {
     }
   }
   standing[0] = standing[1] || 0;
+  standing[scene.seconds] ||= standing[scene.seconds - 1]; // the last second is not filmed
   return { vehicles, standing, states: side.states };
 }
 
@@ -136,8 +137,11 @@ function drawHead(context, head, letter, scale) {
     context.font = `600 ${11 / scale}px system-ui`;
     context.textAlign = "center";
     context.fillStyle = colors.text;
-    const back = 2.6;
-    context.fillText(t.letters[Math.max(0, place)], -Math.sin(head.heading) * back, Math.cos(head.heading) * back + 4 / scale);
+    const back = 2.6, x = -Math.sin(head.heading) * back, y = Math.cos(head.heading) * back + 4 / scale;
+    context.strokeStyle = colors.surface; // a halo: queues stand here
+    context.lineWidth = 4 / scale;
+    context.strokeText(t.letters[Math.max(0, place)], x, y);
+    context.fillText(t.letters[Math.max(0, place)], x, y);
   }
   context.restore();
 }
@@ -252,7 +256,7 @@ function words() {
   $("place").value = chosen || "-1";
   const lamp = (color, drawing, name) => `<span><svg viewBox="0 0 16 12" aria-hidden="true"><g fill="${color}" stroke="${color}">${drawing}</g></svg>${name}</span>`;
   $("legend").innerHTML =
-    KINDS.slice(0, 5).map((kind, i) => `<span><i style="background:${colors.kinds[i]};width:${SIZES[i][0] * 2 + 2}px;height:${SIZES[i][1] * 2 + 2}px"></i>${t[kind]}</span>`).join("") +
+    KINDS.map((kind, i) => `<span><i style="background:${colors.kinds[i]};width:${SIZES[i][0] * 2 + 2}px;height:${SIZES[i][1] * 2 + 2}px"></i>${t[kind]}</span>`).join("") +
     lamp(colors.green, '<path stroke="none" d="M3 11 8 2l5 9z"/>', t.green) +
     lamp(colors.green, '<path fill="none" stroke-width="1.6" d="M3 11 8 3l5 8z"/>', t.permissive) +
     lamp(colors.yellow, '<path stroke="none" d="M4 5h8v3H4z"/>', t.yellow) +
