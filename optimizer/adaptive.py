@@ -92,6 +92,7 @@ class AdaptivePolicy:
         for state in self._junctions.values():
             if area.sensing is Sensing.DETECTORS:
                 state.estimate(observation, self.options)
+                self._send(state, observation)
             else:
                 state.look(observation, self._flow, area.pcu, self.options)
         if observation.time_s >= self._mixed_s + MIXTURE_S:
@@ -101,6 +102,19 @@ class AdaptivePolicy:
         for request in observation.requests:
             if request.kind is RequestKind.EMERGENCY:
                 self._recovery.preempted(request.junction, observation.time_s)
+
+    def _send(self, state: JunctionStock, observation: Observation) -> None:
+        """Tell the neighbours of those who were counted as they left."""
+        for lane in state.lanes:
+            reading = observation.readings.get(lane.id)
+            if reading is not None and reading.crossed:
+                for movement, share in observation.shares.get(lane.id, {}).items():
+                    self._exchange.send(
+                        state.control.id,
+                        movement,
+                        observation.sensed_s,
+                        reading.crossed * share,
+                    )
 
     def _plan(self, state: JunctionStock, observation: Observation) -> str:
         name, time_s = state.control.id, observation.time_s
@@ -219,7 +233,19 @@ class AdaptivePolicy:
         for feed in self._controlled.feeds:
             if feed.to_junction == name and feed.from_junction not in silent:
                 told.add(feed.approach)
-        for inflow in self._exchange.inflow(name, time_s, time_s + horizon_s, {}):
+        coming = self._exchange.inflow(name, time_s, time_s + horizon_s, {})
+        if self._controlled.sensing is Sensing.DETECTORS:
+            seen_s = {
+                lane.approach: lane.entry_m / min(FASTEST_MPS, lane.speed_mps)
+                for lane in state.lanes
+            }
+            coming += self._exchange.on_the_way(name, time_s, seen_s)
+            for lane_id, at_s, part in state.upstream.coming(time_s):
+                stream = layout_.mixture(layout_.lanes.index(lane_id))
+                expected[lane_id].append(
+                    Expected(at_s - time_s, stream, headway_s * part, part, part)
+                )
+        for inflow in coming:
             turns = [
                 (key, count)
                 for key, count in state.turns.get(inflow.approach, {}).items()
@@ -360,7 +386,7 @@ class AdaptivePolicy:
             if movement and size > 0.0:
                 leaving.append(Departure(at_s, movement, size))
             elif size > 0.0:
-                lane = state.lanes[stream - state.layout.links]
+                lane = state.lanes[(stream - state.layout.links) % len(state.lanes)]
                 leaving += [
                     Departure(at_s, turn, size * share)
                     for turn, share in state.shares(lane).items()

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models.policy import QUEUE_VIEW_M, ControlLane, DetectorReading
+from models.policy import QUEUE_VIEW_M, ControlJunction, ControlLane, DetectorReading
 
 # Road that a standing vehicle takes.
 SPACING_M = 7.5
@@ -23,9 +23,14 @@ SETTLE_S = 4.0
 CLEAR_S = 3.0
 # Vehicles over the one detector while the other reports none, until that one is not believed.
 CONTRADICTIONS = 12
+# Vehicles may enter on the next lane and change: only so many that cross without one that enters
+# are a contradiction.
+ENTRY_CONTRADICTIONS = 40
 # A lane passes no more vehicles a second than this for long; a detector that says so is stuck.
 MOST_PER_S = 0.8
 STUCK_WINDOW_S = 60
+# A smaller share of a counted vehicle is not worth predicting.
+LEAST_SHARE = 0.04
 # Counts are averaged over this time where a lane has no working entry detector.
 FLOW_MEMORY_S = 180.0
 
@@ -34,11 +39,15 @@ FLOW_MEMORY_S = 180.0
 class LaneEstimate:
     """One lane's estimate. Times are absolute seconds.
 
-    ``arrivals_s`` holds, in order, when each vehicle on the lane could be at the line.
+    ``arrivals_s`` holds, in order, when each vehicle on the lane could be at the line;
+    ``surplus_s`` those of the last second that should stand at the line and do not. Where
+    ``full_view``, more may stand than the camera sees.
     """
 
     lane: ControlLane
     arrivals_s: deque[float] = field(default_factory=deque)
+    surplus_s: list[float] = field(default_factory=list)
+    full_view: bool = False
     ignored: set[str] = field(default_factory=set)
     flow_per_s: float = 0.0
     _entered_since: int = 0
@@ -63,6 +72,8 @@ class LaneEstimate:
         if past_s <= 0.0:
             return
         self._time_s = time_s
+        self.surplus_s = []
+        self.full_view = False
         self._red_s = 0.0 if green else self._red_s + past_s
         if reading is None:
             self._blind(time_s, past_s, green)
@@ -95,6 +106,7 @@ class LaneEstimate:
         """Put the list right by what stands at the line."""
         seen = reading.queue
         view = int(min(QUEUE_VIEW_M, self.lane.length_m) / SPACING_M)
+        self.full_view = seen >= view - 1
         arrived = sum(at <= time_s for at in self.arrivals_s)
         if seen > arrived:
             # They stand, so they are here; some of them are on the list as later ones.
@@ -105,8 +117,7 @@ class LaneEstimate:
             self.arrivals_s = deque([*[time_s] * seen, *late[taken:]])
         settled = sum(at <= time_s - SETTLE_S for at in self.arrivals_s)
         if not green and self._red_s >= SETTLE_S and seen < view - 1 and settled > seen:
-            for _ in range(settled - seen):
-                self.arrivals_s.popleft()
+            self.surplus_s = [self.arrivals_s.popleft() for _ in range(settled - seen)]
         empty = reading.occupied <= 0.0 and reading.crossed == 0 and seen == 0
         self._empty_s = self._empty_s + past_s if green and empty else 0.0
         if self._empty_s >= CLEAR_S:
@@ -121,7 +132,7 @@ class LaneEstimate:
         )
         self._entered_since = 0 if reading.crossed else self._entered_since + reading.entered
         self._crossed_since = 0 if reading.entered else self._crossed_since + reading.crossed
-        if stuck_on or self._crossed_since >= CONTRADICTIONS:
+        if stuck_on or self._crossed_since >= ENTRY_CONTRADICTIONS:
             self.ignored.add("entry")
         elif reading.entered and not stuck_on:
             self.ignored.discard("entry")
@@ -183,6 +194,23 @@ class Estimator:
             reading = readings.get(name)
             self._silent_s[name] = 0.0 if reading else self._silent_s[name] + 1.0
             lane.update(sensed_s, reading, green.get(name, False))
+        self._change_lanes()
+
+    def _change_lanes(self) -> None:
+        """Who is not on the lane on which he entered stands beyond the camera's view of another."""
+        for lane in self.lanes.values():
+            if not lane.surplus_s:
+                continue
+            others = [
+                other
+                for other in self.lanes.values()
+                if other is not lane
+                and other.lane.approach == lane.lane.approach
+                and other.full_view
+            ]
+            if others:
+                other = min(others, key=lambda item: len(item.arrivals_s))
+                other.arrivals_s = deque(sorted([*other.arrivals_s, *lane.surplus_s]))
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -199,3 +227,61 @@ class Estimator:
         total = 3 * len(self.lanes)
         lost = sum(3 if name.endswith(":all") else 1 for name in self.ignored)
         return 1.0 - lost / total if total else 1.0
+
+
+@dataclass(slots=True)
+class _Road:
+    """One approach whose vehicles are counted further back than its entry detectors."""
+
+    lanes: tuple[str, ...]
+    seen_s: float
+    coming_s: deque[float] = field(default_factory=deque)
+    flow_per_s: float = 0.0
+
+
+class Upstream:
+    """Vehicles counted behind the entry detectors, of whom a share turns off on the way."""
+
+    def __init__(self, control: ControlJunction) -> None:
+        """Nobody is on the way yet."""
+        self._detectors = control.upstream
+        self._roads: dict[str, _Road] = {}
+        for detector in control.upstream.values():
+            lanes = [control.lanes[name] for name in detector.lanes]
+            seen_s = max(lane.entry_m / lane.speed_mps for lane in lanes)
+            self._roads.setdefault(detector.approach, _Road(detector.lanes, seen_s))
+        self._lanes: dict[str, float] = {}
+        self._time_s: float | None = None
+
+    def see(
+        self, time_s: float, passed: Mapping[str, int], flow_per_s: Mapping[str, float]
+    ) -> None:
+        """Take in a second of counts; ``flow_per_s`` is what each lane carried lately."""
+        past_s = 1.0 if self._time_s is None else time_s - self._time_s
+        if past_s <= 0.0:
+            return
+        self._time_s = time_s
+        self._lanes = dict(flow_per_s)
+        share = min(1.0, past_s / FLOW_MEMORY_S)
+        counted = dict.fromkeys(self._roads, 0)
+        for name, detector in self._detectors.items():
+            count = passed.get(name, 0)
+            counted[detector.approach] += count
+            at_s = time_s + detector.distance_m / detector.speed_mps
+            self._roads[detector.approach].coming_s.extend([at_s] * count)
+        for approach, road in self._roads.items():
+            road.flow_per_s += share * (counted[approach] / past_s - road.flow_per_s)
+
+    def coming(self, time_s: float) -> list[tuple[str, float, float]]:
+        """(lane, absolute second at the line, size) of those not at the entry detectors yet."""
+        found = []
+        for road in self._roads.values():
+            while road.coming_s and road.coming_s[0] - road.seen_s <= time_s:
+                road.coming_s.popleft()
+            if road.flow_per_s <= 0.0:
+                continue
+            for lane in road.lanes:
+                size = min(1.0, self._lanes.get(lane, 0.0) / road.flow_per_s)
+                if size >= LEAST_SHARE:
+                    found += [(lane, at_s, size) for at_s in road.coming_s]
+        return found

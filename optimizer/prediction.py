@@ -77,7 +77,11 @@ class Exchange:
         self._towards: dict[str, list[Feed]] = {}
         for feed in feeds:
             self._towards.setdefault(feed.to_junction, []).append(feed)
+        self._from: dict[tuple[str, str], list[Feed]] = {}
+        for feed in (feed for group in self._towards.values() for feed in group):
+            self._from.setdefault((feed.from_junction, feed.movement), []).append(feed)
         self._said: dict[str, tuple[float, dict[str, list[Departure]]]] = {}
+        self._sent: dict[str, list[Inflow]] = {}
 
     def publish(self, junction: str, time_s: float, departures: Sequence[Departure]) -> None:
         """A junction says what it will send, as of ``time_s``."""
@@ -94,6 +98,26 @@ class Exchange:
             if feed.from_junction not in self._said
             or time_s - self._said[feed.from_junction][0] > self.patience_s
         )
+
+    def send(self, junction: str, movement: str, time_s: float, size: float) -> None:
+        """Vehicles were counted as they left ``junction`` at ``time_s``."""
+        for feed in self._from.get((junction, movement), ()):
+            self._sent.setdefault(feed.to_junction, []).append(
+                Inflow(time_s + feed.travel_s, feed.approach, feed.lanes, size)
+            )
+
+    def on_the_way(self, junction: str, time_s: float, seen_s: Mapping[str, float]) -> list[Inflow]:
+        """Those sent to a junction who have not come upon its own detectors yet.
+
+        ``seen_s`` is how long before the line that is, by approach.
+        """
+        still = [
+            item
+            for item in self._sent.get(junction, ())
+            if item.time_s - seen_s.get(item.approach, 0.0) > time_s
+        ]
+        self._sent[junction] = still
+        return still
 
     def inflow(
         self, junction: str, time_s: float, until_s: float, kept: Mapping[tuple[str, str], float]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.policy import ControlJunction, ControlLane, Feed, Observation
-from optimizer.estimator import SPACING_M, Estimator
+from optimizer.estimator import SPACING_M, Estimator, Upstream
 from optimizer.layout import Layout, layout
 from optimizer.prediction import STANDING_MPS, Expected, LocalFlow, arrival_s
-from optimizer.queueing import Ints, Traffic
+from optimizer.queueing import Floats, Ints, Traffic
 
 # Roads without a limit worth the name are driven at no more than this.
 FASTEST_MPS = 25.0
@@ -19,6 +19,8 @@ FASTEST_MPS = 25.0
 TURN_MEMORY = 60.0
 # A vehicle that is seen for a second adds so much to the turns of its lane.
 TURN_STEP = 0.05
+# A queue that stands for so long at green is held by its first vehicle.
+STILL_S = 5.0
 ROOM_WITHOUT_LIMIT = 1e9
 
 
@@ -96,6 +98,10 @@ class JunctionStock:
         # Turns counted per (lane, movement), by approach.
         self.turns: dict[str, dict[tuple[str, str], float]] = {}
         self.vehicles: dict[str, list[Expected]] = {}
+        self.upstream = Upstream(control)
+        # Per lane: since when nobody crossed though it is green, and what its first may be.
+        self._still_s = [0.0] * len(self.lanes)
+        self._heads: list[frozenset[int] | None] = [None] * len(self.lanes)
         self.filled: dict[str, float] = {}
 
     def look(
@@ -149,20 +155,24 @@ class JunctionStock:
             for number, lane in enumerate(self.lanes)
         }
         self.estimator.update(observation.sensed_s, observation.readings, green)
+        flows = {name: lane.flow_per_s for name, lane in self.estimator.lanes.items()}
+        self.upstream.see(observation.sensed_s, observation.passed, flows)
         late_s = observation.time_s - observation.sensed_s
         for number, lane in enumerate(self.lanes):
             shares = observation.shares.get(lane.id, {})
             estimate = self.estimator.lanes[lane.id]
+            self._watch_head(number, observation, rates, changing)
             stream = self.layout.mixture(number)
+            known = self._heads[number] is not None
             self.vehicles[lane.id] = [
                 Expected(
                     max(0.0, at_s - observation.time_s),
-                    stream,
+                    self.layout.head(number) if known and place == 0 else stream,
                     options.headway_s,
                     1.0,
                     1.0,
                 )
-                for at_s in estimate.arrivals_s
+                for place, at_s in enumerate(estimate.arrivals_s)
                 if at_s < observation.time_s + late_s + options.horizon_s
             ]
             self.filled[lane.id] = (
@@ -172,6 +182,35 @@ class JunctionStock:
                 table = self.turns.setdefault(lane.approach, {})
                 for movement, share in shares.items():
                     table[lane.id, movement] = share * max(0.01, estimate.flow_per_s)
+
+    def _watch_head(
+        self, number: int, observation: Observation, rates: Floats, changing: bool
+    ) -> None:
+        """Whoever does not go at green waits for another stage, or for a gap.
+
+        A lane's turns are known as shares only. If some of them have green and yet its queue
+        stands, its first vehicle wants one of the others, or one that gives way.
+        """
+        lane = self.lanes[number]
+        links = self.layout.links_of[number]
+        reading = observation.readings.get(lane.id)
+        if reading is None or reading.crossed or (reading.queue == 0 and not changing):
+            self._heads[number] = None
+            self._still_s[number] = 0.0
+            return
+        free = {link for link in links if rates[link] >= 1.0}
+        if changing or not free or len(free) == len(links):
+            self._still_s[number] = 0.0
+            return
+        self._still_s[number] += 1.0
+        if self._still_s[number] < STILL_S:
+            return
+        before = self._heads[number] or frozenset(links)
+        left = (before - free) or (frozenset(links) - free)
+        if left != self._heads[number]:
+            self._heads[number] = left
+            shares = observation.shares.get(lane.id, {})
+            self.layout.set_head(number, tuple(sorted(left)), shares)
 
     def mix(self) -> None:
         """Renew what vehicles of unknown turn do on average."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.policy import Connection, ControlLane, DetectorReading
@@ -81,12 +83,12 @@ def test_an_entry_detector_stuck_on_is_ignored_and_said_to_be() -> None:
 
 
 def test_an_entry_detector_stuck_off_is_ignored_until_it_counts_again() -> None:
-    """Twenty cross and nobody entered; later one enters."""
+    """Fifty cross and nobody entered; later one enters."""
     estimator = Estimator({"a_0": LANE})
-    for second in range(40):
+    for second in range(100):
         estimator.update(float(second), {"a_0": _read(crossed=second % 2)}, {"a_0": True})
     assert estimator.ignored == ("a_0:entry",)
-    estimator.update(40.0, {"a_0": _read(entered=1)}, {"a_0": True})
+    estimator.update(100.0, {"a_0": _read(entered=1)}, {"a_0": True})
     assert estimator.ignored == ()
 
 
@@ -120,3 +122,15 @@ def test_a_lane_without_a_word_goes_on_as_before_and_counts_as_uncovered() -> No
     assert 3 <= len(estimator.lanes["a_0"].arrivals_s) - before <= 5
     assert estimator.ignored == ("a_0:all",)
     assert estimator.coverage == 0.0
+
+
+def test_who_is_missing_on_one_lane_stands_out_of_sight_on_the_next() -> None:
+    """Three entered on lane 0 and only one stands there; lane 1 is full as far as one sees."""
+    other = replace(LANE, id="a_1")
+    estimator = Estimator({"a_0": LANE, "a_1": other})
+    red = {"a_0": False, "a_1": False}
+    estimator.update(0.0, {"a_0": _read(entered=3), "a_1": _read(entered=8)}, red)
+    for second in range(14, 22):
+        estimator.update(float(second), {"a_0": _read(queue=1), "a_1": _read(queue=8)}, red)
+    assert len(estimator.lanes["a_0"].arrivals_s) == 1
+    assert len(estimator.lanes["a_1"].arrivals_s) == 10
