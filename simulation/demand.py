@@ -10,7 +10,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from models.counts import CountRow, counts_from_csv, counts_to_csv, geh, movement_flows_vph
@@ -76,7 +76,8 @@ def write_demand(
 ) -> DemandSummary:
     """Write a SUMO route file, with its vehicle types, that reproduces counts.
 
-    Each movement has its mean flow over all rows, per class. Vehicles begin, as a Poisson
+    Where the counts' intervals cover exactly the time of the demand, each has its own flows; else
+    each movement has its mean flow over all rows, per class. Vehicles begin, as a Poisson
     process, where counted approaches are not fed by another counted junction, and turn at each
     junction with its counted shares; at junctions without counts they go straight on, or end.
     Where neighbouring counts disagree, the difference begins or ends between them, so that
@@ -112,13 +113,15 @@ def write_demand(
 
     departures: list[tuple[float, ET.Element]] = []
     entries: dict[str, float] = defaultdict(float)
-    for approach, vehicle_class, vph in turning.sources():
-        start = streets.entry(approach) if not streets.fed(approach) else (approach,)
-        entries[start[0]] += vph
-        for moment in _poisson(draw, vph, begin_s, end_s):
-            route, arrives = turning.route(draw, start, vehicle_class)
-            element = vehicle_element(draw, types, vehicle_class, route, arrives)
-            departures.append((moment, element))
+    for from_s, until_s, part in _windows(rows, begin_s, end_s):
+        shown = turning if len(part) == len(rows) else _Turning(streets, _flows(site, part))
+        for approach, vehicle_class, vph in shown.sources():
+            start = streets.entry(approach) if not streets.fed(approach) else (approach,)
+            entries[start[0]] += vph * (until_s - from_s) / (end_s - begin_s)
+            for moment in _poisson(draw, vph, from_s, until_s):
+                route, arrives = shown.route(draw, start, vehicle_class)
+                element = vehicle_element(draw, types, vehicle_class, route, arrives)
+                departures.append((moment, element))
     vehicles = len(departures)
     departures += walk_elements(
         net, site.junctions, types, draw, pedestrians_ph, begin_s=begin_s, end_s=end_s
@@ -131,6 +134,27 @@ def write_demand(
         entries=dict(entries),
         imbalances=turning.imbalances(),
     )
+
+
+def _windows(
+    rows: Sequence[CountRow], begin_s: float, end_s: float
+) -> list[tuple[float, float, Sequence[CountRow]]]:
+    """Parts of the demand's time with the counts that hold in each."""
+    intervals = sorted({(row.start, row.end) for row in rows})
+    if not intervals:
+        return []
+    joined = all(one[1] == other[0] for one, other in pairwise(intervals))
+    first, last = intervals[0][0], intervals[-1][1]
+    if not joined or (last - first).total_seconds() != end_s - begin_s:
+        return [(begin_s, end_s, rows)]
+    return [
+        (
+            begin_s + (start - first).total_seconds(),
+            begin_s + (end - first).total_seconds(),
+            [row for row in rows if row.start == start],
+        )
+        for start, end in intervals
+    ]
 
 
 def write_routes(

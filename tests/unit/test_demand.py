@@ -132,6 +132,22 @@ def test_neighbours_that_disagree_are_reported_and_both_counts_are_kept(
     assert found["C2:c1>c2"] == pytest.approx(10 * downstream, rel=0.05)
 
 
+def test_intervals_that_cover_the_demand_have_their_own_flows(site: Site, tmp_path: Path) -> None:
+    half = timedelta(minutes=30)
+    rows = [
+        CountRow("C8", "C8:c7>c8", "car", START + i * half, START + (i + 1) * half, n)
+        for i, n in enumerate((100, 700))
+    ]
+    path = tmp_path / "d.rou.xml"
+    write_demand(site, rows, path, seed=1, begin_s=50, end_s=3650, pedestrians_ph=0)
+    moments = [float(e.attrib["depart"]) for e in ET.parse(path).getroot().iter("vehicle")]
+    assert sum(moment < 1850 for moment in moments) == pytest.approx(100, rel=0.3)
+    assert sum(moment >= 1850 for moment in moments) == pytest.approx(700, rel=0.12)
+    # Over another time nothing says which interval is when: the mean holds.
+    write_demand(site, rows, path, seed=1, begin_s=0, end_s=1800, pedestrians_ph=0)
+    assert len(list(ET.parse(path).getroot().iter("vehicle"))) == pytest.approx(400, rel=0.15)
+
+
 def test_coverage_scales_a_count_up(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "d.rou.xml"
     counts = [row("C8:c7>c8", 600, coverage=0.5)]
