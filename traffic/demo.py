@@ -22,7 +22,7 @@ from models.plan import Plan
 from models.site import Site
 from models.validation import ValidationReport, Verdict
 from simulation.report import write_report
-from simulation.validate import validate
+from simulation.validate import run_validation
 from traffic.api.app import create_app
 from traffic.api.services import Services
 from traffic.broadcast import Broadcast
@@ -204,7 +204,8 @@ class _Demo:
             self._phase(Phase.VALIDATING, f"{done} / {total} SUMO", done / total)
 
         progress(0, 2 * self.options.pairs)
-        report = validate(
+        folder = self.options.out / "report"
+        validation = run_validation(
             self.site,
             plan,
             self.current,
@@ -215,9 +216,19 @@ class _Demo:
             first_seed=1000 + self.options.seed,
             progress=progress,
             now=self.services.clock.now(),
+            kept=folder / "runs",
+            film=True,
         )
-        folder = self.options.out / "report"
-        write_report(report, self.site, plan, self.current, folder)
+        report = validation.report
+        write_report(
+            report,
+            self.site,
+            plan,
+            self.current,
+            folder,
+            runs=validation.results,
+            film=validation.film,
+        )
         self.services.plans.attach_report(report, folder=str(folder.resolve()))
         self.say(f"validation: {report.verdict.value}: {report.reason}")
         return report

@@ -13,10 +13,10 @@ from starlette.responses import FileResponse, Response
 from models.junction import Junction
 from models.plan import Plan
 from models.violation import CaseStatus
-from traffic.api.cases import CaseId, view_case
 from traffic.api.calibration import desk_of
+from traffic.api.cases import CaseId, view_case
 from traffic.api.errors import not_found
-from traffic.api.plans import Digest, need_plan, report_file
+from traffic.api.plans import Digest, need_plan, report_file, report_page
 from traffic.api.security import (
     CaseViewer,
     Proposer,
@@ -157,9 +157,7 @@ def calibrate(request: Request, session: Proposer, services: The, camera: str) -
         version=now.view.calibration_version,
         width=now.view.width_px,
         height=now.view.height_px,
-        pairs=json.dumps(
-            [{"px": pair.px, "m": pair.m} for pair in now.options.get("pairs", ())]
-        ),
+        pairs=json.dumps([{"px": pair.px, "m": pair.m} for pair in now.options.get("pairs", ())]),
         drawing=junction_svg(drawn, drawing, t=words_of(request)) if drawing and drawn else "",
     )
 
@@ -219,7 +217,9 @@ def plans(request: Request, session: Viewer, services: The) -> Response:
     rows = []
     for record in services.plans.plans():
         stored = services.plans.report(record.digest)
-        rows.append(plan_pages.plan_row(record, stored.report if stored else None))
+        rows.append(
+            plan_pages.plan_row(record, stored.report if stored else None, words_of(request))
+        )
     in_force = services.plan_in_force()
     return page(
         request,
@@ -250,6 +250,7 @@ def plan(request: Request, session: Viewer, services: The, digest: Digest) -> Re
         proposer=record.proposer,
         proposed_at=local_time(record.proposed_at),
         report=plan_pages.report_view(report, services.site, names, words) if report else None,
+        playback=report_page(services, digest, "playback.html") is not None,
         delay_figure=plan_pages.delay_figure(report, names, words) if report else "",
         time_space=plan_pages.time_spaces(
             (current, record.plan), drawing_of(request), services.site, words
@@ -268,6 +269,12 @@ def plan(request: Request, session: Viewer, services: The, digest: Digest) -> Re
 def plan_report(_: Viewer, services: The, digest: Digest) -> FileResponse:
     """The full validation report."""
     return report_file(services, digest)
+
+
+@router.get("/plans/{digest}/playback.html")
+def plan_playback(_: Viewer, services: The, digest: Digest) -> FileResponse:
+    """Both runs of one pair of the validation, to be watched."""
+    return report_file(services, digest, "playback.html")
 
 
 # Cases ------------------------------------------------------------------------------------

@@ -43,16 +43,22 @@ def need_plan(services: Services, digest: str) -> PlanRecord:
     return services.plans.get(digest)
 
 
-def report_file(services: Services, digest: str) -> FileResponse:
-    """The validation report's page, shut in: it can reach neither session nor API."""
+def report_file(services: Services, digest: str, name: str = "report.html") -> FileResponse:
+    """A page of the validation, shut in: it can reach neither session nor API."""
     need_plan(services, digest)
-    stored = services.plans.report(digest)
-    page = FilePath(stored.folder) / "report.html" if stored and stored.folder else None
-    if page is None or not page.is_file():
-        raise not_found(f"plan {digest[:12]} has no report page")
+    page = report_page(services, digest, name)
+    if page is None:
+        raise not_found(f"plan {digest[:12]} has no {name}")
     return FileResponse(
         page, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY}
     )
+
+
+def report_page(services: Services, digest: str, name: str) -> FilePath | None:
+    """Where a page of a plan's validation lies; None if there is none."""
+    stored = services.plans.report(digest)
+    page = FilePath(stored.folder) / name if stored and stored.folder else None
+    return page if page is not None and page.is_file() else None
 
 
 def _body(record: PlanRecord) -> dict[str, Any]:

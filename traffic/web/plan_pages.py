@@ -53,16 +53,14 @@ def language(t: Words) -> Language:
     return "vi" if t.language == "vi" else "en"
 
 
-def plan_row(
-    record: PlanRecord, report: ValidationReport | None, t: Words | None = None
-) -> dict[str, Any]:
+def plan_row(record: PlanRecord, report: ValidationReport | None, t: Words) -> dict[str, Any]:
     """A plan in the list."""
     cycles = [timing.cycle_ds for timing in record.plan.junctions]
     least, most = ds_to_seconds(min(cycles)), ds_to_seconds(max(cycles))
     return {
         "digest": record.digest,
         "status": record.status.value,
-        "change": headline(report, language(t) if t else "en") if report else "",
+        "change": headline(report, language(t)) if report else "",
         "cycles": f"{least}" if least == most else f"{least}–{most}",
         "proposer": record.proposer,
         "proposed_at": local_time(record.proposed_at),
