@@ -10,12 +10,16 @@ from detection.ports import FloatArray, IntArray
 AnyFloat = npt.NDArray[np.floating]
 
 
-def _intersection(first: AnyFloat, second: AnyFloat) -> FloatArray:
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    extent = np.clip(high - low, 0.0, None)
-    area: FloatArray = extent[..., 0] * extent[..., 1]
-    return area
+def intersections(first: AnyFloat, second: AnyFloat) -> FloatArray:
+    """Area (N, M) that boxes (N, 4) and (M, 4) share."""
+    a, b = first.T[:, :, None], second.T[:, None, :]
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    np.maximum(width, 0.0, out=width)
+    np.maximum(height, 0.0, out=height)
+    width *= height
+    shared: FloatArray = width
+    return shared
 
 
 def areas(boxes: AnyFloat) -> FloatArray:
@@ -26,7 +30,7 @@ def areas(boxes: AnyFloat) -> FloatArray:
 
 def iou(first: AnyFloat, second: AnyFloat) -> FloatArray:
     """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
-    inter = _intersection(first, second)
+    inter = intersections(first, second)
     union = areas(first)[:, None] + areas(second)[None, :] - inter
     result: FloatArray = inter / np.maximum(union, 1e-9)
     return result
@@ -34,7 +38,7 @@ def iou(first: AnyFloat, second: AnyFloat) -> FloatArray:
 
 def covered(first: AnyFloat, second: AnyFloat) -> FloatArray:
     """Share (N, M) of each first box that lies within each second box."""
-    result: FloatArray = _intersection(first, second) / np.maximum(areas(first)[:, None], 1e-9)
+    result: FloatArray = intersections(first, second) / np.maximum(areas(first)[:, None], 1e-9)
     return result
 
 

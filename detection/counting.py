@@ -102,11 +102,16 @@ class _Watch:
     last: tuple[float, float, Point, Point] | None = None
     over: tuple[float, int, Point, Point] | None = None
 
-    def stand(self, time_s: float, depth: float) -> None:
-        """It stands: boxes that differ about the line are no passage, and travel begins anew."""
+    held_s: float | None = None
+
+    def start(self, depth: float) -> None:
+        """After standing travel begins anew: boxes that differ about the line are no passage."""
+        if self.held_s is None:
+            return
         self.least = self.most = depth
         if self.last is not None:
-            self.last = (time_s, *self.last[1:])
+            self.last = (self.held_s, *self.last[1:])
+        self.held_s = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +144,26 @@ class LineCounter:
         self._done: set[int] = set()
         self._recent: deque[_Passed] = deque(maxlen=64)
 
-    def update(self, track: TrackState, time_s: float, frame: int) -> LineCrossing | None:
-        """Look at a sighting of a track; a crossing once it is certain."""
+    def update(
+        self, track: TrackState, time_s: float, frame: int, depth: float | None = None
+    ) -> LineCrossing | None:
+        """Look at a sighting of a track; a crossing once it is certain.
+
+        ``depth`` is that of the watched point, where it is known already.
+        """
         if track.id in self._done or not track.seen:
             return None
-        band, units = self._settings.hysteresis_m, track.units_per_m
-        point = track.front if self._fronts else track.contact
-        depth = self.line.depth_m(point, units)
         watch = self._watches.get(track.id)
+        if track.held and watch is not None:
+            watch.held_s = time_s
+            return None
+        band = self._settings.hysteresis_m
+        point = track.front if self._fronts else track.contact
+        if depth is None:
+            depth = self.line.depth_m(point, track.units_per_m)
         if watch is None:
             watch = self._watches[track.id] = _Watch(depth, depth)
-        if track.held:
-            watch.stand(time_s, depth)
-            return None
+        watch.start(depth)
         watch.least, watch.most = min(watch.least, depth), max(watch.most, depth)
         if watch.side == 0 and abs(depth) >= band:
             watch.side = 1 if depth > 0 else -1

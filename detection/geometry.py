@@ -76,6 +76,13 @@ class StopLine:
         ) * self.normal[1]
         return depth * math.hypot(self.normal[0] / units_per_m[0], self.normal[1] / units_per_m[1])
 
+    def depths_m(self, points: FloatArray, units_per_m: FloatArray) -> FloatArray:
+        """:meth:`depth_m` of points (N, 2) with their units (N, 2)."""
+        nx, ny = self.normal
+        along = (points[:, 0] - self.start[0]) * nx + (points[:, 1] - self.start[1]) * ny
+        depths: FloatArray = along * np.hypot(nx / units_per_m[:, 0], ny / units_per_m[:, 1])
+        return depths
+
     def beside_m(self, point: Point, units_per_m: Point) -> float:
         """How far beyond the ends of the line a point lies, in metres; 0 between the ends."""
         at = (point[0] - self.start[0]) * self.along[0] + (point[1] - self.start[1]) * self.along[1]

@@ -21,6 +21,7 @@ from detection.counting import (
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
 from detection.geometry import AreaMap, inside
 from detection.judge import Judge, Watch
+from detection.measures import MeasureLog, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, Image
 from detection.queues import Queue, measure_queue
@@ -40,18 +41,25 @@ from models.violation import TrackPoint, Violation
 MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
 MOVEMENT_WAIT_S: Final = 20.0
+ON_LINE_M: Final = 0.2
 EDGE_PX: Final = 2.0
 """A box nearer than this to the picture's edge may show only part of its vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
-    """Settings of one camera's pipeline; each part documents its own."""
+    """Settings of one camera's pipeline; each part documents its own.
+
+    ``stillness`` holds tracks where the picture stands still, ``rider_size`` learns how tall
+    riders are; both need a picture, and can be left out to measure what they bring.
+    """
 
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     counting: CountingSettings = field(default_factory=CountingSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
+    stillness: bool = True
+    rider_size: bool = True
     keep_s: float = 16.0
     max_snapshots: int = 240
 
@@ -143,6 +151,7 @@ class CameraPipeline:
         self._areas = AreaMap([area.outline for area in view.road.areas])
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
         self._counts: IntervalCounts | None = None
+        self._measures: MeasureLog | None = None
         self._snapshots = SnapshotBuffer(self.settings.keep_s, self.settings.max_snapshots)
         self._lives: dict[int, _Life] = {}
         self._frame = -1
@@ -181,6 +190,9 @@ class CameraPipeline:
                 self.settings.counting,
                 time_s,
             )
+            self._measures = MeasureLog(
+                time_s, self.settings.counting.interval_s, metric=self.view.metric
+            )
         self._counts.watched(time_s)
         projected = self.view.source_kind is SourceKind.PROJECTED
         users = road_users(detections, truthful=projected)
@@ -189,19 +201,23 @@ class CameraPipeline:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
         crossings = self._end_tracks({track.id for track in tracks})
         in_zone, areas = self._places(tracks)
-        for track, within, bits in zip(tracks, in_zone, areas, strict=True):
-            self._follow(track, within, bits, time_s, crossings)
+        fronts, wheels = self._depths(tracks)
+        for place in zip(tracks, in_zone, areas, fronts, wheels, strict=True):
+            self._follow(*place, time_s, crossings)
         lost: list[str] = []
         violations = self._flag_all(tracks, users, lost)
-        for crossing in crossings:
-            self._counts.add(crossing)
+        self._add(crossings)
+        queue = measure_queue(tracks, in_zone, self._counter.line)
+        if self._measures is not None:
+            occupied = any(map(_on_line, tracks, fronts, wheels))
+            self._measures.frame(time_s, queue, shown, occupied=occupied)
         return FrameResult(
             frame=self._frame,
             time_s=time_s,
             tracks=tracks,
             crossings=tuple(crossings),
             violations=violations,
-            queue=measure_queue(tracks, in_zone, self._counter.line),
+            queue=queue,
             signal=shown,
             lost_cases=tuple(lost),
         )
@@ -211,16 +227,22 @@ class CameraPipeline:
         if image is None:
             return self._tracker.update(time_s, users)
         self._riders.learn(users)
-        changes = self._stillness.look(time_s, image)
-        return self._tracker.update(time_s, users, changes, self._riders)
+        changes = self._stillness.look(time_s, image) if self.settings.stillness else None
+        riders = self._riders if self.settings.rider_size else None
+        return self._tracker.update(time_s, users, changes, riders)
 
     def finish(self) -> tuple[Crossing, ...]:
         """Settle what is open at the end of the source; the crossings that were left."""
         crossings = self._end_tracks(set())
-        if self._counts is not None:
-            for crossing in crossings:
-                self._counts.add(crossing)
+        self._add(crossings)
         return tuple(crossings)
+
+    def _add(self, crossings: Sequence[Crossing]) -> None:
+        for crossing in crossings:
+            if self._counts is not None:
+                self._counts.add(crossing)
+            if self._measures is not None:
+                self._measures.add(crossing)
 
     def counts(
         self, *, since_s: float | None = None, until_s: float | None = None
@@ -237,6 +259,12 @@ class CameraPipeline:
         """Drop intervals that ended before ``time_s`` and are stored elsewhere."""
         if self._counts is not None:
             self._counts.forget_before(time_s)
+        if self._measures is not None:
+            self._measures.forget_before(time_s)
+
+    def measures(self, counts: Sequence[CountRow]) -> tuple[MeasureRow, ...]:
+        """Measures beside counts of :meth:`counts`."""
+        return () if self._measures is None else self._measures.rows(counts, self._start)
 
     @property
     def timeline(self) -> SignalTimeline:
@@ -251,6 +279,16 @@ class CameraPipeline:
         within: list[bool] = inside(centres, self.view.zone).tolist()
         bits: list[int] = self._areas.bits(centres).tolist()
         return within, bits
+
+    def _depths(self, tracks: tuple[TrackState, ...]) -> tuple[list[float], list[float]]:
+        """How far the front, and the wheels, of each track are past the line, in metres."""
+        if not tracks:
+            return [], []
+        line = self._counter.line
+        units = np.array([track.units_per_m for track in tracks])
+        fronts = line.depths_m(np.array([track.front for track in tracks]), units)
+        wheels = line.depths_m(np.array([track.contact for track in tracks]), units)
+        return fronts.tolist(), wheels.tolist()
 
     def _whole(self, box: tuple[float, float, float, float]) -> bool:
         """Whether the picture's edge cuts nothing off."""
@@ -267,6 +305,8 @@ class CameraPipeline:
         track: TrackState,
         within: bool,
         areas: int,
+        front_m: float,
+        wheels_m: float,
         time_s: float,
         crossings: list[Crossing],
     ) -> None:
@@ -288,7 +328,7 @@ class CameraPipeline:
                 contact_px=track.contact_px,
                 centre=track.centre,
                 front=track.front,
-                depth_m=line.depth_m(track.front, units),
+                depth_m=front_m,
                 progress_m=progress,
                 speed_mps=track.speed_mps,
                 in_zone=within,
@@ -298,14 +338,16 @@ class CameraPipeline:
             )
         )
         # The law looks at the front; counted is who is over the line as a whole.
-        front = self._fronts.update(track, time_s, self._frame)
+        front = self._fronts.update(track, time_s, self._frame, front_m)
         if front is not None:
             self._front_over(life, front)
-        crossed = self._counter.update(track, time_s, self._frame)
+        crossed = self._counter.update(track, time_s, self._frame, wheels_m)
         if crossed is not None:
             life.pending = _Pending(crossed, self._signals.approach.state_at(crossed.time_s))
             if life.front is None:
                 self._front_over(life, crossed)
+            if self._measures is not None and crossed.direction == "in":
+                self._measures.over(crossed.time_s, track.vehicle_class)
         if life.pending is not None:
             far = line.depth_m(track.centre, units) > MOVEMENT_KNOWN_M
             if far or time_s - life.pending.line.time_s > MOVEMENT_WAIT_S:
@@ -468,3 +510,9 @@ class CameraPipeline:
         if not shots:
             raise XanhError(f"camera {self.view.camera}: no frames are kept for {violation.id}")
         self._evidence.write(violation, moments, shots)
+
+
+def _on_line(track: TrackState, front_m: float, wheels_m: float) -> bool:
+    """Whether a vehicle stands or drives on the stop line."""
+    low, high = min(front_m, wheels_m), max(front_m, wheels_m)
+    return track.vehicle_class != "pedestrian" and low - ON_LINE_M <= 0.0 <= high + ON_LINE_M

@@ -24,6 +24,7 @@ from detection.counting import EPOCH, Crossing, crossings_to_csv
 from detection.evidence import EvidenceWriter
 from detection.health import HealthMonitor, HealthSettings
 from detection.lamp import LampReader
+from detection.measures import measures_to_csv
 from detection.motion_detector import MotionDetector
 from detection.overlay import draw_signal, draw_tracks, draw_view
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
@@ -96,7 +97,8 @@ def detect_source(
 ) -> DetectSummary:
     """Count and flag in a source; writes all files below ``folder`` at the end, or none.
 
-    Files: ``counts.csv``, ``crossings.csv``, ``queue.csv`` (one row a second), ``tracks.parquet``,
+    Files: ``counts.csv``, ``measures.csv``, ``crossings.csv``, ``queue.csv`` (one row a second),
+    ``tracks.parquet``,
     ``health.csv`` (what was wrong with the camera, from when to when), ``summary.json``,
     ``violations/ID/{case.json,*.jpg,clip.mp4}`` and ``overlay.webm``.
 
@@ -283,6 +285,9 @@ class _Run:
         start = self._options.start
         _write_text(self._draft / "counts.csv", counts_to_csv(summary.counts))
         _write_text(self._draft / "crossings.csv", crossings_to_csv(self._crossings, start))
+        _write_text(
+            self._draft / "measures.csv", measures_to_csv(self._pipeline.measures(summary.counts))
+        )
         _write_text(self._draft / "queue.csv", _queue_csv(self._queue))
         (self._draft / "violations").mkdir(exist_ok=True)
         _write_text(self._draft / "health.csv", health_to_csv(summary.health, start))
