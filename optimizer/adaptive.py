@@ -154,7 +154,7 @@ class AdaptivePolicy:
         for lane in state.lanes:
             weight = flushed.get(lane.id, 1.0)
             if lane.approach in state.fed:
-                crowded = min(1.0, max(0.0, 2.5 * (state.filled.get(lane.id, 0.0) - 0.6)))
+                crowded = min(1.0, max(0.0, 5.0 * (state.filled.get(lane.id, 0.0) - 0.8)))
                 weight *= 1.0 + self.options.spillback * crowded
             queue = state.vehicles.get(lane.id, [])
             asking = [
@@ -252,13 +252,13 @@ class AdaptivePolicy:
                 if key[0] in inflow.lanes
             ]
             total = sum(count for _, count in turns)
-            for (lane_id, movement), count in turns:
+            for (on, movement), count in turns:
                 size = inflow.size * count / total
                 if size >= 0.04:
-                    expected[lane_id].append(
+                    expected[on].append(
                         Expected(
                             inflow.time_s - time_s,
-                            layout_.stream_of[lane_id, movement],
+                            layout_.stream_of[on, movement],
                             headway_s * size,
                             size,
                             size,
@@ -272,14 +272,14 @@ class AdaptivePolicy:
                 per_s = state.estimator.lanes[lane.id].flow_per_s
             if per_s < LEAST_PER_S:
                 continue
-            seen_s = lane.length_m / min(FASTEST_MPS, lane.speed_mps)
+            from_s = lane.length_m / min(FASTEST_MPS, lane.speed_mps)
             if self._controlled.sensing is Sensing.DETECTORS:
-                seen_s = lane.entry_m / min(FASTEST_MPS, lane.speed_mps)
+                from_s = lane.entry_m / min(FASTEST_MPS, lane.speed_mps)
             gap_s = max(1.0 / per_s, 3.0)
             size = per_s * gap_s
             expected[lane.id] += [
                 Expected(float(at), layout_.mixture(number), headway_s * size, size, size)
-                for at in np.arange(seen_s + gap_s / 2.0, horizon_s, gap_s)
+                for at in np.arange(from_s + gap_s / 2.0, horizon_s, gap_s)
             ]
 
     def _room(

@@ -41,11 +41,12 @@ class LaneEstimate:
 
     ``arrivals_s`` holds, in order, when each vehicle on the lane could be at the line;
     ``surplus_s`` those of the last second that should stand at the line and do not. Where
-    ``full_view``, more may stand than the camera sees.
+    ``full_view``, more may stand than the camera sees. ``left_veh`` have crossed so far.
     """
 
     lane: ControlLane
     arrivals_s: deque[float] = field(default_factory=deque)
+    left_veh: int = 0
     surplus_s: list[float] = field(default_factory=list)
     full_view: bool = False
     ignored: set[str] = field(default_factory=set)
@@ -89,6 +90,7 @@ class LaneEstimate:
         else:
             for _ in range(min(reading.crossed, len(self.arrivals_s))):
                 self.arrivals_s.popleft()
+                self.left_veh += 1
         share = min(1.0, past_s / FLOW_MEMORY_S)
         heard = [
             count

@@ -19,6 +19,7 @@ FASTEST_MPS = 25.0
 TURN_MEMORY = 60.0
 # A vehicle that is seen for a second adds so much to the turns of its lane.
 TURN_STEP = 0.05
+GOLDEN = 0.6180339887498949
 # A queue that stands for so long at green is held by its first vehicle.
 STILL_S = 5.0
 ROOM_WITHOUT_LIMIT = 1e9
@@ -55,8 +56,8 @@ class Options:
     stop_s: float = 4.0
     gap_s: float = 2.5
     change_s: float = 8.0
-    spillback: float = 2.0
-    congestion: float = 0.5
+    spillback: float = 0.5
+    congestion: float = 0.0
     drain_per_s: float = 0.25
     bus_share: float = 0.1
     pedestrians_ph: float = 30.0
@@ -162,12 +163,10 @@ class JunctionStock:
             shares = observation.shares.get(lane.id, {})
             estimate = self.estimator.lanes[lane.id]
             self._watch_head(number, observation, rates, changing)
-            stream = self.layout.mixture(number)
-            known = self._heads[number] is not None
             self.vehicles[lane.id] = [
                 Expected(
                     max(0.0, at_s - observation.time_s),
-                    self.layout.head(number) if known and place == 0 else stream,
+                    self._stream(number, place, estimate.left_veh + place, shares),
                     options.headway_s,
                     1.0,
                     1.0,
@@ -182,6 +181,25 @@ class JunctionStock:
                 table = self.turns.setdefault(lane.approach, {})
                 for movement, share in shares.items():
                     table[lane.id, movement] = share * max(0.01, estimate.flow_per_s)
+
+    def _stream(self, number: int, place: int, count: int, shares: Mapping[str, float]) -> int:
+        """Stream of the vehicle at ``place``, the ``count``-th since the start.
+
+        One lane's vehicles are given turns so that any few of them in a row have the shares:
+        the golden ratio's multiples, which spread evenly. One whose turn holds the queue behind
+        it is then part of the plan, as an average turn is not.
+        """
+        if place == 0 and self._heads[number] is not None:
+            return self.layout.head(number)
+        if not shares:
+            return self.layout.mixture(number)
+        links = self.layout.links_of[number]
+        part = count * GOLDEN % 1.0
+        for link in links:
+            part -= shares.get(self.layout.movement_of[link], 0.0)
+            if part < 0.0:
+                return link
+        return links[-1]
 
     def _watch_head(
         self, number: int, observation: Observation, rates: Floats, changing: bool
