@@ -124,6 +124,10 @@ class NetFile:
     location: tuple[float, float] | None
     converted: Mapping[str, str]
 
+    def function(self, edge: str) -> str:
+        """Function of an edge, empty for a street and for one that the network lacks."""
+        return self.edges[edge].function if edge in self.edges else ""
+
     def outgoing(self, edge: str) -> tuple[NetLink, ...]:
         """Connections that leave an edge to another street."""
         return tuple(link for link in self.links if link.from_edge == edge)

@@ -95,8 +95,12 @@ def read_signals(
     net = read_net(net_path)
     by_signal: dict[str, list[NetLink]] = defaultdict(list)
     by_node: dict[str, list[NetLink]] = defaultdict(list)
+    inner: dict[str, set[int]] = defaultdict(set)
     for link in net.links:
-        if link.tl:
+        # The second part of an indirect turn waits inside the junction, at another link's head.
+        if link.tl and net.function(link.from_edge) == "internal":
+            inner[link.tl].add(link.index)
+        elif link.tl:
             by_signal[link.tl].append(link)
             if link.from_edge in net.edges:
                 by_node[net.edges[link.from_edge].to_node].append(link)
@@ -104,8 +108,13 @@ def read_signals(
     refused: dict[str, str] = {}
     for signal in sorted({*net.programs, *by_signal}):
         envelope = (envelopes or {}).get(signal, default or SafetyEnvelope())
+        links = by_signal.get(signal, [])
+        alone = inner[signal] - {link.index for link in links}
+        if alone:
+            refused[signal] = f"its link {min(alone)} is only the second part of an indirect turn"
+            continue
         try:
-            junction = _junction(net, signal, by_signal.get(signal, []), envelope, by_node)
+            junction = _junction(net, signal, links, envelope, by_node)
         except BadInput as error:
             refused[signal] = error.valid
             continue
@@ -223,7 +232,8 @@ def link_right_of_way(net: NetFile, signal: str) -> LinkRightOfWay:
     Raises:
         BadInput: If the network holds no right of way for one of them.
     """
-    vehicle_links, crossing_links = _grouped(net, [k for k in net.links if k.tl == signal])
+    own = [k for k in net.links if k.tl == signal and net.function(k.from_edge) != "internal"]
+    vehicle_links, crossing_links = _grouped(net, own)
     requests, nodes = _requests(net, signal, vehicle_links, crossing_links)
     conflicts: set[frozenset[int]] = set()
     yields: set[tuple[int, int]] = set()

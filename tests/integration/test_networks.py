@@ -312,6 +312,31 @@ def test_what_is_no_street_signal_is_refused_by_name(tmp_path: Path) -> None:
     assert any("junction R was not taken: it is a railway signal" in note for note in notes)
 
 
+def test_the_second_part_of_an_indirect_turn_waits_at_anothers_head(tmp_path: Path) -> None:
+    edges = tmp_path / "n.edg.xml"
+    crossroads(tmp_path)
+    wheel = '<lane index="0" allow="bicycle" width="2"/></edge>'
+    text = edges.read_text()
+    for edge in ("aj", "jn", "sj"):
+        text = re.sub(rf'(<edge id="{edge}"[^>]*)/>', rf"\1>{wheel}", text)
+    edges.write_text(text)
+    (tmp_path / "n.con.xml").write_text(
+        '<connections><connection from="aj" to="jn" fromLane="0" toLane="0" indirect="true"/>'
+        '<connection from="aj" to="jb" fromLane="1" toLane="1"/></connections>'
+    )
+    net = tmp_path / "n.net.xml"
+    run_tool(
+        "netconvert",
+        *("-n", str(tmp_path / "n.nod.xml"), "-e", str(edges), "-o", str(net)),
+        *("-x", str(tmp_path / "n.con.xml")),
+    )
+    assert "linkIndex2" in net.read_text()
+    assert taken(net, tmp_path / "s").junctions == 1
+    junction = load_site(tmp_path / "s").junctions["J"]
+    assert not [m for m in junction.movements if m.from_edge.startswith(":")]
+    assert "J:aj>jn" in {m.id for m in junction.movements}
+
+
 def test_signals_without_right_of_way_are_refused_by_name(tmp_path: Path) -> None:
     net = tmp_path / "n.net.xml"
     run_tool("netgenerate", *GRID[:3], "-j=traffic_light_unregulated", "-o", str(net))
