@@ -26,6 +26,10 @@ from optimizer.stock import FASTEST_MPS, JunctionStock, Options
 LEAST_PER_S = 0.01
 # Mixtures of turns are renewed this often.
 MIXTURE_S = 10.0
+# A lane that leads into the area counts as full from this share of its length on, and then so
+# many more vehicles wait before it.
+FULL = 0.8
+BEYOND_VIEW = 10
 # A limit that does not bind.
 NEVER_S = 1e9
 
@@ -157,8 +161,9 @@ class AdaptivePolicy:
                 crowded = min(1.0, max(0.0, 5.0 * (state.filled.get(lane.id, 0.0) - 0.8)))
                 weight *= 1.0 + self.options.spillback * crowded
             queue = state.vehicles.get(lane.id, [])
+            mixed = layout_.mixture(place[lane.id])
             asking = [
-                (request, layout_.stream_of.get((lane.id, request.movement), place[lane.id]))
+                (request, layout_.stream_of.get((lane.id, request.movement), mixed))
                 for request in observation.requests
                 if request.lane == lane.id and request.junction == state.control.id
             ]
@@ -170,6 +175,9 @@ class AdaptivePolicy:
                     self.options.headway_s,
                     self.options.bus_share,
                 )
+            if lane.approach not in state.fed and state.filled.get(lane.id, 0.0) >= FULL:
+                # The queue goes on beyond what can be seen, as far as anybody knows.
+                queue = [*queue, *queue[-1:] * BEYOND_VIEW]
             queue = [*queue, *sorted(expected[lane.id])]
             queues.append(
                 [

@@ -74,6 +74,8 @@ class Layout:
         self._mix(self.head(lane), links, shares)
 
     def _mix(self, column: int, links: tuple[int, ...], shares: Mapping[str, float]) -> None:
+        if not links:
+            return
         weights = np.array([max(0.0, shares.get(self.movement_of[k], 0.0)) for k in links])
         if weights.sum() <= 0.0:
             weights = np.ones(len(links))
