@@ -58,7 +58,7 @@ def open_detector(
         return run(*weights_of(packaged), settings)
     known = registry.registry()
     if name not in known:
-        shipped = sorted(p.name for p in registry.PACKAGED.iterdir() if p.is_dir())
+        shipped = sorted(p.parent.name for p in registry.PACKAGED.glob("*/metadata.yaml"))
         valid = ", ".join([*shipped, *sorted(known), MOTION])
         raise BadInput(
             "detector",
