@@ -19,6 +19,7 @@ from simulation.build import sumo_tool
 from simulation.exports import export_site
 from simulation.imports import ImportSummary, import_site
 from simulation.netfile import read_net
+from simulation.programs import signal_rows
 from simulation.runner import simulate, site_job
 from traffic.planfiles import read_plan, write_plan
 from traffic.sites import Level, check_site, load_site
@@ -211,6 +212,21 @@ def test_a_program_that_sumo_refuses_is_named_and_the_rest_goes_on(
     site = load_site(tmp_path / "s")
     exported = export_site(site, read_plan(site.current_plan_path), tmp_path / "x")
     assert taken(exported.configuration, tmp_path / "b").notes == summary.notes
+
+
+def test_an_export_carries_the_plan_that_is_asked_for(pho_hue: Path, tmp_path: Path) -> None:
+    site = load_site(pho_hue)
+    plan = read_plan(site.current_plan_path)
+    exported = export_site(site, plan, tmp_path / "x")
+    assert exported.programs == len(plan.junctions)
+    again = taken(exported.configuration, tmp_path / "s")
+    assert again.junctions == 8
+    found = read_plan(tmp_path / "s" / "plans" / "current.yaml")
+    for item in plan.junctions:
+        rows = signal_rows(item, site.junctions[item.junction])
+        assert found.junction(item.junction).as_found == rows
+        assert found.junction(item.junction).offset_ds == item.offset_ds
+    assert load_site(tmp_path / "s").simulation.options == site.simulation.options
 
 
 def test_programs_of_any_form_are_read_as_they_run(tmp_path: Path) -> None:
