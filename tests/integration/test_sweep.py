@@ -18,15 +18,17 @@ from networks import NOW, corridor, corridor_counts, corridor_plan
 from models.counts import CountRow
 from models.errors import BadInput, XanhError
 from models.plan import Plan
+from models.policy import Sensing
 from models.site import Site
 from models.validation import Cause, Verdict
 from simulation.history import standstill
 from simulation.metrics import Drive
 from simulation.report import write_report
-from simulation.runner import SimulationFailed, TooSlow, simulate, site_job
+from simulation.runner import Outputs, SimulationFailed, TooSlow, simulate, site_job
 from simulation.spawned import SpawnedProcesses
 from simulation.validate import run_validation
 from traffic.cluster import connect
+from traffic.policies import Setting, policy_candidate
 
 
 @pytest.fixture(scope="module")
@@ -226,41 +228,43 @@ def test_what_breaks_off_is_named_in_the_report(
     assert "no number" in (tmp_path / "report.html").read_text()
 
 
-def test_gridlock_is_said_instead_of_a_number(
-    site: Site, counts: tuple[CountRow, ...], wave: Plan, bad: Plan, tmp_path: Path
-) -> None:
+def test_gridlock_is_said_instead_of_a_number(site: Site, wave: Plan, tmp_path: Path) -> None:
     """Somebody stops for ever on the only lane of a street: nothing behind moves again."""
-    stopped = tmp_path / "stop.add.xml"
-    stopped.write_text(
-        '<additional><vehicle id="stone" depart="0"><route edges="e0 e1 e2 e3"/>'
-        '<stop lane="e2_0" endPos="200" duration="9999"/></vehicle></additional>'
-    )
-    long = replace(
-        site,
-        simulation=replace(
-            site.simulation, end_s=1200, options=("--additional-files", str(stopped))
-        ),
-    )
-    # SUMO takes each option once; the stone travels as a second route file instead.
-    routes = tmp_path / "stone.rou.xml"
-    routes.write_text(stopped.read_text().replace("additional", "routes"))
-    job = site_job(
-        replace(long, simulation=replace(site.simulation, end_s=1200)),
-        wave,
-        [],
-        seed=1,
-        name="stone",
+    stone = tmp_path / "stone.rou.xml"
+    stone.write_text(
+        '<routes><vehicle id="stone" depart="0"><route edges="e0 e1 e2 e3"/>'
+        '<stop lane="e2_0" endPos="200" duration="9999"/></vehicle></routes>'
     )
     flow = tmp_path / "flow.rou.xml"
     flow.write_text(
         '<routes><flow id="f" begin="5" end="1200" period="6"><route edges="e0 e1 e2 e3"/></flow>'
         "</routes>"
     )
-    from simulation.runner import Outputs
-
-    result = simulate(replace(job, demand=(routes, flow), outputs=Outputs()))
+    long = replace(site, simulation=replace(site.simulation, end_s=1200))
+    job = site_job(long, wave, [stone, flow], seed=1, name="stone")
+    result = simulate(replace(job, outputs=Outputs()))
     assert "have stood for 300 s or more" in result.gridlock
     assert "e2" in result.gridlock
+
+
+def test_a_policy_is_validated_like_a_plan(
+    site: Site, counts: tuple[CountRow, ...], wave: Plan, bad: Plan, tmp_path: Path
+) -> None:
+    candidate = policy_candidate("greedy", bad, Setting())
+    done = run_validation(site, candidate, bad, counts, now=NOW, pairs=2, kept=tmp_path / "runs")
+    report = done.report
+    assert report.pairs == 2, report.reason
+    assert (report.policy, report.plan_digest) == ("greedy", candidate.digest)
+    assert report.measures is not None
+    assert None not in (report.measures[1].control_delay_s, report.measures[1].fuel_g)
+    assert done.results[0][1].splits  # what the policy showed was noted too
+    write_report(report, site, candidate, bad, tmp_path, runs=done.results)
+    assert json.loads((tmp_path / "report.json").read_text())["policy"] == "greedy"
+    assert "greedy" in (tmp_path / "report.html").read_text()
+    other = policy_candidate("greedy", bad, Setting(miss_rate=0.5, sensing=Sensing.DETECTORS))
+    assert other.digest != candidate.digest
+    with pytest.raises(BadInput, match="--policy: nobody: valid here is adaptive"):
+        policy_candidate("nobody", bad, Setting())
 
 
 def test_a_standstill_is_told_from_a_queue() -> None:
