@@ -34,6 +34,12 @@ _SIZES_M: Final = np.array(
         if item.name == name
     ]
 )
+VARIANCE: Final = 16.0
+"""Least variance of a standing pixel, in levels squared: light flickers, codecs smear."""
+RELEARN_S: Final = 1.0
+SCENE_S: Final = 0.5
+STRIDE: Final = 8
+DIM: Final = 20
 SHADOW: Final = 127
 """MOG2's mark of a shadow in its mask."""
 
@@ -83,10 +89,13 @@ class MotionDetector:
             varThreshold=self._settings.threshold, detectShadows=True
         )
         self._subtractor.setShadowThreshold(0.55)
+        self._subtractor.setVarInit(VARIANCE)
+        self._subtractor.setVarMin(VARIANCE)
         self._began_s: float | None = None
         self._time_s = 0.0
         self._step_s = 0.0
-        self._level: float | None = None
+        self._scene: Float32Array | None = None
+        self._scene_s = 0.0
 
     @property
     def name(self) -> str:
@@ -117,12 +126,12 @@ class MotionDetector:
     def _detect(self, image: Image) -> Detections:
         s = self._settings
         size = (round(image.shape[1] * self._scale), round(image.shape[0] * self._scale))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         learning = self._began_s is None or self._time_s - self._began_s < s.learn_s
         mask = self._subtractor.apply(self._evened(small), learningRate=self._rate(learning))
         moving = (mask > SHADOW).astype(np.uint8)
         if not learning and moving.mean() > s.flood_share:
-            self._began_s = self._time_s
+            self._began_s = self._time_s + RELEARN_S - s.learn_s
             learning = True
         if learning:
             return Detections.empty(CLASSES)
@@ -143,14 +152,22 @@ class MotionDetector:
             return min(step_s / 1.0, 0.5)
         return 0.105 * step_s / self._settings.absorb_s
 
-    def _evened(self, small: npt.NDArray[Any]) -> Image:
+    def _evened(self, small: Image) -> Image:
         """The picture at the brightness of the scene that was learnt: clouds are no motion."""
-        level = max(float(np.median(small)), 1.0)
-        if self._level is None:
-            self._level = level
-        # The scene is learnt slowly, so the level it is held to follows slowly too.
-        self._level += (level - self._level) * min(self._step_s / self._settings.absorb_s, 1.0)
-        gain = float(np.clip(self._level / level, 0.5, 2.0))
+        if self._scene is None or self._time_s - self._scene_s >= SCENE_S:
+            learnt = self._subtractor.getBackgroundImage()
+            if learnt is not None and learnt.shape == small.shape:
+                self._scene, self._scene_s = (
+                    learnt[::STRIDE, ::STRIDE].astype(np.float32),
+                    self._time_s,
+                )
+        if self._scene is None:
+            return small
+        now = small[::STRIDE, ::STRIDE].astype(np.float32)
+        lit = (now > DIM) & (self._scene > DIM)
+        if lit.mean() < 0.2:
+            return small
+        gain = float(np.clip(np.median(self._scene[lit] / now[lit]), 0.5, 2.0))
         return np.asarray(cv2.convertScaleAbs(small, alpha=gain), np.uint8)
 
     def _classed(self, boxes: FloatArray, moving: npt.NDArray[Any]) -> Detections:

@@ -21,6 +21,7 @@ import numpy as np
 from detection.counting import Crossing
 from detection.detectors import STREET, open_detector
 from detection.geometry import inside
+from detection.motion_detector import MotionDetector
 from detection.pipeline import CameraPipeline, PipelineSettings
 from detection.ports import Detections, Detector
 from models.camera import SourceKind
@@ -119,6 +120,8 @@ class ScoredCamera:
             self._pixels = PixelEye(site, camera, seed)
             named = (detector.name, detector.weights_sha256)
         view = camera.view
+        if isinstance(detector, MotionDetector):
+            view = replace(view, source_kind=SourceKind.MOTION)
         if detector is None and view.source_kind is not SourceKind.PROJECTED:
             view = replace(view, source_kind=SourceKind.PROJECTED)
         self._pipeline = CameraPipeline(
@@ -144,6 +147,8 @@ class ScoredCamera:
             if self._drop_rate and self._rng.random() < self._drop_rate:
                 continue
             fraction = step / FRAMES_PER_S
+            if isinstance(self._detector, MotionDetector):
+                self._detector.advance(begin_s + fraction)
             found = self._look(interpolate(before, now, fraction), aspects)
             result = self._pipeline.process(begin_s + fraction, found, signal)
             self.record.crossings += [c for c in result.crossings if c.direction == "in"]
@@ -213,11 +218,11 @@ class DetectionScore:
         if options.level == 2:
             if not options.cameras:
                 chosen = [c for c in chosen if c.view.source_kind is SourceKind.PIXELS]
-            detector = open_detector(options.weights or STREET)
+            detector = open_detector(options.weights or STREET, view=chosen[0].view)
         self.detector = "projected boxes" if detector is None else detector.name
         self.options = options
         self.cameras = [
-            ScoredCamera(site, camera, options, people, detector, index)
+            ScoredCamera(site, camera, options, people, _own(detector, camera), index)
             for index, camera in enumerate(chosen)
         ]
         self._camera_of = {item.camera.approach: item.camera.id for item in self.cameras}
@@ -424,3 +429,8 @@ def _percent(value: float | None) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _own(detector: Detector | None, camera: SiteCamera) -> Detector | None:
+    """Motion is seen by a detector for each camera; weights are shared."""
+    return MotionDetector(camera.view) if isinstance(detector, MotionDetector) else detector
