@@ -313,7 +313,7 @@ def _acceptance(field: Field | None) -> AcceptancePolicy:
         return AcceptancePolicy()
     section = field.section((), tuple(item.name for item in fields(AcceptancePolicy)))
     base = AcceptancePolicy()
-    change = "max_delay_change_pct"
+    change, growth = "max_delay_change_pct", section.get("growth_pct")
     return AcceptancePolicy(
         # Above 0 a plan would pass that makes delay worse.
         max_delay_change_pct=section.number(change, base.max_delay_change_pct, -100, 0),
@@ -327,6 +327,8 @@ def _acceptance(field: Field | None) -> AcceptancePolicy:
             "min_movement_vehicles", base.min_movement_vehicles, 0, 1e6
         ),
         valid_hours=section.number("valid_hours", base.valid_hours, 0.1, 24 * 366),
+        max_spillback_pct=section.number("max_spillback_pct", base.max_spillback_pct, 0, 100),
+        growth_pct=None if growth is None else growth.number(0, 50),
     )
 
 

@@ -71,7 +71,7 @@ def test_the_page_draws_itself_from_one_file(page_path: Path) -> None:
             lambda entry: problems.append(entry.text) if entry.type == "error" else None,
         )
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(page_path.as_uri())
+        page.goto(page_path.as_uri(), timeout=120_000)
         figures = page.locator("[data-figure]")
         assert figures.count() >= 4
         for index in range(figures.count()):

@@ -65,7 +65,9 @@ def validate(
     ] = None,
     safety: Annotated[
         bool,
-        typer.Option("--safety", help="Measure surrogate safety too; runs take about 5 times."),
+        typer.Option(
+            "--safety", help="Measure surrogate safety too; a run takes 5 to 7 times as long."
+        ),
     ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
     cluster: Annotated[
