@@ -28,8 +28,12 @@ STOOD_S: Final = 180.0
 MOVEMENT_SURE_M: Final = 15.0
 """Where movements of an approach show different aspects, a vehicle must have driven this far past
 the line before it is judged by its own movement's."""
-READ_M: Final = 12.0
+HEADING_SURE_RAD: Final = 0.7
+"""And head where the movement leads: one who turns back makes none of them."""
+READ_M: Final = 14.0
 """Riders and helmets are judged once the vehicle is this far past the line."""
+STILL_MPS: Final = 2.0
+"""One who stays at a place may seem to move as fast as this far from the camera."""
 PASSED_M: Final = 2.0
 QUEUE_AHEAD_M: Final = 12.0
 QUEUE_BESIDE_M: Final = 1.6
@@ -132,7 +136,7 @@ class Judge:
             return
         here = [item for item in seen if item[0].areas & zone]
         for point, _, watch in here:
-            if point.speed_mps >= STANDING_MPS or self._queues(point, here):
+            if point.speed_mps >= STILL_MPS or self._queues(point, here):
                 watch.behind.clear()
                 watch.passed.clear()
                 continue
@@ -183,7 +187,8 @@ class Judge:
                 due.append(Kind.WRONG_LANE)
             if last.areas & self._bits[AreaKind.PAVEMENT]:
                 due.append(Kind.PAVEMENT)
-            if stands and watch.passed and last.areas & self._bits[AreaKind.NO_STOPPING]:
+            still = last.speed_mps < STILL_MPS
+            if still and watch.passed and last.areas & self._bits[AreaKind.NO_STOPPING]:
                 due.append(Kind.ILLEGAL_STOPPING)
         forward_mps = self._forward_mps(track)
         if last.in_zone and forward_mps < -1.0:
@@ -229,7 +234,11 @@ class Judge:
         crossing_s = None if watch.crossing is None else watch.crossing.time_s
         if crossing_s is not None:
             match = self._movement_of(points, track, crossing_s)
-            sure = match.certain and match.travelled_m >= MOVEMENT_SURE_M
+            sure = (
+                match.certain
+                and match.travelled_m >= MOVEMENT_SURE_M
+                and match.heading_off_rad <= HEADING_SURE_RAD
+            )
             if sure:
                 signal = self._signals.of(match.movement)
             elif _OF_THE_HEAD & set(due):

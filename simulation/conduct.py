@@ -19,7 +19,14 @@ from models.signals import SignalState
 from models.site import Site, StreetOptions
 from simulation.field_controller import FixedTimeController
 from simulation.netfile import NetFile
-from simulation.offstreet import RIDE_MPS, Ride, back_path, is_clear, pavement_path
+from simulation.offstreet import (
+    BACK_MPS,
+    PAVEMENT_MPS,
+    Ride,
+    back_path,
+    is_clear,
+    pavement_path,
+)
 from simulation.road_marks import straight_exit
 from simulation.states import CLASSES, VehicleStates
 from simulation.sumo_session import Snapshot, SumoSession
@@ -49,11 +56,11 @@ BLOCK_AT_M = 5.0
 BLOCK_RED_S = 11
 """And stands until its own red has lasted so long."""
 BLOCK_MOST_S = 40
-STOP_FROM_M, STOP_TO_M = 14.0, 26.0
+STOP_FROM_M, STOP_TO_M = 6.0, 14.0
 STOP_S = 45.0
 BACK_M = 90.0
 PAVEMENT_M = 34.0
-LEAST_BACK_M = 4.5
+LEAST_BACK_M, BACK_FROM_MPS = 4.5, 7.0
 
 
 @dataclass(slots=True)
@@ -395,7 +402,7 @@ class Conduct:
                     state = now.states.select(np.array([now.row[name]]))
                     place = (float(state.x_m[0]), float(state.y_m[0]))
                     path = pavement_path(place, footway, PAVEMENT_M)
-                    self._leave_lanes(session, now, name, path, check=False)
+                    self._leave_lanes(session, now, name, path, PAVEMENT_MPS)
 
     def over_the_line(self, name: str) -> None:
         """A vehicle has left its approach lane."""
@@ -464,11 +471,12 @@ class Conduct:
         beside = (lane.shape[0][0] - place[0]) * -inward[1] + (
             lane.shape[0][1] - place[1]
         ) * inward[0]
-        if beside < LEAST_BACK_M:
+        if beside < LEAST_BACK_M or float(state.speed_mps[0]) > BACK_FROM_MPS:
             return crossing
         path = back_path(place, inward, lane, BACK_M)
-        if not self._leave_lanes(session, now, name, path, check=True):
+        if not is_clear(path, now.states, int(name), BACK_MPS):
             return crossing
+        self._leave_lanes(session, now, name, path, BACK_MPS)
         self._back.take()
         return replace(crossing, movement=f"{line.junction}:{line.approach}>{leave.id}")
 
@@ -478,16 +486,12 @@ class Conduct:
         now: Snapshot,
         name: str,
         path: tuple[tuple[float, float], ...],
-        *,
-        check: bool,
-    ) -> bool:
+        target_mps: float,
+    ) -> None:
         state = now.states.select(np.array([now.row[name]]))
-        if check and not is_clear(path, now.states, int(name), RIDE_MPS):
-            return False
         session.take_out(name)
         self._taken.append(name)
-        self.rides.append(Ride(state, path, 0.0, float(state.speed_mps[0])))
-        return True
+        self.rides.append(Ride(state, path, 0.0, float(state.speed_mps[0]), target_mps))
 
 
 def after(route: Sequence[str], edge: str) -> str | None:

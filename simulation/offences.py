@@ -263,7 +263,7 @@ class OffenceWatch:
             at_green = float(np.interp(green_s, passage.times, passage.depths))
             stood = self._stood_past(passage, green_s)
             low, high = EARLY_S
-            firm = low + 0.35 <= ahead_s <= high - 0.5 and at_green <= INSIDE_M - 1.0
+            firm = low + 0.35 <= ahead_s <= high - 0.5 and 1.2 <= at_green <= INSIDE_M - 1.0
             firm &= inside_s - cross_s <= WITHIN_S - 1.5
             firm &= (crossing.time_into_red_s or 0.0) >= 0.6
             if not stood:

@@ -17,10 +17,10 @@ from models.camera import Point
 from simulation.netfile import NetLane
 from simulation.states import VehicleStates
 
-RIDE_MPS = 4.5
-"""Speed off the lanes."""
-EASE_MPS2 = 2.0
-TURN_AHEAD_M = 5.0
+PAVEMENT_MPS, BACK_MPS = 4.5, 2.8
+"""Speeds along a pavement, and round a tight half circle."""
+EASE_MPS2 = 3.5
+TURN_AHEAD_M = 7.0
 """A rider who turns back rides on so far first."""
 ONTO_M = 8.0
 """Along so much road a rider drifts onto the pavement."""
@@ -36,6 +36,7 @@ class Ride:
     path: tuple[Point, ...]
     along_m: float
     speed_mps: float
+    target_mps: float
 
     @property
     def length_m(self) -> float:
@@ -48,9 +49,9 @@ class Ride:
         return self.along_m >= self.length_m
 
     def after(self, seconds: float) -> Ride:
-        """The ride so much later: its speed eases towards ``RIDE_MPS``."""
+        """The ride so much later: its speed eases towards ``target_mps``."""
         ease = EASE_MPS2 * seconds
-        speed = self.speed_mps + min(max(RIDE_MPS - self.speed_mps, -ease), ease)
+        speed = self.speed_mps + min(max(self.target_mps - self.speed_mps, -ease), ease)
         along = self.along_m + (self.speed_mps + speed) / 2 * seconds
         (x, y), heading = place_on(self.path, along)
         state = replace(
@@ -60,7 +61,7 @@ class Ride:
             heading_rad=np.array([heading]),
             speed_mps=np.array([speed]),
         )
-        return Ride(state, self.path, along, speed)
+        return Ride(state, self.path, along, speed, self.target_mps)
 
 
 def place_on(path: Sequence[Point], along_m: float) -> tuple[Point, float]:

@@ -39,9 +39,10 @@ from traffic.camerawork import FRAMES_PER_S, SIGHT_M, PixelEye, camera_pose
 from traffic.planfiles import read_plan
 from traffic.scoring import TOLERANCE_S, Act, count_error, score_rules, true_acts
 
-LEAD_S = 5
+LEAD_S = 30
 TAIL_S = 45
-"""Vehicles are watched so long after the scored time, so that what they did is settled."""
+"""Cameras watch so long before and after the scored time: whoever stands about then is known, and
+what they did is settled."""
 PAIR_S = 0.5
 """A counted and a true crossing are one when nothing else lies so near to either."""
 QUEUED_MPS = 5 / 3.6

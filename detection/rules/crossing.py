@@ -51,8 +51,9 @@ class EarlyStartRule:
     """Parameters of the early start: over the line on red, green comes before it is inside.
 
     The front crosses at least ``min_before_green_s`` and at most ``max_before_green_s`` before
-    green, at least ``min_red_s`` after red began, is less than ``inside_m`` past the line when
-    green comes, and gets there within ``within_s`` of crossing, seen without a gap longer than
+    green, at least ``min_red_s`` after red began, was seen ``min_past_m`` past the line on red
+    (what a front's place may be off by), is less than ``inside_m`` past it when green comes, and
+    gets there within ``within_s`` of crossing, seen without a gap longer than
     ``max_gap_s``.
     """
 
@@ -60,6 +61,7 @@ class EarlyStartRule:
     min_red_s: float = 0.3
     min_before_green_s: float = 0.4
     max_before_green_s: float = 4.0
+    min_past_m: float = 0.8
     inside_m: float = 5.0
     within_s: float = 8.0
     max_gap_s: float = 1.5
@@ -131,13 +133,15 @@ def early_start(story: Story, rule: EarlyStartRule) -> Finding | None:
     if not _seen_throughout(after, rule.max_gap_s):
         return None
     green_s: float | None = None
+    past_m = 0.0
     for point in after:
         state = signal.state_at(point.time_s)
         if state is SignalState.RED and green_s is None:
             if point.depth_m >= rule.inside_m or point.speed_mps < STANDING_MPS < point.depth_m:
                 return None
+            past_m = max(past_m, point.depth_m)
             continue
-        if state is not SignalState.GREEN:
+        if state is not SignalState.GREEN or past_m < rule.min_past_m:
             return None
         if green_s is None:
             green_s = point.time_s - (signal.time_into_s(point.time_s) or 0.0)

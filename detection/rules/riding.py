@@ -20,8 +20,8 @@ class OverloadedRule:
 
     enabled: bool = True
     max_riders: int = 2
-    min_readings: int = 6
-    min_share: float = 0.7
+    min_readings: int = 8
+    min_share: float = 0.65
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class NoHelmetRule:
     """Parameters of the missing helmet: a bare head in most of at least ``min_readings``."""
 
     enabled: bool = True
-    min_readings: int = 6
-    min_share: float = 0.7
+    min_readings: int = 8
+    min_share: float = 0.65
 
 
 def overloaded(story: Story, rule: OverloadedRule) -> Finding | None:

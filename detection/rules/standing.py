@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detection.rules.story import STANDING_MPS, Finding, Story
+from detection.rules.story import STANDING_MPS, Finding, Story, apart_m
 from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState
 from models.violation import ViolationKind
@@ -15,13 +15,15 @@ from models.violation import ViolationKind
 class IllegalStoppingRule:
     """Parameters of illegal stopping: ``min_stand_s`` in a no-stopping zone, not in a queue.
 
-    That it is no queue is known from ``min_passed`` vehicles that drove past meanwhile. It is
-    seen at least every ``max_gap_s``.
+    It stays within ``stay_m`` of one place (far from the camera a place scatters, and a speed
+    more so), seen at least every ``max_gap_s``. That it is no queue is known from ``min_passed``
+    vehicles that drove past meanwhile.
     """
 
     enabled: bool = True
     min_stand_s: float = 20.0
     min_passed: int = 2
+    stay_m: float = 2.5
     max_gap_s: float = 4.5
 
 
@@ -42,7 +44,7 @@ def illegal_stopping(story: Story, rule: IllegalStoppingRule) -> Finding | None:
     """Whether a vehicle stands in a no-stopping zone while others drive past it."""
     if story.passed < rule.min_passed or story.vehicle_class == "pedestrian":
         return None
-    run = _standing(story, lambda p: bool(p.areas & story.no_stopping_areas), rule.max_gap_s)
+    run = _staying(story, rule)
     stood_s = run[-1].time_s - run[0].time_s if run else 0.0
     if stood_s < rule.min_stand_s:
         return None
@@ -84,6 +86,21 @@ def blocking(story: Story, rule: BlockingRule) -> Finding | None:
         at_s=(run[0].time_s + run[-1].time_s) / 2,
         measures={"stood_s": round(stood_s, 1), "rule_min_stand_s": rule.min_stand_s},
     )
+
+
+def _staying(story: Story, rule: IllegalStoppingRule) -> list[TrajectoryPoint]:
+    """The latest unbroken series of sightings about its last place."""
+    run: list[TrajectoryPoint] = []
+    for point in reversed(story.points):
+        if not point.areas & story.no_stopping_areas or not point.whole:
+            break
+        if run and (
+            run[-1].time_s - point.time_s > rule.max_gap_s or apart_m(point, run[0]) > rule.stay_m
+        ):
+            break
+        run.append(point)
+    run.reverse()
+    return run
 
 
 def _standing(

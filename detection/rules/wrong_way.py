@@ -20,8 +20,8 @@ class WrongWayRule:
     """
 
     enabled: bool = True
-    min_distance_m: float = 6.0
-    min_time_s: float = 1.0
+    min_distance_m: float = 4.5
+    min_time_s: float = 0.6
     min_speed_mps: float = 2.0
     min_points: int = 5
     max_speed_mps: float = 14.0

@@ -228,7 +228,7 @@ def test_illegal_stopping(stands_s, passed, flagged):
     story = a_story(standing(50.0, stands_s, 40.0, areas=AREA), passed=passed)
     rule = rules.IllegalStoppingRule()
     assert (rules.illegal_stopping(story, rule) is not None) is flagged
-    moved_on = [*story.points, sighting(50.0 + stands_s + 0.2, 41.0, areas=AREA)]
+    moved_on = [*story.points, sighting(50.0 + stands_s + 0.5, 43.0, areas=AREA)]
     assert rules.illegal_stopping(replace(story, points=moved_on), rule) is None
 
 
@@ -266,7 +266,12 @@ def test_a_speed_from_few_or_scattered_sightings_is_none():
 
 @pytest.mark.parametrize(
     ("readings", "flagged"),
-    [([3] * 7, True), ([3, 4, 3, 2, 3, 3, 3], True), ([3] * 4, False), ([2, 3] * 5, False)],
+    [
+        ([3] * 9, True),
+        ([3, 4, 3, 2, 3, 3, 3, 2, 3], True),
+        ([3] * 4, False),
+        ([2, 3] * 5, False),
+    ],
 )
 def test_overloaded(readings, flagged):
     story = a_story(riding(20.0, 6.0, 15), crossing_s=20.0, riders=readings)
@@ -274,7 +279,7 @@ def test_overloaded(readings, flagged):
     assert rules.overloaded(replace(story, vehicle_class="car"), rules.OverloadedRule()) is None
 
 
-@pytest.mark.parametrize(("heads", "flagged"), [([1] * 7, True), ([0] * 7, False), ([1], False)])
+@pytest.mark.parametrize(("heads", "flagged"), [([1] * 9, True), ([0] * 9, False), ([1], False)])
 def test_no_helmet(heads, flagged):
     story = a_story(riding(20.0, 6.0, 15), crossing_s=20.0, bare_heads=heads)
     assert (rules.no_helmet(story, rules.NoHelmetRule()) is not None) is flagged
