@@ -26,10 +26,10 @@ from models.site import VEHICLE_CLASSES
 from models.units import utc_text
 
 TWICE_S: Final = 2.0
-TWICE_LENGTH: Final = 0.55
-TWICE_WIDTH: Final = 0.75
-"""Two crossings so little apart in time, and in shares of the vehicle's length and width, are
-one vehicle's."""
+TWICE_LENGTH: Final = 0.8
+TWICE_WIDTH: Final = 1.0
+"""Two crossings so little apart in time, and within an ellipse of these shares of the vehicle's
+length and width, are one vehicle's."""
 CROSSING_COLUMNS: Final = (
     "time", "frame", "line", "direction", "movement", "vehicle_class", "track", "x_px", "y_px",
     "signal_state",
@@ -44,13 +44,16 @@ class CountingSettings:
 
     ``hysteresis_m`` is the band on either side that a front must have left, ``min_travel_m`` how
     far it must have come in all (a box that jumps in a queue does not travel);
-    ``beyond_ends_m`` how far outside its ends the line still counts; ``max_gap_s`` the longest
-    time without a frame that counts as watched.
+    ``beyond_ends_m`` how far outside its ends the line still counts; after ``unseen_s``
+    without a sighting a step of more than ``unseen_m`` proves no passage; ``max_gap_s`` the
+    longest time without a frame that counts as watched.
     """
 
     hysteresis_m: float = 0.5
     min_travel_m: float = 1.5
     beyond_ends_m: float = 1.5
+    unseen_s: float = 0.6
+    unseen_m: float = 3.0
     max_gap_s: float = 1.0
     interval_s: float = 900.0
 
@@ -170,7 +173,11 @@ class LineCounter:
         found = None
         if watch.side != 0 and watch.last is not None:
             before_s, before, place, contact = watch.last
-            if before * watch.side > 0 >= depth * watch.side:
+            leapt_m = abs(depth - before) if time_s - before_s > self._settings.unseen_s else 0.0
+            if leapt_m > self._settings.unseen_m:
+                # Lost before the line and found well past it may be two vehicles.
+                watch = self._watches[track.id] = _Watch(depth, depth, 1 if depth > 0 else -1)
+            elif before * watch.side > 0 >= depth * watch.side:
                 # The last passage over the line counts: one who stops on it leaves it later.
                 share = before / (before - depth)
                 watch.over = (
@@ -226,8 +233,9 @@ class LineCounter:
                 continue
             beside_m = self.line.apart_m(place, old.place, units)
             ahead_m = gap_s * max(old.speed_mps, track.speed_mps, 0.5)
-            within = ahead_m < TWICE_LENGTH * max(length_m, old.length_m)
-            if within and beside_m < TWICE_WIDTH * max(width_m, old.width_m):
+            along = ahead_m / (TWICE_LENGTH * max(length_m, old.length_m))
+            across = beside_m / (TWICE_WIDTH * max(width_m, old.width_m))
+            if along * along + across * across < 1.0:
                 return True
         self._recent.append(new)
         return False

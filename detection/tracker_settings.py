@@ -21,6 +21,8 @@ class TrackerSettings:
     lost_moving_s: float = 1.2
     lost_standing_s: float = 4.0
     """How long a confirmed track waits for its vehicle to come back from behind another."""
+    known_s: float = 0.25
+    """But no longer than so much for each time that it was seen."""
     held_s: float = 20.0
     """The same where the picture has not changed since: the vehicle is there, only unseen."""
     still_share: float = 0.1

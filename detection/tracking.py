@@ -280,6 +280,8 @@ class Tracker:
         patience = np.where(
             t.confirmed, np.where(t.standing, s.lost_standing_s, s.lost_moving_s), s.tentative_s
         )
+        # Where a vehicle goes that was seen a few times only is soon anybody's guess.
+        patience = np.minimum(patience, np.maximum(s.tentative_s, s.known_s * t.hits))
         patience = np.where(t.confirmed & t.held, s.held_s, patience)
         # One that has left the picture has left for good.
         middle = (t.box[:, :2] + t.box[:, 2:]) / 2
@@ -327,9 +329,8 @@ class Tracker:
             _MOTORCYCLE,
             t.classes,
         )[rows]
-        reach = LENGTH_M[classes] / 2 if self.plane.metric else np.zeros(len(rows))
         position, velocity, heading = t.position[rows], t.velocity[rows], t.heading[rows]
-        front = position + heading * reach[:, None]
+        front = position + self._reach(classes, heading, t.away[rows], t.units[rows])
         contact_m = position - centre_offset(self.plane, t.away[rows], heading, classes)
         speed = np.hypot(*(velocity / t.units[rows]).T)
         values = zip(
@@ -373,6 +374,19 @@ class Tracker:
                 speed_mps, score, seen, age_s, wheel, held,
             ) in values
         ]  # fmt: skip
+
+    def _reach(
+        self, classes: IntArray, heading: FloatArray, away: FloatArray, units: FloatArray
+    ) -> FloatArray:
+        """From where each track's position is to its front, (N, 2)."""
+        length: FloatArray = LENGTH_M[classes][:, None]
+        if self.plane.metric:
+            half: FloatArray = heading * length / 2
+            return half
+        # In the picture the position is the contact: the rear of one that drives away.
+        ahead = np.clip((heading * away).sum(axis=1), 0.0, 1.0)[:, None]
+        reach: FloatArray = heading * length * ahead * units
+        return reach
 
 
 def _symmetric(blocks: FloatArray) -> FloatArray:
