@@ -26,10 +26,6 @@ from optimizer.stock import FASTEST_MPS, JunctionStock, Options
 LEAST_PER_S = 0.01
 # Mixtures of turns are renewed this often.
 MIXTURE_S = 10.0
-# A lane that leads into the area counts as full from this share of its length on, and then so
-# many more vehicles wait before it.
-FULL = 0.8
-BEYOND_VIEW = 10
 # A limit that does not bind.
 NEVER_S = 1e9
 
@@ -175,9 +171,6 @@ class AdaptivePolicy:
                     self.options.headway_s,
                     self.options.bus_share,
                 )
-            if lane.approach not in state.fed and state.filled.get(lane.id, 0.0) >= FULL:
-                # The queue goes on beyond what can be seen, as far as anybody knows.
-                queue = [*queue, *queue[-1:] * BEYOND_VIEW]
             queue = [*queue, *sorted(expected[lane.id])]
             queues.append(
                 [

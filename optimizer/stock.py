@@ -20,6 +20,11 @@ TURN_MEMORY = 60.0
 # A vehicle that is seen for a second adds so much to the turns of its lane.
 TURN_STEP = 0.05
 GOLDEN = 0.6180339887498949
+# Someone so near stands at the line.
+AT_LINE_M = 15.0
+# A queue moves so long after its green began, at the latest.
+STARTED_S = 4.0
+MOST_HELD_S = 20.0
 # A queue that stands for so long at green is held by its first vehicle.
 STILL_S = 5.0
 ROOM_WITHOUT_LIMIT = 1e9
@@ -56,7 +61,7 @@ class Options:
     stop_s: float = 4.0
     gap_s: float = 2.5
     change_s: float = 8.0
-    spillback: float = 0.5
+    spillback: float = 0.0
     congestion: float = 0.0
     drain_per_s: float = 0.25
     bus_share: float = 0.1
@@ -102,6 +107,7 @@ class JunctionStock:
         self.upstream = Upstream(control)
         # Per lane: since when nobody crossed though it is green, and what its first may be.
         self._still_s = [0.0] * len(self.lanes)
+        self.held_s = [0.0] * len(self.lanes)
         self._heads: list[frozenset[int] | None] = [None] * len(self.lanes)
         self.filled: dict[str, float] = {}
 
@@ -110,6 +116,7 @@ class JunctionStock:
     ) -> None:
         """Take in vehicles that are seen with their turn."""
         headway_s, horizon_s = options.headway_s, options.horizon_s
+        going = self._going(observation)
         for number, lane in enumerate(self.lanes):
             free_mps = min(FASTEST_MPS, lane.speed_mps)
             seen = observation.vehicles.get(lane.id, ())
@@ -131,10 +138,33 @@ class JunctionStock:
                     factor = min(2.5, max(0.15, pcu.get(vehicle.vehicle_class, 1.0)))
                     queue.append(Expected(at_s, stream, headway_s * factor, 1.0, 1.0))
             self.vehicles[lane.id] = queue
+            self._hold(
+                number,
+                bool(seen)
+                and seen[0].distance_m < AT_LINE_M
+                and seen[0].speed_mps < STANDING_MPS
+                and queue[0].stream in going,
+            )
             self.filled[lane.id] = on_lane * SPACING_M / max(lane.length_m, SPACING_M)
             flow.see(lane.id, observation.time_s, far, half_m / free_mps)
             if seen:
                 self._count_turns(lane, [vehicle.movement for vehicle in seen])
+
+    def _going(self, observation: Observation) -> frozenset[int]:
+        """Streams that should be moving: green for long enough to have started."""
+        shown = observation.shown[self.control.id]
+        if shown.next_stage is not None or observation.time_s - shown.since_s < STARTED_S:
+            return frozenset()
+        rates = self.layout.displays.rate[self.layout.stages.index(shown.stage)]
+        return frozenset(int(stream) for stream in np.flatnonzero(rates > 0.0))
+
+    def _hold(self, number: int, standing: bool) -> None:
+        """A queue that stands at green is held by something that no model here knows.
+
+        How long it has stood is the best guess of how long it will: so a stage is not held for
+        a queue that does not move.
+        """
+        self.held_s[number] = min(MOST_HELD_S, self.held_s[number] + 1.0) if standing else 0.0
 
     def _count_turns(self, lane: ControlLane, movements: Sequence[str]) -> None:
         table = self.turns.setdefault(lane.approach, {})
@@ -156,6 +186,7 @@ class JunctionStock:
             for number, lane in enumerate(self.lanes)
         }
         self.estimator.update(observation.sensed_s, observation.readings, green)
+        going = self._going(observation)
         flows = {name: lane.flow_per_s for name, lane in self.estimator.lanes.items()}
         self.upstream.see(observation.sensed_s, observation.passed, flows)
         late_s = observation.time_s - observation.sensed_s
@@ -163,6 +194,14 @@ class JunctionStock:
             shares = observation.shares.get(lane.id, {})
             estimate = self.estimator.lanes[lane.id]
             self._watch_head(number, observation, rates, changing)
+            reading = observation.readings.get(lane.id)
+            self._hold(
+                number,
+                reading is not None
+                and reading.queue > 0
+                and reading.crossed == 0
+                and any(link in going for link in self.layout.links_of[number]),
+            )
             self.vehicles[lane.id] = [
                 Expected(
                     max(0.0, at_s - observation.time_s),
@@ -264,7 +303,7 @@ class JunctionStock:
             headway_s=np.ascontiguousarray(table[:, 2]),
             size=np.ascontiguousarray(table[:, 3]),
             weight=np.ascontiguousarray(table[:, 4]),
-            lane_free_s=np.zeros(count),
+            lane_free_s=np.array([*self.held_s, *[0.0] * len(self.layout.crossings)]),
             last_movement=self.last,
             room=np.array([item[0] for item in space], dtype=np.float64),
             drain_per_s=np.array([item[1] for item in space], dtype=np.float64),

@@ -117,7 +117,7 @@ def test_coordination_may_be_followed_or_broken() -> None:
 
 def test_a_platoon_that_a_neighbour_announces_is_awaited() -> None:
     """E hears of W's queue before anybody of it is on E's road; without a word it does not."""
-    lone = {"ne_0": _standing("E:ne>se", 1), "we_0": (Approaching("E:we>e", 290.0, 15.0, "car"),)}
+    lone = {"ne_0": _standing("E:ne>se", 12), "we_0": (Approaching("E:we>e", 290.0, 15.0, "car"),)}
     vehicles = {**lone, "w_0": _standing("W:w>we", 8)}
     policy = _policy()
     policy.decide(seen(vehicles=vehicles))
@@ -193,3 +193,11 @@ def test_it_decides_the_same_twice() -> None:
         for _ in range(2)
     ]
     assert answers[0] == answers[1]
+
+
+def test_a_green_that_moves_nobody_is_not_held_for_ever() -> None:
+    """Six stand at green and do not move, whatever the reason; three wait on red."""
+    policy = _policy()
+    wanted = [policy.decide(seen(time_s=100.0 + k, vehicles=BOTH))["W"] for k in range(20)]
+    assert wanted[0] == "A"
+    assert wanted[-1] == "B"
