@@ -26,6 +26,9 @@ from simulation.sequential import FIRST_LOOK, looks, nominal_level, p_above_zero
 SIGNIFICANCE = 0.05
 ENOUGH_PAIRS = FIRST_LOOK
 
+_NO_RATIO = frozenset({"trips", "spillback_pct"})
+"""The same in both, or a share near 0: a relative change of these says nothing."""
+
 ResultPair = tuple[SimulationResult, SimulationResult]
 MovementPair = tuple[Mapping[str, MovementDelay], Mapping[str, MovementDelay]]
 
@@ -131,7 +134,7 @@ def all_changes(pairs: Sequence[ResultPair], limit: int) -> dict[str, Change]:
             (getattr(getattr(one, part), name), getattr(getattr(other, part), name))
             for one, other in pairs
         ]
-        if name != "trips" and all(
+        if name not in _NO_RATIO and all(
             before is not None and after is not None and before > 0 for before, after in values
         ):
             changes[name] = relative_change(values, limit)
