@@ -9,7 +9,10 @@ starting again take.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 
 import numba
@@ -26,9 +29,28 @@ CHANGE_COST = 1e-3
 _Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 
 
+def _cache_folder() -> str:
+    """Where machine code is kept: by the content of all its sources.
+
+    Numba itself looks at the file of a function only, not at those it calls in other files.
+    """
+    here = Path(__file__).parent
+    sources = b"".join((here / name).read_bytes() for name in ("queueing.py", "horizon.py"))
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return str(Path(cache) / "xanh" / f"planner-{hashlib.sha256(sources).hexdigest()[:16]}")
+
+
+_CACHE_FOLDER = _cache_folder()
+
+
 def compiled(function: _Kernel) -> _Kernel:
     """Machine code, cached on disk; same results in every process (no fast maths)."""
-    return cast(_Kernel, numba.njit(cache=True)(function))
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _CACHE_FOLDER
+    try:
+        return cast(_Kernel, numba.njit(cache=True)(function))
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 class Displays(NamedTuple):
