@@ -7,6 +7,7 @@ import pytest
 
 from models.camera import CameraPose
 from simulation.camera import PinholeCamera
+from simulation.people import People
 from simulation.projection import MISS_RATE, Projection, project_boxes
 from simulation.states import CLASSES, VehicleStates
 
@@ -92,3 +93,20 @@ def test_the_same_seed_and_place_see_the_same() -> None:
         for mine, theirs in zip((boxes, scores, classes), again.boxes(street), strict=True):
             assert np.array_equal(mine, theirs)
         assert not np.array_equal(boxes, elsewhere.boxes(street)[0])
+
+
+def test_riders_are_read_from_near_and_merged_boxes_are_fewer() -> None:
+    rows = [
+        (k, 0, 0.8 * (k % 8) - 3.0, 12.0 + 3.0 * (k // 8), 0.0, 0.0, 1.9, 0.7, 1.65)
+        for k in range(64)
+    ]
+    road = VehicleStates.from_rows(rows)
+    people = People(1, overloaded_share=0.5)
+    seen = project_boxes(road, CAMERA, np.random.default_rng(1), miss_rate=0.0, people=people)
+    told = seen.riders >= 0
+    assert told.any()
+    assert (seen.xyxy[told, 3] - seen.xyxy[told, 1] > 30).all()
+    assert (seen.riders[told] == people.riders(seen.id[told])).mean() > 0.75
+    merged = project_boxes(road, CAMERA, np.random.default_rng(1), miss_rate=0.0, merge_rate=1.0)
+    assert len(merged) < len(seen)
+    assert (merged.riders == -1).all()
