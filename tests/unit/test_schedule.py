@@ -8,8 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from models.counts import CountRow
-from models.errors import XanhError
-from traffic.schedule import write_schedule
+from models.errors import BadInput, XanhError
+from traffic.schedule import read_schedule, write_schedule
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -51,3 +51,32 @@ def test_without_every_plan_there_is_no_schedule(tmp_path):
     with pytest.raises(XanhError):
         list(write_schedule("site", ROWS, tmp_path, most=8, solve=solve))
     assert not (tmp_path / "schedule.yaml").exists()
+
+
+def test_a_schedule_reads_back_with_the_counts_of_each_plan(tmp_path):
+    list(write_schedule("site", ROWS, tmp_path, most=8, solve=lambda _, path: path.write_text("x")))
+    plans = read_schedule(tmp_path, "site")
+    assert [item.name for item in plans] == ["plan-1", "plan-2", "plan-3"]
+    assert [len(item.rows(ROWS)) for item in plans] == [6, 3, 15]
+    assert plans[2].periods[-1].end_s == 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("schema: 1\nsite: other\nperiods: []", r"schedule.yaml:2: site: 'other'; valid is 'site'"),
+        (
+            "schema: 1\nsite: site\nperiods:\n- {begin: '7', end: '08:00', plan: p.yaml}",
+            r":4: periods\[0\].begin: '7'; valid is a time like 07:15",
+        ),
+        (
+            "schema: 1\nsite: site\nperiods:\n- {begin: '07:00', end: '08:00', plan: q.yaml}",
+            r"'q.yaml': no such file",
+        ),
+    ],
+)
+def test_a_wrong_schedule_is_one_line(tmp_path, text, line):
+    (tmp_path / "p.yaml").write_text("x")
+    (tmp_path / "schedule.yaml").write_text(text)
+    with pytest.raises(BadInput, match=line):
+        read_schedule(tmp_path, "site")

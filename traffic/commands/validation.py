@@ -27,6 +27,7 @@ from traffic.commands.common import (
 )
 
 if TYPE_CHECKING:
+    from models.counts import CountRow
     from models.plan import Plan
     from simulation.candidates import PolicyCandidate
     from traffic.cluster import Cluster
@@ -38,7 +39,10 @@ app = typer.Typer()
 def validate(
     site: SiteOption,
     out: OutFolder,
-    plan: Annotated[Path | None, typer.Option("--plan", help="The candidate: a plan.")] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", help="The candidate: a plan, or a folder of them by time of day."),
+    ] = None,
     policy: Annotated[
         str | None,
         typer.Option("--policy", help="The candidate: adaptive, maxpressure or greedy."),
@@ -113,45 +117,60 @@ def validate(
     if growth is not None:
         loaded = replace(loaded, acceptance=replace(loaded.acceptance, growth_pct=growth))
     baseline = read_current(loaded, against)
-    candidate: Plan | PolicyCandidate
+    rows = read_counts(loaded, counts)
+    questions: list[tuple[Path, str, Plan | PolicyCandidate, tuple[CountRow, ...]]]
     if policy is not None:
         from traffic.policies import Setting, policy_candidate
 
         setting = Setting(parse_envelope(clearance, min_green), parse_sensing(sensing), miss_rate)
-        candidate = policy_candidate(policy, baseline, setting)
+        questions = [(out, policy, policy_candidate(policy, baseline, setting), rows)]
+    elif plan is not None and plan.is_dir():
+        from traffic.schedule import read_schedule
+
+        # Each plan is proved on the counts of the hours in which it runs.
+        questions = [
+            (out / item.name, str(item.path), read_current(loaded, item.path), item.rows(rows))
+            for item in read_schedule(plan, loaded.id)
+        ]
+        for _, source, _, demand in questions:
+            if not demand:
+                raise BadInput(source, "", "no counts fall in its hours; valid is a day's counts")
     else:
-        candidate = read_current(loaded, plan)
-    rows = read_counts(loaded, counts)
-    with _where(cluster, workers) as place, _progress(pairs) as progress:
-        validation = run_validation(
-            loaded,
-            candidate,
-            baseline,
-            rows,
-            pairs=pairs,
-            workers=workers if place is None else place.workers,
-            executor=None if place is None else place.executor,
-            first_seed=seed,
-            progress=progress,
-            now=datetime.now(UTC),
-            sources=(str(plan), str(against or loaded.current_plan_path)),
-            safety=safety,
-            kept=out / "runs",
-            film=playback,
-        )
-    report = validation.report
-    write_report(
-        report,
-        loaded,
-        candidate,
-        baseline,
-        out,
-        language=chosen,
-        runs=validation.results,
-        film=validation.film,
-    )
-    say(f"{report.verdict.value}: {report.reason}; wrote {out}")
-    if require_pass and report.verdict.value != "pass":
+        questions = [(out, str(plan), read_current(loaded, plan), rows)]
+    passed = True
+    with _where(cluster, workers) as place:
+        for folder, source, candidate, demand in questions:
+            with _progress(pairs) as progress:
+                validation = run_validation(
+                    loaded,
+                    candidate,
+                    baseline,
+                    demand,
+                    pairs=pairs,
+                    workers=workers if place is None else place.workers,
+                    executor=None if place is None else place.executor,
+                    first_seed=seed,
+                    progress=progress,
+                    now=datetime.now(UTC),
+                    sources=(source, str(against or loaded.current_plan_path)),
+                    safety=safety,
+                    kept=folder / "runs",
+                    film=playback,
+                )
+            report = validation.report
+            write_report(
+                report,
+                loaded,
+                candidate,
+                baseline,
+                folder,
+                language=chosen,
+                runs=validation.results,
+                film=validation.film,
+            )
+            say(f"{report.verdict.value}: {report.reason}; wrote {folder}")
+            passed = passed and report.verdict.value == "pass"
+    if require_pass and not passed:
         raise typer.Exit(1)
 
 
