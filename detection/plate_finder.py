@@ -28,10 +28,10 @@ MIN_SCORE: Final = 0.3
 LONGEST_PX: Final = 1280
 """Larger pictures are reduced first."""
 _LEVEL: Final = 0.5
-_CLOSE_PX: Final = 48.0
-"""Side of a square as large as the plate, to which it is brought for the second look."""
+_CLOSE_PX: Final = (48.0, 34.0)
+"""Sides of a square as large as the plate, to which it is brought for closer looks."""
 _CLOSE_SIDE_PX: Final = 160
-_MOST_LOOKS: Final = 24
+_MOST_LOOKS: Final = 16
 _SMALLEST_PX: Final = 96
 _PAD_PX: Final = 32
 _SAME_PLATE: Final = 0.35
@@ -102,20 +102,26 @@ class PlateFinder:
         return _merged(sure)
 
     def _closer(self, image: Image, found: FoundPlate) -> FoundPlate | None:
-        """The plate seen again at the size that the network knows best: its corners sit better."""
-        scale = _CLOSE_PX / max(np.sqrt(found.width_px * found.height_px), 1.0)
+        """The plate seen again at sizes that the network knows well: its corners sit better."""
+        seen = [self._at_size(image, found, side) for side in _CLOSE_PX]
+        return max((s for s in seen if s is not None), key=lambda s: s.score, default=None)
+
+    def _at_size(self, image: Image, found: FoundPlate, side_px: float) -> FoundPlate | None:
+        scale = side_px / max(np.sqrt(found.width_px * found.height_px), 1.0)
         middle = found.quad.mean(0)
         half = _CLOSE_SIDE_PX / 2
-        matrix = np.array(
-            [[scale, 0, half - scale * middle[0]], [0, scale, half - scale * middle[1]]]
-        )
-        size = (_CLOSE_SIDE_PX, _CLOSE_SIDE_PX)
-        source = image
+        shift = half - scale * middle
+        reach = int(np.ceil(half / scale)) + 2
+        x0, y0 = np.maximum(middle.astype(int) - reach, 0)
+        part = image[y0 : int(middle[1]) + reach, x0 : int(middle[0]) + reach]
         if scale < 0.7:
-            source = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 / scale), np.uint8)
-        cut = cv2.warpAffine(source, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+            part = np.asarray(cv2.GaussianBlur(part, (0, 0), 0.4 / scale), np.uint8)
+        shift = shift + scale * np.array([x0, y0])
+        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+        size = (_CLOSE_SIDE_PX, _CLOSE_SIDE_PX)
+        cut = cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REPLICATE)
         seen = self._look(np.asarray(cut, np.uint8), FIRST_SCORE)
-        near = [s for s in seen if np.linalg.norm(s.quad.mean(0) - half) < 0.7 * _CLOSE_PX]
+        near = [s for s in seen if np.linalg.norm(s.quad.mean(0) - half) < 0.7 * side_px]
         if not near:
             return None
         best = max(near, key=lambda s: s.score)
