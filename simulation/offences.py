@@ -76,7 +76,7 @@ _LASTING: Mapping[Kind, _Lasting] = {
 """Seconds of standing, metres of riding."""
 _LEAST_SHARE = 0.6
 """An act that came to this share of what makes it one is not clearly none."""
-PASSED = (2, 4)
+PASSED = (4, 6)
 """Vehicles that drove past, to tell a stop from a queue: at least, and clearly."""
 
 
@@ -420,7 +420,7 @@ class OffenceWatch:
     @staticmethod
     def _ended(vehicle: int, kind: Kind, act: _Act, name: str) -> Iterator[Offence]:
         """An act is over that was never clearly one; it may have looked like one."""
-        if kind is Kind.ILLEGAL_STOPPING and not act.passed:
+        if kind is Kind.ILLEGAL_STOPPING and len(act.passed) < PASSED[0] - 1:
             return
         if act.amount >= _LEAST_SHARE * _LASTING[kind].least:
             yield Offence(kind, act.begin_s, vehicle, name, act.junction, act.approach, False)

@@ -22,7 +22,7 @@ class IllegalStoppingRule:
 
     enabled: bool = True
     min_stand_s: float = 20.0
-    min_passed: int = 2
+    min_passed: int = 4
     stay_m: float = 2.5
     max_gap_s: float = 4.5
 

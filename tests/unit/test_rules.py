@@ -222,7 +222,7 @@ def test_pavement():
 
 
 @pytest.mark.parametrize(
-    ("stands_s", "passed", "flagged"), [(25, 3, True), (25, 1, False), (12, 9, False)]
+    ("stands_s", "passed", "flagged"), [(25, 5, True), (25, 3, False), (12, 9, False)]
 )
 def test_illegal_stopping(stands_s, passed, flagged):
     story = a_story(standing(50.0, stands_s, 40.0, areas=AREA), passed=passed)
