@@ -77,3 +77,31 @@ def test_a_wrong_law_file_names_line_and_field(tmp_path, old, new, message):
     with pytest.raises(BadInput, match=r"law\.yaml:\d+: ") as error:
         load_law(_written(tmp_path, old, new))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("vehicle", "over_kmh", "fine"),
+    [
+        ("car", 7.0, (800_000, 1_000_000)),
+        ("car", 20.0, (4_000_000, 6_000_000)),
+        ("car", 20.1, (6_000_000, 8_000_000)),
+        ("car", 60.0, (12_000_000, 14_000_000)),
+        ("motorcycle", 30.0, (6_000_000, 8_000_000)),
+    ],
+)
+def test_how_far_over_the_limit_decides_the_fine(vehicle, over_kmh, fine):
+    rule = load_law().offence(ViolationKind.SPEEDING, vehicle, ACT, over_kmh=over_kmh)
+    assert rule.fine == fine
+    assert load_law().offence(ViolationKind.SPEEDING, vehicle, ACT, over_kmh=3.0) is None
+    assert load_law().offence(ViolationKind.SPEEDING, vehicle, ACT) is None
+
+
+def test_every_kind_has_an_entry_and_some_wait_for_article_and_fine():
+    law = load_law()
+    waiting = set()
+    for kind in ViolationKind:
+        rule = law.offence(kind, "motorcycle", ACT, over_kmh=12.0)
+        assert rule is not None, kind
+        if not rule.supplied:
+            waiting.add(kind.value)
+    assert waiting == {"illegal_turn", "u_turn", "illegal_stopping", "blocking", "pavement"}
