@@ -240,11 +240,12 @@ class AdaptivePolicy:
                 lane.approach: lane.entry_m / min(FASTEST_MPS, lane.speed_mps)
                 for lane in state.lanes
             }
+            full = {on for on, lane in state.estimator.lanes.items() if lane.full}
             coming += self._exchange.on_the_way(name, time_s, seen_s)
-            for lane_id, at_s, part in state.upstream.coming(time_s):
+            for lane_id, at_s, part in state.upstream.coming(time_s, full):
                 stream = layout_.mixture(layout_.lanes.index(lane_id))
                 expected[lane_id].append(
-                    Expected(at_s - time_s, stream, headway_s * part, part, part)
+                    Expected(max(0.0, at_s - time_s), stream, headway_s * part, part, part)
                 )
         for inflow in coming:
             turns = [

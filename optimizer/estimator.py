@@ -10,7 +10,7 @@ others for long is not believed: its word is ignored, and said to be.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from models.policy import QUEUE_VIEW_M, ControlJunction, ControlLane, DetectorReading
@@ -29,6 +29,10 @@ ENTRY_CONTRADICTIONS = 40
 # A lane passes no more vehicles a second than this for long; a detector that says so is stuck.
 MOST_PER_S = 0.8
 STUCK_WINDOW_S = 60
+# Cars stand no closer than this: no more of them are between the entry and the line.
+CLOSEST_M = 5.5
+# Who was counted further back is given up when he has not entered for so long.
+LOST_S = 120.0
 # A smaller share of a counted vehicle is not worth predicting.
 LEAST_SHARE = 0.04
 # Counts are averaged over this time where a lane has no working entry detector.
@@ -101,6 +105,18 @@ class LaneEstimate:
         self.flow_per_s += share * (counted / past_s - self.flow_per_s)
         if "queue" not in self.ignored:
             self._see_queue(time_s, reading, past_s, green)
+        while len(self.arrivals_s) > self.most_veh:
+            self.arrivals_s.popleft()
+
+    @property
+    def most_veh(self) -> int:
+        """Vehicles that have room between the entry detector and the line."""
+        return int(self.lane.entry_m / CLOSEST_M) + 1
+
+    @property
+    def full(self) -> bool:
+        """Whether a queue may reach the entry detector, and beyond it."""
+        return len(self.arrivals_s) >= 0.7 * self.lane.entry_m / SPACING_M
 
     def _see_queue(
         self, time_s: float, reading: DetectorReading, past_s: float, green: bool
@@ -274,11 +290,15 @@ class Upstream:
         for approach, road in self._roads.items():
             road.flow_per_s += share * (counted[approach] / past_s - road.flow_per_s)
 
-    def coming(self, time_s: float) -> list[tuple[str, float, float]]:
-        """(lane, absolute second at the line, size) of those not at the entry detectors yet."""
+    def coming(self, time_s: float, full: Set[str]) -> list[tuple[str, float, float]]:
+        """(lane, absolute second at the line, size) of those not at the entry detectors yet.
+
+        Where a lane of theirs is among the ``full``, they may stand before it.
+        """
         found = []
         for road in self._roads.values():
-            while road.coming_s and road.coming_s[0] - road.seen_s <= time_s:
+            patience_s = LOST_S if full & set(road.lanes) else 0.0
+            while road.coming_s and road.coming_s[0] - road.seen_s + patience_s <= time_s:
                 road.coming_s.popleft()
             if road.flow_per_s <= 0.0:
                 continue
