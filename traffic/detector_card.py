@@ -75,7 +75,7 @@ def card_text(
         "",
         "## Data",
         f"Frames of 640 x 480, seeds {', '.join(map(str, seeds))} (two a leg), six frames a"
-        f" camera; the last leg sees those of the leg before and half of the first again."
+        f" camera; the third and fourth leg see frames of before again."
         f" The first leg sees the virtual street: {CORRIDOR_SHARE * 100:.0f} % of the"
         " cameras stand behind a stop line of a one-way three-lane street or of the two-lane"
         " street that crosses it, the others over junctions of any lanes. Of the second leg's"

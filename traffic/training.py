@@ -65,8 +65,6 @@ the smaller ones."""
 PAD_GREY: Final = 114
 _SMALL_SHARE, _PLAIN_SHARE, _FILMED_SHARE = 0.3, 0.92, 0.85
 _BATCH, _WEIGHT_DECAY, _CLIP = 16, 5e-4, 10.0
-_PEAK_RATE, _PEAK_RATE_ON = 2.5e-3, 1.4e-3
-"""Learning rates from scratch and when training goes on from a checkpoint."""
 _SCALES: Final = (0.7, 2.1)
 _CLOSE_SHARE, _CLOSEST, _LARGE_SHARE = 0.2, 3.6, 0.05
 """Share of looks that are closer still: large vehicles of which only a part is seen."""
@@ -102,16 +100,17 @@ def train(
     seed: int = 0,
     start: Path | None = None,
     size: tuple[int, int] = INPUT_PX,
+    rate: float = 2.5e-3,
     checkpoint_minutes: float = 15.0,
     progress: Callable[[str], None] | None = None,
 ) -> TrainingRun:
     """Fit a yolo11 of the given width multiple; ``out`` becomes a ``.pt`` file.
 
     AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights, pictures
-    of ``size``. From scratch the first 30 % are smaller; ``start``, a checkpoint of an earlier
-    call, is gone on from. Nearly each look at a frame is filmed anew (``traffic.filmed``),
-    moved and scaled; in the last 8 % of the time half of them, in place. A checkpoint replaces
-    ``out`` every ``checkpoint_minutes``.
+    of ``size``, a learning rate of ``rate`` at most. From scratch the first 30 % are smaller;
+    ``start``, a checkpoint of an earlier call, is gone on from. Nearly each look at a frame is
+    filmed anew (``traffic.filmed``), moved and scaled; in the last 8 % of the time half of them,
+    in place. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
 
     Raises:
         XanhError: If torch or ultralytics is missing, there are no frames, or ``start`` does
@@ -120,7 +119,6 @@ def train(
     torch, model, ema = _new_model(width, threads, seed)
     if start is not None:
         _load(torch, start, model, ema)
-    peak_rate = _PEAK_RATE if start is None else _PEAK_RATE_ON
     examples = _read_examples(data)
     if not examples:
         raise XanhError("no frames to train on")
@@ -133,7 +131,7 @@ def train(
             {"params": decayed, "weight_decay": _WEIGHT_DECAY},
             {"params": plain, "weight_decay": 0.0},
         ],
-        lr=peak_rate,
+        lr=rate,
     )
     budget_s, began = minutes * 60, time.monotonic()
     saved_s, steps, seen = 0.0, 0, 0
@@ -141,10 +139,10 @@ def train(
     order: list[int] = []
     while (elapsed_s := time.monotonic() - began) < budget_s:
         done = elapsed_s / budget_s
-        rate = peak_rate * min(1, (steps + 1) / 60)
-        rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+        now = rate * min(1, (steps + 1) / 60)
+        now *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = now
         if len(order) < _BATCH:
             order = rng.permutation(len(examples)).tolist()
         side = SMALL_PX if start is None and done < _SMALL_SHARE else size
@@ -387,23 +385,25 @@ def export(checkpoint: Path, out: Path, *, licence: str = "AGPL-3.0-or-later") -
 class Leg:
     """A part of the training: which frames are rendered for it, at which size, how long.
 
-    ``recall`` counts earlier folders of frames, newest first, that it sees as well; a leg renders
-    two.
+    ``frames`` are rendered into two folders; ``recall`` numbers folders of before, from 0, that
+    it sees as well. ``rate`` is its highest learning rate.
     """
 
     views: Callable[[np.random.Generator], View]
     frames: int
     minutes: float
     size: tuple[int, int]
-    recall: int = 0
+    rate: float
+    recall: tuple[int, ...] = ()
 
 
 LEGS: Final = (
-    Leg(random_view, 3400, 72.0, MIDDLE_PX),
-    Leg(any_view, 3600, 56.0, MIDDLE_PX),
-    Leg(wide_view, 2000, 32.0, INPUT_PX, recall=3),
+    Leg(random_view, 3400, 72.0, MIDDLE_PX, 2.5e-3),
+    Leg(any_view, 3600, 56.0, MIDDLE_PX, 1.6e-3),
+    Leg(wide_view, 2000, 32.0, INPUT_PX, 1.4e-3, recall=(1, 2, 3)),
+    Leg(any_view, 0, 9.0, INPUT_PX, 6e-4, recall=(0, 1, 3, 5)),
 )
-"""The packaged weights: the virtual street first, then any street, then large and near."""
+"""The packaged weights: the virtual street, any street, large and near, and both once more."""
 
 
 def train_detector(
@@ -446,12 +446,21 @@ def train_detector(
     runs: list[TrainingRun] = []
     checkpoint = out / "street.pt"
     for leg in LEGS:
-        for _ in range(2):
+        seen = [data[number] for number in leg.recall]
+        for _ in range(2 if leg.frames else 0):
             data.append(render(seed + len(data), leg.frames * share / 2, leg.views))
-        seen = data[-2 - leg.recall :]
-        start = checkpoint if runs else None
-        minutes = leg.minutes * share
-        runs.append(train(seen, checkpoint, minutes, start=start, size=leg.size, progress=progress))
+            seen.append(data[-1])
+        runs.append(
+            train(
+                seen,
+                checkpoint,
+                leg.minutes * share,
+                start=checkpoint if runs else None,
+                size=leg.size,
+                rate=leg.rate,
+                progress=progress,
+            )
+        )
     weights = export(checkpoint, out / "street").parent
     held = {
         "the virtual street": render(seed + 98, 300 * share, random_view),
