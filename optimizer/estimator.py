@@ -33,6 +33,8 @@ STUCK_WINDOW_S = 60
 CLOSEST_M = 5.5
 # Who was counted further back is given up when he has not entered for so long.
 LOST_S = 120.0
+# A lane is a pocket beside another if its detector is nearer to the line by this factor.
+POCKET = 0.7
 # A smaller share of a counted vehicle is not worth predicting.
 LEAST_SHARE = 0.04
 # Counts are averaged over this time where a lane has no working entry detector.
@@ -55,6 +57,7 @@ class LaneEstimate:
     full_view: bool = False
     ignored: set[str] = field(default_factory=set)
     flow_per_s: float = 0.0
+    crossed_per_s: float = 0.0
     _entered_since: int = 0
     _crossed_since: int = 0
     _empty_s: float = 0.0
@@ -101,6 +104,7 @@ class LaneEstimate:
             for which, count in (("entry", reading.entered), ("line", reading.crossed))
             if which not in self.ignored
         ]
+        self.crossed_per_s += share * (reading.crossed / past_s - self.crossed_per_s)
         counted = sum(heard) / len(heard) if heard else self.flow_per_s * past_s
         self.flow_per_s += share * (counted / past_s - self.flow_per_s)
         if "queue" not in self.ignored:
@@ -200,6 +204,16 @@ class Estimator:
         """Start with empty lanes."""
         self.lanes = {name: LaneEstimate(lane) for name, lane in sorted(lanes.items())}
         self._silent_s: dict[str, float] = dict.fromkeys(self.lanes, 0.0)
+        # Short lanes beside longer ones: who is on them was counted into the longer one first.
+        self.pockets: dict[str, tuple[str, ...]] = {
+            name: tuple(
+                other
+                for other, beside in self.lanes.items()
+                if beside.lane.approach == lane.lane.approach
+                and beside.lane.entry_m < POCKET * lane.lane.entry_m
+            )
+            for name, lane in self.lanes.items()
+        }
 
     def update(
         self,
@@ -212,7 +226,33 @@ class Estimator:
             reading = readings.get(name)
             self._silent_s[name] = 0.0 if reading else self._silent_s[name] + 1.0
             lane.update(sensed_s, reading, green.get(name, False))
+            if reading and reading.entered and "entry" not in lane.ignored:
+                self._leave_for(name, sensed_s, reading.entered)
         self._change_lanes()
+
+    def _leave_for(self, pocket: str, time_s: float, count: int) -> None:
+        """Who enters a short lane leaves the longer one beside it."""
+        lane = self.lanes[pocket].lane
+        at_line_s = time_s + lane.entry_m / lane.speed_mps + SETTLE_S
+        for _ in range(count):
+            found = [
+                (at_s, name)
+                for name, beside in self.pockets.items()
+                if pocket in beside
+                for at_s in self.lanes[name].arrivals_s
+                if at_s <= at_line_s
+            ]
+            if not found:
+                return
+            at_s, name = max(found)
+            self.lanes[name].arrivals_s.remove(at_s)
+
+    def share_of(self, lane: str) -> float:
+        """Share of a lane in what has crossed from it and the longer lanes beside it."""
+        longer = [name for name, pockets in self.pockets.items() if lane in pockets]
+        own = self.lanes[lane].crossed_per_s
+        total = own + sum(self.lanes[name].crossed_per_s for name in longer)
+        return own / total if total > 0.0 else 0.0
 
     def _change_lanes(self) -> None:
         """Who is not on the lane on which he entered stands beyond the camera's view of another."""

@@ -190,6 +190,7 @@ class JunctionStock:
         flows = {name: lane.flow_per_s for name, lane in self.estimator.lanes.items()}
         self.upstream.see(observation.sensed_s, observation.passed, flows)
         late_s = observation.time_s - observation.sensed_s
+        queues: dict[str, list[Expected]] = {lane.id: [] for lane in self.lanes}
         for number, lane in enumerate(self.lanes):
             shares = observation.shares.get(lane.id, {})
             estimate = self.estimator.lanes[lane.id]
@@ -202,24 +203,44 @@ class JunctionStock:
                 and reading.crossed == 0
                 and any(link in going for link in self.layout.links_of[number]),
             )
-            self.vehicles[lane.id] = [
-                Expected(
-                    max(0.0, at_s - observation.time_s),
-                    self._stream(number, place, estimate.left_veh + place, shares),
-                    options.headway_s,
-                    1.0,
-                    1.0,
+            for place, at_s in enumerate(estimate.arrivals_s):
+                if at_s >= observation.time_s + late_s + options.horizon_s:
+                    break
+                on, turns = self._lane_of(lane, at_s - observation.time_s, place), shares
+                if on is not lane:
+                    turns = observation.shares.get(on.id, {})
+                stream = self._stream(
+                    self.layout.lanes.index(on.id),
+                    place if on is lane else 1,
+                    estimate.left_veh + place,
+                    turns,
                 )
-                for place, at_s in enumerate(estimate.arrivals_s)
-                if at_s < observation.time_s + late_s + options.horizon_s
-            ]
+                queues[on.id].append(
+                    Expected(
+                        max(0.0, at_s - observation.time_s), stream, options.headway_s, 1.0, 1.0
+                    )
+                )
             self.filled[lane.id] = (
                 len(estimate.arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)
             )
             if shares:
                 table = self.turns.setdefault(lane.approach, {})
                 for movement, share in shares.items():
-                    table[lane.id, movement] = share * max(0.01, estimate.flow_per_s)
+                    table[lane.id, movement] = share * max(0.01, estimate.crossed_per_s)
+        self.vehicles = {
+            name: sorted(queue, key=lambda item: item.arrival_s) for name, queue in queues.items()
+        }
+
+    def _lane_of(self, lane: ControlLane, until_s: float, place: int) -> ControlLane:
+        """The lane on which a vehicle will stand: a pocket that begins further on, or this one."""
+        part = (self.estimator.lanes[lane.id].left_veh + place) * GOLDEN % 1.0
+        for name in self.estimator.pockets[lane.id]:
+            pocket = self.control.lanes[name]
+            if until_s > pocket.entry_m / pocket.speed_mps:
+                part -= self.estimator.share_of(name)
+                if part < 0.0:
+                    return pocket
+        return lane
 
     def _stream(self, number: int, place: int, count: int, shares: Mapping[str, float]) -> int:
         """Stream of the vehicle at ``place``, the ``count``-th since the start.

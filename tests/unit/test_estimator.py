@@ -134,3 +134,15 @@ def test_who_is_missing_on_one_lane_stands_out_of_sight_on_the_next() -> None:
         estimator.update(float(second), {"a_0": _read(queue=1), "a_1": _read(queue=8)}, red)
     assert len(estimator.lanes["a_0"].arrivals_s) == 1
     assert len(estimator.lanes["a_1"].arrivals_s) == 10
+
+
+def test_who_turns_into_a_pocket_leaves_the_long_lane_beside_it() -> None:
+    """Both counted in at 150 m of the long lane; one enters the pocket 15 m before the line."""
+    pocket = replace(LANE, id="a_1", entry_m=15.0, length_m=16.0)
+    estimator = Estimator({"a_0": LANE, "a_1": pocket})
+    green = {"a_0": True, "a_1": True}
+    estimator.update(0.0, {"a_0": _read(entered=1), "a_1": _read()}, green)
+    estimator.update(1.0, {"a_0": _read(entered=1), "a_1": _read()}, green)
+    estimator.update(9.0, {"a_0": _read(), "a_1": _read(entered=1)}, green)
+    assert len(estimator.lanes["a_0"].arrivals_s) == 1
+    assert len(estimator.lanes["a_1"].arrivals_s) == 1
