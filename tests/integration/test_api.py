@@ -35,6 +35,10 @@ API: dict[tuple[str, str], Permission | str | None] = {
     ("GET", "/api/v1/live/stream"): P.VIEW_STREET,
     ("GET", "/api/v1/cameras/{camera}/frame.jpg"): P.VIEW_STREET,
     ("GET", "/api/v1/cameras/{camera}/stream"): P.VIEW_STREET,
+    ("POST", "/api/v1/cameras/{camera}/still"): P.PROPOSE,
+    ("GET", "/api/v1/cameras/{camera}/still/{picture}.jpg"): P.PROPOSE,
+    ("POST", "/api/v1/cameras/{camera}/calibration/check"): P.PROPOSE,
+    ("POST", "/api/v1/cameras/{camera}/calibration"): P.PROPOSE,
     ("GET", "/api/v1/counts"): P.VIEW_STREET,
     ("GET", "/api/v1/counts.csv"): P.VIEW_STREET,
     ("GET", "/api/v1/alarms"): P.VIEW_STREET,
@@ -110,6 +114,7 @@ def _concrete(path: str) -> str:
         "case_id": NO_CASE,
         "name": "x.jpg",
         "alarm": "99999",
+        "picture": "0" * 16,
     }
     return path.format(**values)
 
@@ -308,7 +313,7 @@ def test_a_fault_shows_an_id_and_no_traceback(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr(type(services.store), "counts", broken)
+    monkeypatch.setattr(type(services.store), "stored_counts", broken)
     for url, headers in (("/api/v1/counts", {}), ("/junctions/C2", HTML)):
         answer = people["viewer"].get(url, headers=headers)
         assert answer.status_code == 500
