@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.counts import CountRow
+from models.errors import BadInput, XanhError
 from models.plan import Plan
 from models.site import Site
 from simulation.candidates import Candidate, Job, candidate_job, result_key, simulate_candidate
@@ -141,6 +142,14 @@ class Runs:
             return self._futures[number - 1][side].result()
         except SimulationFailed as failure:
             return failure
+        except BadInput:
+            raise
+        except Exception as error:  # its process was killed, its machine went away
+            seed = self._first_seed + number - 1
+            what = (
+                str(error) if isinstance(error, XanhError) else f"{type(error).__name__}: {error}"
+            )
+            return SimulationFailed(f"pair {number} (seed {seed}), {_ROLES[side]}", what)
 
     def pair(
         self,

@@ -312,7 +312,11 @@ def sweep(
     """
     with simulations(executor, workers) as pool:
         futures = [pool.submit(simulate, job) for job in jobs]
+        names = {future: job.name for future, job in zip(futures, jobs, strict=True)}
         for done, future in enumerate(as_completed(futures), start=1):
+            error = future.exception()
+            if isinstance(error, XanhError) and not isinstance(error, SimulationFailed | BadInput):
+                raise SimulationFailed(names[future], str(error))
             future.result()
             if progress is not None:
                 progress(done, len(jobs))

@@ -228,6 +228,22 @@ def test_what_breaks_off_is_named_in_the_report(
     assert "no number" in (tmp_path / "report.html").read_text()
 
 
+def test_a_killed_worker_is_named_by_its_run(
+    site: Site, counts: tuple[CountRow, ...], wave: Plan, bad: Plan
+) -> None:
+    class Killing(SpawnedProcesses):
+        """Every process is killed at its first call."""
+
+        def submit(self, fn: object, /, *args: object, **_: object) -> Future[object]:
+            return super().submit(_die)  # type: ignore[return-value]
+
+    pool = Killing(1)
+    report = run_validation(site, wave, bad, counts, now=NOW, pairs=2, executor=pool).report
+    pool.kill()
+    assert (report.verdict, report.cause) == (Verdict.UNDECIDED, Cause.NO_NUMBER)
+    assert "pair 1 (seed 1), plan in force failed: a simulation's process ended" in report.reason
+
+
 def test_gridlock_is_said_instead_of_a_number(site: Site, wave: Plan, tmp_path: Path) -> None:
     """Somebody stops for ever on the only lane of a street: nothing behind moves again."""
     stone = tmp_path / "stone.rou.xml"
