@@ -27,13 +27,13 @@ from detection.counting import Crossing
 from detection.crossing_score import Passage, Score, read_labels, score, score_red_light
 from detection.detectors import open_detector
 from detection.lamp import LampReader
-from detection.yolo import DetectorSettings
 from detection.pipeline import CameraPipeline, PipelineSettings
 from detection.plane import GroundPlane
 from detection.ports import Detections, Detector, Frame
 from detection.sources import open_source
 from detection.tiling import TiledDetector, zone_tiles
 from detection.tracking import TrackerSettings
+from detection.yolo import DetectorSettings
 from models.camera import IDENTITY, CameraView
 from models.signals import SignalState
 from traffic.sites import load_site

@@ -156,13 +156,14 @@ def _one_box_each(
     overlap = bx.iou(boxes, boxes)
     within = bx.covered(boxes, boxes)
     small = (classes == PERSON) | np.isin(classes, TWO_WHEELERS)
-    for index in order:
-        if not alive[index]:
-            continue
-        same = overlap[index] > SAME_OBJECT_IOU
-        if parted and small[index] and classes[index] != PERSON:
-            same |= small & (within[:, index] > SAME_RIDER_COVERED)
-        same[index] = False
-        # Only weaker ones go, so the outcome does not depend on the order of the input.
-        alive &= ~(same & (scores <= scores[index]))
+    same: BoolArray = overlap > SAME_OBJECT_IOU
+    if parted:
+        machine = small & (classes != PERSON)
+        same |= machine[:, None] & small[None] & (within.T > SAME_RIDER_COVERED)
+    # Only weaker ones go, so the outcome does not depend on the order of the input.
+    same &= scores[None] <= scores[:, None]
+    np.fill_diagonal(same, False)
+    for index in order[same.any(axis=1)[order]]:
+        if alive[index]:
+            alive &= ~same[index]
     return alive

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from detection.crossing_score import Passage, read_labels, score
 from detection.detectors import open_detector
-from detection.geometry import inside
 from detection.lamp import LampReader
 from detection.pipeline import FrameResult
 from detection.ports import Frame
@@ -31,8 +31,7 @@ def test_queue_and_red_light_runners_of_a_hanoi_junction(test_data, tmp_path, mo
     in_queue: dict[int, int] = {}
 
     def look(frame: Frame, result: FrameResult) -> None:
-        riders = [track.centre for track in result.tracks if track.vehicle_class == "motorcycle"]
-        in_queue[frame.index] = int(inside(np.array(riders).reshape(-1, 2), view.zone).sum())
+        in_queue[frame.index] = result.queue.vehicles
 
     summary = detect_source(
         open_source(str(test_data / "footage" / "vn_16h15.mp4")),
@@ -43,10 +42,21 @@ def test_queue_and_red_light_runners_of_a_hanoi_junction(test_data, tmp_path, mo
         progress=look,
     )
     counted = truth["queue_counts"][0]
-    assert in_queue[counted["f"]] == pytest.approx(counted["motorcycle"], abs=4)
-    # Three riders run the light in the first seconds of red (seen by eye in the clip).
-    cases = sorted((tmp_path / "out" / "violations").glob("*-red_light-*"))
-    assert 2 <= len(cases) <= 4
+    # The zone also holds riders who still roll up; 15 % is what the queue may be off.
+    assert in_queue[counted["f"]] == pytest.approx(counted["motorcycle"], rel=0.15)
+    labels = read_labels((EXAMPLE / "labels.csv").read_text(encoding="utf-8"), "labels.csv")
+    with (tmp_path / "out" / "crossings.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = [Passage(int(row["frame"]), float(row["x_px"])) for row in rows]
+    crossings = score(found, labels["stop"], view.width_px)
+    assert crossings.recall is not None
+    assert crossings.recall >= 0.95
+    assert crossings.precision is not None
+    assert crossings.precision >= 0.85  # at most one of the six to seven is invented
+    # Four riders run the light in the first seconds of red.
+    runners = [label for label in labels["stop"] if label.red_light]
+    cases = sorted((tmp_path / "out" / "violations").glob("*red_light*"))
+    assert len(runners) - 1 <= len(cases) <= len(runners)
     assert summary.signal_seen["red"] > 0.7
     first = json.loads((cases[0] / "case.json").read_text())
     assert first["vehicle_class"] == "motorcycle"
