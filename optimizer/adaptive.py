@@ -133,7 +133,8 @@ class AdaptivePolicy:
         found = method(now, state.layout.displays, traffic, self._driving, self._effort, off_plan)
         full = [lane for lane, (space, _) in room.items() if space < 1.0]
         binding += tuple(f"no room on {lane}" for lane in full)
-        planned = Planned(time_s, now, traffic, off_plan, found, binding)
+        silent = tuple(sorted(self._exchange.silent(name, time_s)))
+        planned = Planned(time_s, now, traffic, off_plan, found, binding, silent)
         self._planned[name] = planned
         if self.options.exchange and any(state.onwards.values()):
             self._publish(state, planned)
@@ -405,8 +406,7 @@ class AdaptivePolicy:
         planned = self._planned.get(junction)
         if planned is None:
             return None
-        silent = tuple(sorted(self._exchange.silent(junction, planned.time_s)))
-        return explained(planned, state, self._driving, self._effort, silent)
+        return explained(planned, state, self._driving, self._effort)
 
     @property
     def coverage(self) -> Mapping[str, float]:

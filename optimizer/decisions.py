@@ -69,6 +69,7 @@ class Planned:
     off_plan: Floats
     found: Found
     binding: tuple[str, ...]
+    silent: tuple[str, ...]
 
 
 def explained(
@@ -76,7 +77,6 @@ def explained(
     state: JunctionStock,
     driving: Driving,
     effort: Effort,
-    silent: tuple[str, ...],
 ) -> Decision:
     """A decision with the best that follows each of its alternatives."""
     stages = state.layout.stages
@@ -107,7 +107,7 @@ def explained(
         alternatives=tuple(alternatives),
         binding=planned.binding,
         queue_veh={lane: float(len(queue)) for lane, queue in state.vehicles.items()},
-        silent=silent,
+        silent=planned.silent,
         ignored=state.estimator.ignored,
         expansions=found.expansions,
     )
