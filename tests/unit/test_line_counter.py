@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from detection.counting import CountingSettings, LineCounter, LineCrossing
+from detection.tracking import TrackState
+from models.camera import IDENTITY, CameraView, MovementPath
+
+VIEW = CameraView(
+    camera="cam", junction="J", width_px=640, height_px=480, ground_from_image=IDENTITY,
+    metric=True, stop_line=((-5.0, 0.0), (5.0, 0.0)), inward=(0.0, 1.0),
+    zone=((-5.0, -30.0), (5.0, -30.0), (5.0, 0.0), (-5.0, 0.0)),
+    movements=(MovementPath("J:a>b", ((0.0, -20.0), (0.0, 20.0))),), calibration_version="1",
+)  # fmt: skip
+
+
+def rider(track: int, x: float, y: float, *, held: bool = False, speed: float = 6.0) -> TrackState:
+    """A rider whose rear wheel is at (x, y), front two metres ahead."""
+    return TrackState(
+        track, "motorcycle", (0, 0, 1, 1), (0, 0), (x, y + 1), (x, y + 2), (0, speed), (0, 1),
+        (1, 1), speed, 0.9, True, 3.0, (x, y), held,
+    )  # fmt: skip
+
+
+def ride(counter: LineCounter, track: int, x: float, start_s: float = 0.0) -> list[LineCrossing]:
+    found = [
+        counter.update(rider(track, x, -5.0 + step), start_s + step / 6, step) for step in range(12)
+    ]
+    return [item for item in found if item is not None]
+
+
+def test_the_wheel_is_counted_and_the_front_judged():
+    wheel = ride(LineCounter(VIEW, CountingSettings()), 1, 0.0)
+    front = ride(LineCounter(VIEW, CountingSettings(), fronts=True), 1, 0.0)
+    assert [item.direction for item in wheel + front] == ["in", "in"]
+    assert abs(wheel[0].time_s - 5 / 6) < 1e-6
+    assert abs(front[0].time_s - 3 / 6) < 1e-6
+
+
+def test_a_vehicle_that_two_tracks_follow_crosses_once_and_its_neighbour_too():
+    counter = LineCounter(VIEW, CountingSettings())
+    assert len(ride(counter, 1, 0.0)) == 1
+    assert ride(counter, 2, 0.2, start_s=0.1) == []
+    assert len(ride(counter, 3, 1.0, start_s=0.1)) == 1
+    assert len(ride(counter, 4, 0.0, start_s=1.0)) == 1
+
+
+def test_boxes_that_wander_over_the_line_while_the_vehicle_stands_are_no_crossing():
+    counter = LineCounter(VIEW, CountingSettings())
+    for step in range(60):
+        y = -3.0 + 0.1 * step
+        assert counter.update(rider(1, 0.0, y, held=True, speed=0.0), step / 6, step) is None
+    assert counter.update(rider(1, 0.0, 3.0), 10.2, 61) is None
+
+
+def test_who_is_lost_before_the_line_and_found_well_past_it_is_not_counted():
+    counter = LineCounter(VIEW, CountingSettings())
+    for step in range(4):
+        assert counter.update(rider(1, 0.0, -5.0 + step), step / 6, step) is None
+    later = [counter.update(rider(1, 0.0, 6.0 + step), 1.5 + step / 6, 9 + step) for step in (0, 1)]
+    assert later == [None, None]
