@@ -138,7 +138,7 @@ def train_detector(
 def train_plates(
     out: Annotated[Path, typer.Option("--out")] = Path("out/train-plates"),
     frames: Annotated[int, typer.Option("--frames", min=1)] = 600,
-    minutes: Annotated[float, typer.Option("--minutes")] = 18.0,
+    minutes: Annotated[float, typer.Option("--minutes")] = 27.0,
     seed: Annotated[int, typer.Option("--seed")] = 1,
 ) -> None:
     """Draw plates into rendered frames and train their finder (needs `make setup-train`)."""
