@@ -70,7 +70,7 @@ def validate(
     safety: Annotated[
         bool,
         typer.Option(
-            "--safety", help="Measure surrogate safety too; a run takes 5 to 7 times as long."
+            "--safety", help="Measure surrogate safety too; a run takes 5 to 8 times as long."
         ),
     ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
