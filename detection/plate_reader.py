@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detection.exports import onnx_metadata
 from detection.plate_finder import FoundPlate
 from detection.ports import Image
 from models.errors import XanhError
@@ -71,15 +72,13 @@ class LineRecognizer:
         Raises:
             XanhError: If the recognizer's package is missing.
         """
-        import onnxruntime  # noqa: PLC0415 - slow, and few cameras promise plates
-        import openvino as ov  # noqa: PLC0415
+        import openvino as ov  # noqa: PLC0415 - slow, and few cameras promise plates
 
         spec = importlib.util.find_spec("rapidocr_onnxruntime")
         if spec is None or spec.origin is None:
             raise XanhError("reading plates needs the package rapidocr-onnxruntime")
         self._path = Path(spec.origin).parent / "models" / "ch_PP-OCRv4_rec_infer.onnx"
-        session = onnxruntime.InferenceSession(str(self._path), providers=["CPUExecutionProvider"])
-        characters = session.get_modelmeta().custom_metadata_map["character"].splitlines()
+        characters = onnx_metadata(self._path)["character"].splitlines()
         # Class 0 is the blank between characters.
         self._index = np.array([0, *(characters.index(c) + 1 for c in ALLOWED)])
         self._core = ov.Core()
