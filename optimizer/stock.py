@@ -56,7 +56,7 @@ class Options:
     breadth: int = 10
     expansions: int = 8000
     headway_s: float = 1.85
-    startup_s: float = 1.0
+    startup_s: float = 2.0
     yellow_used_s: float = 1.0
     stop_s: float = 4.0
     gap_s: float = 2.5
