@@ -129,12 +129,16 @@ class AdaptivePolicy:
             self._exchange.publish(name, time_s, [])
             return shown.stage
         off_plan = self._off_plan(state, time_s)
+        extra_s = self.options.saturated_startup_s - self.options.startup_s
+        driving = self._driving._replace(
+            startup_s=self.options.startup_s + extra_s * state.saturation
+        )
         method = exact_schedule if self.options.exact else search
-        found = method(now, state.layout.displays, traffic, self._driving, self._effort, off_plan)
+        found = method(now, state.layout.displays, traffic, driving, self._effort, off_plan)
         full = [lane for lane, (space, _) in room.items() if space < 1.0]
         binding += tuple(f"no room on {lane}" for lane in full)
         silent = tuple(sorted(self._exchange.silent(name, time_s)))
-        planned = Planned(time_s, now, traffic, off_plan, found, binding, silent)
+        planned = Planned(time_s, now, traffic, driving, off_plan, found, binding, silent)
         self._planned[name] = planned
         if self.options.exchange and any(state.onwards.values()):
             self._publish(state, planned)
@@ -376,7 +380,7 @@ class AdaptivePolicy:
             planned.now,
             state.layout.displays,
             planned.traffic,
-            self._driving,
+            planned.driving,
             self._effort,
             planned.off_plan,
         )
@@ -406,7 +410,7 @@ class AdaptivePolicy:
         planned = self._planned.get(junction)
         if planned is None:
             return None
-        return explained(planned, state, self._driving, self._effort)
+        return explained(planned, state, self._effort)
 
     @property
     def coverage(self) -> Mapping[str, float]:

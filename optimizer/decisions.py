@@ -66,6 +66,7 @@ class Planned:
     time_s: float
     now: Now
     traffic: Traffic
+    driving: Driving
     off_plan: Floats
     found: Found
     binding: tuple[str, ...]
@@ -75,7 +76,6 @@ class Planned:
 def explained(
     planned: Planned,
     state: JunctionStock,
-    driving: Driving,
     effort: Effort,
 ) -> Decision:
     """A decision with the best that follows each of its alternatives."""
@@ -83,7 +83,7 @@ def explained(
     here = planned.now.stage
     hold = planned.now._replace(ready_s=max(1.0, planned.now.ready_s))
     alternatives = [
-        _alternative(planned, hold, here, state, driving, effort)
+        _alternative(planned, hold, here, state, effort)
         if planned.now.leave_by_s > 0.0
         else Alternative(stages[here], None)
     ]
@@ -96,7 +96,7 @@ def explained(
         only = np.zeros(len(stages), dtype=np.bool_)
         only[target] = True
         at_once = planned.now._replace(leave_by_s=0.0, forced=True, next_allowed=only)
-        alternatives.append(_alternative(planned, at_once, target, state, driving, effort))
+        alternatives.append(_alternative(planned, at_once, target, state, effort))
     found = planned.found
     changes = found.change_s.shape[0] > 0 and found.change_s[0] <= 1e-9
     return Decision(
@@ -118,11 +118,10 @@ def _alternative(
     now: Now,
     target: int,
     state: JunctionStock,
-    driving: Driving,
     effort: Effort,
 ) -> Alternative:
     stages, traffic = state.layout.stages, planned.traffic
-    rest = (state.layout.displays, traffic, driving, effort, planned.off_plan)
+    rest = (state.layout.displays, traffic, planned.driving, effort, planned.off_plan)
     found = search(now, *rest)
     _, departure_s = replay(found, now, *rest)
     lost_s = traffic.size * np.maximum(

@@ -20,6 +20,9 @@ TURN_MEMORY = 60.0
 # A vehicle that is seen for a second adds so much to the turns of its lane.
 TURN_STEP = 0.05
 GOLDEN = 0.6180339887498949
+# A lane is full from this share of its length and this many vehicles on.
+FULL = 0.6
+FULL_VEH = 8
 # Someone so near stands at the line.
 AT_LINE_M = 15.0
 # A queue moves so long after its green began, at the latest.
@@ -41,6 +44,8 @@ class Options:
         expansions: Partial schedules looked at in one decision, at most.
         headway_s: Saturation headway of a car on a lane.
         startup_s, yellow_used_s, stop_s, gap_s, change_s: See ``queueing.Driving``.
+        saturated_startup_s: Counted as start-up where at least half of the lanes are full: time
+            lost to changes is then lost for everybody who comes later, beyond the horizon.
         spillback: Weight that a lane gains as it fills up towards the junction before it.
         congestion: Share of its weight that a vehicle loses whose next road is full.
         drain_per_s: Vehicles a second and lane that leave a road which stands, where nothing
@@ -57,6 +62,7 @@ class Options:
     expansions: int = 8000
     headway_s: float = 1.85
     startup_s: float = 2.0
+    saturated_startup_s: float = 4.0
     yellow_used_s: float = 1.0
     stop_s: float = 4.0
     gap_s: float = 2.5
@@ -289,6 +295,16 @@ class JunctionStock:
             self._heads[number] = left
             shares = observation.shares.get(lane.id, {})
             self.layout.set_head(number, tuple(sorted(left)), shares)
+
+    @property
+    def saturation(self) -> float:
+        """How saturated the junction is: 0 without a full lane, 1 where half of them are full."""
+        full = sum(
+            self.filled.get(lane.id, 0.0) >= FULL
+            and len(self.vehicles.get(lane.id, ())) >= FULL_VEH
+            for lane in self.lanes
+        )
+        return min(1.0, 2.0 * full / max(1, len(self.lanes)))
 
     def mix(self) -> None:
         """Renew what vehicles of unknown turn do on average."""
