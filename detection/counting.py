@@ -45,8 +45,8 @@ class CountingSettings:
     ``hysteresis_m`` is the band on either side that a front must have left, ``min_travel_m`` how
     far it must have come in all (a box that jumps in a queue does not travel);
     ``beyond_ends_m`` how far outside its ends the line still counts; after ``unseen_s``
-    without a sighting a step of more than ``unseen_m`` proves no passage; ``max_gap_s`` the
-    longest time without a frame that counts as watched.
+    without a sighting a step that its speed does not explain to ``unseen_m`` is no passage;
+    ``max_gap_s`` the longest time without a frame that counts as watched.
     """
 
     hysteresis_m: float = 0.5
@@ -173,7 +173,11 @@ class LineCounter:
         found = None
         if watch.side != 0 and watch.last is not None:
             before_s, before, place, contact = watch.last
-            leapt_m = abs(depth - before) if time_s - before_s > self._settings.unseen_s else 0.0
+            gap_s = time_s - before_s
+            driven_m = track.speed_mps * gap_s
+            leapt_m = (
+                abs(abs(depth - before) - driven_m) if gap_s > self._settings.unseen_s else 0.0
+            )
             if leapt_m > self._settings.unseen_m:
                 # Lost before the line and found well past it may be two vehicles.
                 watch = self._watches[track.id] = _Watch(depth, depth, 1 if depth > 0 else -1)
@@ -233,8 +237,8 @@ class LineCounter:
                 continue
             beside_m = self.line.apart_m(place, old.place, units)
             ahead_m = gap_s * max(old.speed_mps, track.speed_mps, 0.5)
-            along = ahead_m / (TWICE_LENGTH * max(length_m, old.length_m))
-            across = beside_m / (TWICE_WIDTH * max(width_m, old.width_m))
+            along = ahead_m / (TWICE_LENGTH * (length_m + old.length_m) / 2.0)
+            across = beside_m / (TWICE_WIDTH * (width_m + old.width_m) / 2.0)
             if along * along + across * across < 1.0:
                 return True
         self._recent.append(new)
