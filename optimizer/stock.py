@@ -21,7 +21,7 @@ TURN_MEMORY = 60.0
 TURN_STEP = 0.05
 GOLDEN = 0.6180339887498949
 # A lane is full from this share of its length and this many vehicles on.
-FULL = 0.6
+FULL = 0.5
 FULL_VEH = 8
 # Someone so near stands at the line.
 AT_LINE_M = 15.0
@@ -61,8 +61,8 @@ class Options:
     breadth: int = 10
     expansions: int = 8000
     headway_s: float = 1.85
-    startup_s: float = 2.0
-    saturated_startup_s: float = 4.0
+    startup_s: float = 1.0
+    saturated_startup_s: float = 5.0
     yellow_used_s: float = 1.0
     stop_s: float = 4.0
     gap_s: float = 2.5
