@@ -149,7 +149,7 @@ def _one_box_each(
     ``parted``: the detector sees parts (person, machine), so a part may lie within a rider.
     """
     count = len(boxes)
-    alive = np.ones(count, np.bool_)
+    alive: BoolArray = np.ones(count, np.bool_)
     if count < 2:
         return alive
     order = np.argsort(-scores, kind="stable")
@@ -165,5 +165,5 @@ def _one_box_each(
     np.fill_diagonal(same, False)
     for index in order[same.any(axis=1)[order]]:
         if alive[index]:
-            alive &= ~same[index]
+            alive[same[index]] = False
     return alive

@@ -46,7 +46,11 @@ def test_the_same_seed_lives_the_same_life(
     lives = []
     for seed in (1, 1, 2):
         with Street(
-            site, plan, seed=seed, counts=counts, options=StreetOptions(red_light_share=0.5, wrong_way_vph=900)
+            site,
+            plan,
+            seed=seed,
+            counts=counts,
+            options=StreetOptions(red_light_share=0.5, wrong_way_vph=900),
         ) as street:
             lives.append(list(street.steps(60)))
     one, again, other = lives
@@ -85,7 +89,13 @@ def test_nobody_crosses_at_red_when_nobody_is_to(
 def test_runners_cross_at_red_at_the_instant_that_a_camera_sees(
     site: Site, plan: Plan, counts: tuple[CountRow, ...]
 ) -> None:
-    with Street(site, plan, seed=4, counts=counts, options=StreetOptions(red_light_share=1.0, wrong_way_vph=0)) as street:
+    with Street(
+        site,
+        plan,
+        seed=4,
+        counts=counts,
+        options=StreetOptions(red_light_share=1.0, wrong_way_vph=0),
+    ) as street:
         lines = {line.approach: line for line in street.stop_lines}
         frames = list(street.steps(120))
         controllers = street.controllers
@@ -115,7 +125,13 @@ def test_runners_cross_at_red_at_the_instant_that_a_camera_sees(
 def test_riders_against_the_one_way_are_seen_where_they_enter(
     site: Site, plan: Plan, counts: tuple[CountRow, ...]
 ) -> None:
-    with Street(site, plan, seed=4, counts=counts, options=StreetOptions(red_light_share=0, wrong_way_vph=900)) as street:
+    with Street(
+        site,
+        plan,
+        seed=4,
+        counts=counts,
+        options=StreetOptions(red_light_share=0, wrong_way_vph=900),
+    ) as street:
         frames = list(street.steps(150))
     entries = [entry for frame in frames for entry in frame.wrong_way]
     assert len(entries) > 8
