@@ -163,7 +163,8 @@ def _one_box_each(
     # Only weaker ones go, so the outcome does not depend on the order of the input.
     same &= scores[None] <= scores[:, None]
     np.fill_diagonal(same, False)
-    for index in order[same.any(axis=1)[order]]:
+    contested: BoolArray = np.count_nonzero(same, axis=1) > 0
+    for index in order[contested[order]]:
         if alive[index]:
             alive[same[index]] = False
     return alive
