@@ -123,7 +123,9 @@ def test_an_engineer_marks_pairs_and_saves_a_version(browser: Any, real: RealCam
     page.click("text=Calibrate")
     page.wait_for_selector("#no-still", state="hidden")
     page.wait_for_function("() => document.getElementById('still').href.baseVal !== ''")
-    assert page.locator("#fit").text_content() == "4 more needed"
+    page.wait_for_function(
+        "() => document.getElementById('fit').textContent.trim() === '4 more needed'"
+    )
 
     # The first by mouse on the picture and on the plan; the others by keyboard alone.
     box = page.locator("#marks").bounding_box()
