@@ -227,7 +227,7 @@ class PolicyDrive:
                         sumo_.trafficlight.setRedYellowGreenState(name, letters)
                         self._shown[name] = letters
                 if asked:
-                    samples.add(time_s, self.executors)
+                    samples.add(time_s, {n: ex.signal for n, ex in self.executors.items()})
                 sumo_.simulationStep()
 
     def _decide(self, policy: SignalPolicy, sensed: Sensed, time_s: float) -> Mapping[str, str]:

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from models.errors import XanhError
 from simulation.control_area import Wiring
-from simulation.signal_executor import SignalExecutor
 
 SCHEMA = pa.schema(
     [
@@ -27,7 +26,8 @@ SCHEMA = pa.schema(
     ]
 )
 """One row per second and lane that ends at a signal. ``stage`` is the one that is green, or
-``A>B`` in the change between two; ``state`` are the letters shown."""
+``A>B`` in the change between two (empty in a change of a fixed plan); ``state`` are the letters
+shown."""
 _ROWS_AT_ONCE = 50_000
 
 
@@ -77,16 +77,14 @@ class SampleWriter:
         assert self._path is not None
         return self._path.with_name(self._path.name + ".tmp")
 
-    def add(self, time_s: float, executors: Mapping[str, SignalExecutor]) -> None:
-        """Sample one second."""
+    def add(self, time_s: float, signals: Mapping[str, tuple[str, str]]) -> None:
+        """Sample one second; ``signals`` holds each junction's stage and letters."""
         if self._writer is None:
             return
         lane_of = self._sumo.lane
         rows = self._rows
         for junction, lanes in self._lanes.items():
-            shown = executors[junction].shown
-            stage = f"{shown.stage}>{shown.next_stage}" if shown.next_stage else shown.stage
-            letters = executors[junction].letters
+            stage, letters = signals[junction]
             for lane in lanes:
                 rows["time_s"].append(time_s)
                 rows["junction"].append(junction)

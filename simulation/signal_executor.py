@@ -90,6 +90,13 @@ class SignalExecutor:
                 return stage
         return plan[0][0]
 
+    @property
+    def signal(self) -> tuple[str, str]:
+        """The stage shown, ``A>B`` in the change between two, and the letters."""
+        shown = self.shown
+        stage = f"{shown.stage}>{shown.next_stage}" if shown.next_stage else shown.stage
+        return stage, self.letters
+
     def advance(
         self, time_s: float, wish: str | None, called: Collection[int] | None = None
     ) -> str:

@@ -23,6 +23,7 @@ from simulation.actuated import Kind, simulate_reactive
 from simulation.candidates import PolicyCandidate
 from simulation.control_area import EnvelopeChange
 from simulation.demand import write_demand
+from simulation.plansamples import simulate_sampled
 from simulation.policyrun import PolicyJob, run_policy
 from simulation.runner import SimulationJob, simulate, site_job, sumo_version
 from simulation.validate import runs_own_routes
@@ -111,17 +112,26 @@ def check_policy(name: str) -> None:
 
 
 def run_plan(
-    site: Site, plan: Plan, counts: Sequence[CountRow] | None, seed: int
+    site: Site,
+    plan: Plan,
+    counts: Sequence[CountRow] | None,
+    seed: int,
+    *,
+    samples: Path | None = None,
 ) -> dict[str, Any]:
     """Simulate a plan: the values of ``kpi.json``.
 
-    ``counts`` None runs the site's own routes.
+    ``counts`` None runs the site's own routes; ``samples`` is a Parquet file of per-second
+    samples to write.
 
     Raises:
         XanhError: If SUMO refuses or breaks off.
     """
     with run_of(site, counts, seed, f"{site.id}, plan {plan.digest[:12]}, seed {seed}") as run:
-        result = simulate(replace(run, plan=plan))
+        if samples is None:
+            result = simulate(replace(run, plan=plan))
+        else:
+            result = simulate_sampled(run, site, plan, samples)
     return {
         **result.kpi.to_dict(),
         "seed": seed,

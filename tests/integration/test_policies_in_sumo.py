@@ -122,6 +122,13 @@ def test_commands_write_the_contracted_keys(
     assert done.exit_code == 0, done.output
     body = json.loads((tmp_path / "plan" / "kpi.json").read_text())
     assert set(body) >= KPI | {"plan_digest"}
+    line = ["simulate", "--site", site, "--samples", "--out", str(tmp_path / "sampled")]
+    done = call(app, line)
+    assert done.exit_code == 0, done.output
+    sampled = json.loads((tmp_path / "sampled" / "kpi.json").read_text())
+    # Looking on changes nothing.
+    assert {key: sampled[key] for key in KPI} == {key: body[key] for key in KPI}
+    assert pq.read_table(tmp_path / "sampled" / "samples.parquet").num_rows == END_S * lanes
 
 
 def test_a_bench_runs_raw_scenarios_and_resumes(raw: Path, tmp_path: Path) -> None:

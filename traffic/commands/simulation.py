@@ -66,14 +66,14 @@ def simulate_one(
     loaded = load(site)
     need_network(loaded, "be simulated")
     rows = read_counts(loaded, counts) if counts or not loaded.simulation.routes else None
+    target = out / "samples.parquet" if samples else None
     if policy is None:
-        if clearance or min_green or samples:
-            option = "--samples" if samples else "--clearance" if clearance else "--min-green"
+        if clearance or min_green:
+            option = "--clearance" if clearance else "--min-green"
             raise BadInput(option, "", "a plan brings its own timing; valid with --policy")
-        body = run_plan(loaded, read_current(loaded, plan), rows, seed)
+        body = run_plan(loaded, read_current(loaded, plan), rows, seed, samples=target)
     else:
         setting = Setting(parse_envelope(clearance, min_green), parse_sensing(sensing), miss_rate)
-        target = out / "samples.parquet" if samples else None
         current = read_current(loaded)
         body = run_named(loaded, current, policy, rows, seed, setting, samples=target)
         if body.get("fault"):
