@@ -155,6 +155,7 @@ def test_cases_are_decided_by_keyboard_alone(sign_in: SignIn, console: Any) -> N
     page.keyboard.press("g")
     page.keyboard.press("v")
     page.wait_for_url("**/cases")
+    page.wait_for_timeout(300)  # its keys work once its script has run
     page.keyboard.press("Enter")
     page.wait_for_selector(f"html[data-ready='{order[0]}']")
     page.wait_for_function("document.querySelector('.frames img').naturalWidth === 640")
@@ -174,6 +175,7 @@ def test_cases_are_decided_by_keyboard_alone(sign_in: SignIn, console: Any) -> N
     assert rejected.events[-1].reason == "entered_on_yellow_or_before_red"
 
     page.keyboard.press("e")
+    page.wait_for_timeout(300)
     page.keyboard.type("a police escort?")
     page.keyboard.press("Enter")
     page.wait_for_selector(f"html[data-ready='{order[3]}']")
