@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from detection.detectors import open_detector
 from detection.exports import weights_of
-from detection.openvino_detector import OpenVinoDetector
+from detection.openvino_detector import openvino_detector
 from detection.ports import Detections, Detector, Image
 from detection.riders import road_users
 from detection.tiling import TiledDetector
@@ -45,7 +45,7 @@ def opened(name: str, area: npt.NDArray[np.float32]) -> Detector:
         weights, path = weights_of(folder)
         width, height = (int(part) for part in size.split("x"))
         weights = dataclasses.replace(weights, input_px=(width, height))
-        detector = OpenVinoDetector(weights, path, settings)
+        detector = openvino_detector(weights, path, settings)
     else:
         detector = open_detector(base, settings)
     if not tiles:

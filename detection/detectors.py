@@ -9,8 +9,8 @@ from typing import Final
 from detection import weights as registry
 from detection.exports import weights_of
 from detection.motion_detector import MOTION, MotionDetector
-from detection.onnx_detector import OnnxRuntimeDetector
-from detection.openvino_detector import OpenVinoDetector
+from detection.onnx_detector import onnx_runtime_detector
+from detection.openvino_detector import openvino_detector
 from detection.ports import Detector
 from detection.ultralytics_detector import UltralyticsDetector
 from detection.yolo import DetectorSettings
@@ -20,8 +20,8 @@ from models.errors import BadInput
 STREET: Final = "street"
 """Weights of the project's own, trained on frames that it renders."""
 RUNTIMES: Final[Mapping[str, Callable[..., Detector]]] = {
-    "openvino": OpenVinoDetector,
-    "onnxruntime": OnnxRuntimeDetector,
+    "openvino": openvino_detector,
+    "onnxruntime": onnx_runtime_detector,
 }
 
 

@@ -2,73 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from detection import weights as registry
-from detection.ports import Detections, Float32Array, Image
-from detection.yolo import DetectorSettings, YoloHead
+from detection.ports import Float32Array
+from detection.yolo import DetectorSettings, YoloDetector
 from models.errors import BadInput
 
 
-class OpenVinoDetector:
-    """A detector whose weights run in OpenVINO on the processor."""
+def openvino_detector(
+    weights: registry.Weights, path: Path, settings: DetectorSettings | None = None
+) -> YoloDetector:
+    """A detector whose weights run in OpenVINO on the processor.
 
-    def __init__(
-        self, weights: registry.Weights, path: Path, settings: DetectorSettings | None = None
-    ) -> None:
-        """Load and compile.
+    Raises:
+        BadInput: If the file is no network that can be read.
+    """
+    import openvino as ov  # noqa: PLC0415 - half a second that a projected camera saves
 
-        Raises:
-            BadInput: If the file is no network that can be read.
-        """
-        import openvino as ov  # noqa: PLC0415 - half a second that a projected camera saves
+    settings = settings or DetectorSettings()
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if settings.threads:
+        options["INFERENCE_NUM_THREADS"] = settings.threads
+    if settings.precision:
+        options["INFERENCE_PRECISION_HINT"] = settings.precision
+    try:
+        core = ov.Core()
+        model = core.read_model(str(path))
+        compiled, fixed_batch = _compile(core, model, weights.input_px, options)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise BadInput(str(path), "", f"OpenVINO cannot load it: {reason}") from None
 
-        settings = settings or DetectorSettings()
-        self._weights = weights
-        self._head = YoloHead(weights, settings)
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if settings.threads:
-            options["INFERENCE_NUM_THREADS"] = settings.threads
-        if settings.precision:
-            options["INFERENCE_PRECISION_HINT"] = settings.precision
-        try:
-            core = ov.Core()
-            model = core.read_model(str(path))
-            self._compiled, self._fixed_batch = _compile(core, model, weights.input_px, options)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise BadInput(str(path), "", f"OpenVINO cannot load it: {reason}") from None
-        self._sha256 = registry.sha256(path.with_suffix(".bin") if path.suffix == ".xml" else path)
+    def infer(blob: Float32Array) -> Float32Array:
+        return np.asarray(compiled(blob)[0], np.float32)
 
-    @property
-    def name(self) -> str:
-        """Name of the weights and what runs them."""
-        return f"{self._weights.name} (OpenVINO)"
-
-    @property
-    def weights_sha256(self) -> str:
-        """SHA-256 of the weights file."""
-        return self._sha256
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """What the network tells apart."""
-        return self._weights.classes
-
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Detections for each image; one run of the network where its batch is free."""
-        if not images:
-            return []
-        blob, fits = self._head.prepare(images)
-        parts = [blob[i : i + 1] for i in range(len(blob))] if self._fixed_batch else [blob]
-        outputs: list[Float32Array] = []
-        for part in parts:
-            outputs.extend(np.asarray(self._compiled(part)[0], np.float32))
-        return [self._head.read(output, fit) for output, fit in zip(outputs, fits, strict=True)]
+    return YoloDetector(
+        weights,
+        settings,
+        infer,
+        runtime="OpenVINO",
+        weights_sha256=registry.sha256(path.with_suffix(".bin") if path.suffix == ".xml" else path),
+        one_at_a_time=fixed_batch,
+    )
 
 
 def _compile(

@@ -7,7 +7,7 @@ relative to a grid cell (Ge et al. 2021). ``yolo``: RGB from 0 to 1, columns of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -102,6 +102,45 @@ class YoloHead:
             classes[kept],
             classes_known,
         )
+
+
+Infer = Callable[[Float32Array], Float32Array]
+"""A network: images (n, 3, height, width) in, one output for each image."""
+
+
+class YoloDetector:
+    """A detector of the family, whatever runs its network."""
+
+    def __init__(
+        self,
+        weights: registry.Weights,
+        settings: DetectorSettings,
+        infer: Infer,
+        *,
+        runtime: str,
+        weights_sha256: str,
+        one_at_a_time: bool,
+    ) -> None:
+        """Put head and network together.
+
+        Raises:
+            BadInput: If the weights' family is not known.
+        """
+        self._head = YoloHead(weights, settings)
+        self._infer = infer
+        self._one_at_a_time = one_at_a_time
+        self.name = f"{weights.name} ({runtime})"
+        self.weights_sha256 = weights_sha256
+        self.class_names = weights.classes
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Detections for each image; one run of the network where its batch is free."""
+        if not images:
+            return []
+        blob, fits = self._head.prepare(images)
+        parts = [blob[i : i + 1] for i in range(len(blob))] if self._one_at_a_time else [blob]
+        outputs = [output for part in parts for output in self._infer(part)]
+        return [self._head.read(output, fit) for output, fit in zip(outputs, fits, strict=True)]
 
 
 def _yolox_grid(input_px: tuple[int, int]) -> tuple[Float32Array, Float32Array]:

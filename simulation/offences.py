@@ -30,7 +30,7 @@ INSIDE_M = 5.0
 WITHIN_S = 8.0
 EARLY_S = (0.4, 4.0)
 PAST_LINE_M = (1.0, 6.0)
-SPEED_FROM_M, SPEED_TO_M = -5.0, 35.0
+SPEED_TO_M = 35.0
 SPEED_MARGIN_MPS = 2.2
 """The 5 km/h below which nothing is fined, and 3 km/h that a camera may be off by."""
 SPEED_DOUBT_MPS = 1.2

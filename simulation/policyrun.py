@@ -67,7 +67,6 @@ class DecisionTime:
 
     mean_ms: float
     p99_ms: float
-    most_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +262,4 @@ class PolicyDrive:
     def decision_time(self) -> DecisionTime:
         """What the policy's decisions took."""
         times = np.array(self._decisions_ms or [0.0])
-        return DecisionTime(
-            float(times.mean()), float(np.percentile(times, 99)), float(times.max())
-        )
+        return DecisionTime(float(times.mean()), float(np.percentile(times, 99)))

@@ -25,12 +25,11 @@ from models.errors import BadInput, XanhError
 from models.junction import Junction
 from models.plan import Plan
 from models.site import SimulationOptions, Site
-from models.validation import Kpi, Measures
+from models.validation import Measures
 from simulation.conflicts import entered_on_red, read_conflicts, ssm_options
 from simulation.guard import run_guarded
 from simulation.history import run_history, split_use, standstill
 from simulation.metrics import (
-    MovementDelay,
     all_drives,
     kpi,
     movement_delays,
@@ -204,16 +203,6 @@ def prepare(job: SimulationJob, folder: Path) -> None:
         net = read_net(job.network)
         ends = upstream_ends(job.junctions.values(), net)
         write_probes(folder / "probes.add.xml", folder, job.junctions, ends, net)
-
-
-def measure(job: SimulationJob, folder: Path) -> tuple[Kpi, Mapping[str, MovementDelay]]:
-    """What the run of a job whose outputs stand in ``folder`` gave.
-
-    Raises:
-        XanhError: If SUMO's outputs are not complete.
-    """
-    result = measure_all(replace(job, outputs=None), folder)
-    return result.kpi, result.movements
 
 
 def measure_all(job: SimulationJob, folder: Path) -> SimulationResult:

@@ -58,36 +58,6 @@ class Validation:
         return tuple(pair.results for pair in self.pairs if pair.results is not None)
 
 
-def validate(
-    site: Site,
-    candidate: Candidate,
-    against: Plan,
-    counts: Sequence[CountRow] | None,
-    *,
-    now: datetime,
-    pairs: int = DEFAULT_LIMIT,
-    workers: int = 2,
-    first_seed: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-    executor: Executor | None = None,
-    sources: tuple[str, str] = ("candidate plan", "plan to compare with"),
-) -> ValidationReport:
-    """The report of ``run_validation``."""
-    return run_validation(
-        site,
-        candidate,
-        against,
-        counts,
-        now=now,
-        pairs=pairs,
-        workers=workers,
-        first_seed=first_seed,
-        progress=progress,
-        executor=executor,
-        sources=sources,
-    ).report
-
-
 def run_validation(
     site: Site,
     candidate: Candidate,

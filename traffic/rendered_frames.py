@@ -36,7 +36,6 @@ from simulation.surfaces import Foreground, add_clutter, in_the_way
 DETECTED: Final = ("motorcycle", "car", "bus", "truck")
 """Classes of the detector; a motorcycle's box holds its riders too."""
 
-FRAME_PX: Final = (640, 480)
 FRAMES_PER_CAMERA: Final = 6
 CORRIDOR_SHARE: Final = 0.55
 """Of the cameras of the virtual street: share over junctions like the example corridor's."""

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     law_file: Path = DEFAULT_LAW
     weights: Annotated[str, Field(min_length=1)] = "street"
     inference: Literal["openvino", "onnxruntime"] = "openvino"
-    validation_pairs: Annotated[int, Field(ge=2, le=1000)] = 5
+    validation_pairs: Annotated[int, Field(ge=2, le=1000)] = 20
     simulation_workers: Annotated[int, Field(ge=1, le=512)] = 2
     watch_interval_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
 

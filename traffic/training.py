@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detection.exports import weights_of
-from detection.openvino_detector import OpenVinoDetector
+from detection.openvino_detector import openvino_detector
 from detection.yolo import DetectorSettings
 from models.errors import XanhError
 from traffic.detector_card import TrainingRun, card_text
@@ -469,7 +469,7 @@ def train_detector(
     if network is not None and approaches:
         of_site = network_views(network, approaches)
         held["approaches of the site"] = render(seed + 97, 120 * share, of_site)
-    detector = OpenVinoDetector(*weights_of(weights), DetectorSettings(threads=1))
+    detector = openvino_detector(*weights_of(weights), DetectorSettings(threads=1))
     scores = {name: score(detector, [folder]) for name, folder in held.items()}
     part = "" if share == 1 else f" --share {share:g}"
     command = f"xanh train detector --seed {seed}{part}"

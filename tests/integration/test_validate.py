@@ -20,7 +20,7 @@ from models.site import Site
 from models.validation import ValidationReport, Verdict
 from simulation.report import report_html, write_report
 from simulation.runner import command, simulate, site_job, sweep
-from simulation.validate import scenario_digest, validate
+from simulation.validate import run_validation, scenario_digest
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def wave(site: Site) -> Plan:
 @pytest.fixture(scope="module")
 def report(site: Site, counts: tuple[CountRow, ...], bad: Plan, wave: Plan) -> ValidationReport:
     seen: list[tuple[int, int]] = []
-    result = validate(
+    result = run_validation(
         site, wave, bad, counts, now=NOW, progress=lambda done, of: seen.append((done, of))
-    )
+    ).report
     # It is decided at the first look, long before the most pairs that there could be.
     assert seen == [(done, 40) for done in range(1, 11)]
     assert (result.pairs, result.limit) == (5, 20)
@@ -73,7 +73,7 @@ def test_a_green_wave_passes_and_the_way_back_fails(
     assert after.fuel_g < before.fuel_g  # fewer stops
     assert before.pet_conflicts is None  # it was not asked for
     assert {change.approach for change in report.spillback} == {"e1", "e2"}
-    back = validate(site, bad, wave, counts, now=NOW)
+    back = run_validation(site, bad, wave, counts, now=NOW).report
     assert back.verdict is Verdict.FAIL
     assert back.change["delay_s"].ci95_pct[0] > 0
     assert back.scenario_digest == report.scenario_digest
@@ -104,23 +104,23 @@ def test_a_candidate_that_breaks_a_rule_is_refused(
 ) -> None:
     short = corridor_plan(site, 46)
     with pytest.raises(BadInput, match=r"candidate plan: min_green: .*valid is at least 7 s"):
-        validate(site, short, bad, counts, now=NOW)
+        run_validation(site, short, bad, counts, now=NOW)
 
 
 def test_bad_questions_are_answered_in_one_line(
     site: Site, counts: tuple[CountRow, ...], bad: Plan, wave: Plan
 ) -> None:
     with pytest.raises(BadInput, match="no network"):
-        validate(replace(site, network=None), wave, bad, counts, now=NOW)
+        run_validation(replace(site, network=None), wave, bad, counts, now=NOW)
     with pytest.raises(BadInput, match="valid is 2 or more"):
-        validate(site, wave, bad, counts, now=NOW, pairs=1)
+        run_validation(site, wave, bad, counts, now=NOW, pairs=1)
     with pytest.raises(BadInput, match="no counts"):
-        validate(site, wave, bad, None, now=NOW)
+        run_validation(site, wave, bad, None, now=NOW)
     part = Plan(site.id, bad.junctions[:2], NOW, "test")
     with pytest.raises(BadInput, match="has no timing for 'J3'"):
-        validate(site, wave, part, counts, now=NOW)
+        run_validation(site, wave, part, counts, now=NOW)
     with pytest.raises(BadInput, match="'elsewhere'"):
-        validate(site, Plan("elsewhere", wave.junctions, NOW, "test"), bad, counts, now=NOW)
+        run_validation(site, Plan("elsewhere", wave.junctions, NOW, "test"), bad, counts, now=NOW)
 
 
 def test_the_scenario_digest_follows_demand_and_options(

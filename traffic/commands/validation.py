@@ -52,11 +52,14 @@ def validate(
     ] = None,
     counts: Annotated[Path | None, typer.Option("--counts", help="Default: the site's.")] = None,
     pairs: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--pairs", min=2, help="Pairs of runs at most; it ends earlier when decided (from 5)."
+            "--pairs",
+            min=2,
+            help="Pairs of runs at most; it ends earlier when decided (from 5). "
+            "Default: XANH_VALIDATION_PAIRS.",
         ),
-    ] = 20,
+    ] = None,
     growth: Annotated[
         float | None,
         typer.Option(
@@ -73,7 +76,12 @@ def validate(
             "--safety", help="Measure surrogate safety too; a run takes 5 to 8 times as long."
         ),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, help="Runs at the same time. Default: XANH_SIMULATION_WORKERS."
+        ),
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Run on a Dask cluster: tcp://HOST:PORT.")
     ] = None,
@@ -104,7 +112,11 @@ def validate(
     from simulation.report import write_report
     from simulation.validate import run_validation
     from simulation.wording import LANGUAGES
+    from traffic.settings import load_settings
 
+    settings = load_settings()
+    pairs = pairs or settings.validation_pairs
+    workers = workers or settings.simulation_workers
     chosen = next((item for item in LANGUAGES if item == language), None)
     if chosen is None:
         raise BadInput("--language", language, f"valid is {', '.join(LANGUAGES)}")
