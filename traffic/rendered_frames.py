@@ -75,13 +75,16 @@ def labels_of(boxes: TrueBoxes) -> npt.NDArray[np.float64]:
 class View:
     """A camera over a scene, with the streets on which traffic is invented.
 
-    ``wide`` asks for crowds, uneven surfaces, clutter and things in the way.
+    ``crowded`` asks for crowds that drive any way; ``uneven`` for uneven surfaces of road users;
+    ``cluttered`` for clutter beside the road and things in the way.
     """
 
     scene: SceneGeometry
     legs: tuple[Leg, ...]
     pose: CameraPose
-    wide: bool = False
+    crowded: bool = False
+    uneven: bool = False
+    cluttered: bool = False
 
 
 def any_view(rng: np.random.Generator) -> View:
@@ -93,7 +96,8 @@ def wide_view(rng: np.random.Generator) -> View:
     """Any junction under any sky, from a camera that hangs and looks anywhere."""
     junction = random_junction(rng)
     scene = junction.scene.with_light(wide_light(rng))
-    return View(scene, junction.legs, wide_camera(junction.legs, rng), wide=True)
+    pose = wide_camera(junction.legs, rng)
+    return View(scene, junction.legs, pose, crowded=True, uneven=True, cluttered=True)
 
 
 def random_view(rng: np.random.Generator) -> View:
@@ -150,7 +154,7 @@ def generate(
         view = views(rng)
         renderer = _renderer(view, rng)
         for _ in range(min(FRAMES_PER_CAMERA, frames - len(labels))):
-            if view.wide:
+            if view.crowded:
                 states = wide_traffic(view.legs, rng, float(rng.choice([0.3, 0.7, 1.0, 1.5])))
             else:
                 density = float(rng.choice([0.4, 0.8, 1.2, 1.2, 1.6]))
@@ -176,8 +180,6 @@ def generate(
 
 def _renderer(view: View, rng: np.random.Generator) -> Renderer:
     seed, camera = int(rng.integers(1 << 31)), PinholeCamera(view.pose)
-    if not view.wide:
-        return Renderer(view.scene, camera, seed, float(rng.uniform(0.5, 4.0)))
 
     def clutter(background: Background) -> Foreground:
         amount = float(rng.random())
@@ -186,8 +188,15 @@ def _renderer(view: View, rng: np.random.Generator) -> Renderer:
         add_clutter(background, shadow, rng, amount=amount, everywhere=everywhere)
         return in_the_way(background, rng)
 
-    uneven = float(rng.uniform(0.2, 1.2))
-    return Renderer(view.scene, camera, seed, 0.5, mottled=uneven, clutter=clutter)
+    return Renderer(
+        view.scene,
+        camera,
+        seed,
+        # Crowded frames are filmed anew at each look, faults of the camera included.
+        0.5 if view.crowded else float(rng.uniform(0.5, 4.0)),
+        mottled=float(rng.uniform(0.2, 1.2)) if view.uneven else 0.0,
+        clutter=clutter if view.cluttered else None,
+    )
 
 
 def _captioned(image: Image, rng: np.random.Generator) -> Image:

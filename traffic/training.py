@@ -63,7 +63,9 @@ INPUT_PX: Final = (512, 384)
 the smaller ones."""
 
 PAD_GREY: Final = 114
-_SMALL_SHARE, _PLAIN_SHARE, _FILMED_SHARE = 0.3, 0.92, 0.85
+_SMALL_SHARE, _PLAIN_SHARE = 0.3, 0.92
+FILMED_SHARE: Final = 0.85
+"""Of the looks at a frame while training, share that a bad camera takes."""
 _BATCH, _WEIGHT_DECAY, _CLIP = 16, 5e-4, 10.0
 _SCALES: Final = (0.7, 2.1)
 _CLOSE_SHARE, _CLOSEST, _LARGE_SHARE = 0.2, 3.6, 0.05
@@ -102,15 +104,19 @@ def train(
     size: tuple[int, int] = INPUT_PX,
     rate: float = 2.5e-3,
     checkpoint_minutes: float = 15.0,
+    steps: int | None = None,
+    filmed_share: float = FILMED_SHARE,
     progress: Callable[[str], None] | None = None,
 ) -> TrainingRun:
     """Fit a yolo11 of the given width multiple; ``out`` becomes a ``.pt`` file.
 
     AdamW with cosine decay over the time budget, bfloat16 forward pass, averaged weights, pictures
     of ``size``, a learning rate of ``rate`` at most. From scratch the first 30 % are smaller;
-    ``start``, a checkpoint of an earlier call, is gone on from. Nearly each look at a frame is
-    filmed anew (``traffic.filmed``), moved and scaled; in the last 8 % of the time half of them,
-    in place. A checkpoint replaces ``out`` every ``checkpoint_minutes``.
+    ``start``, a checkpoint of an earlier call, is gone on from. ``filmed_share`` of the looks at
+    a frame are filmed anew (``traffic.filmed``); all are moved and scaled; in the last 8 % of the
+    time they stay in place, and half are filmed anew. A checkpoint replaces ``out`` every
+    ``checkpoint_minutes``. With ``steps`` the budget is so many batches instead of ``minutes``:
+    what two runs learn can then be compared, however busy the machine is.
 
     Raises:
         XanhError: If torch or ultralytics is missing, there are no frames, or ``start`` does
@@ -134,35 +140,38 @@ def train(
         lr=rate,
     )
     budget_s, began = minutes * 60, time.monotonic()
-    saved_s, steps, seen = 0.0, 0, 0
+    saved_s, taken, seen = 0.0, 0, 0
     smoothed: float | None = None
     order: list[int] = []
-    while (elapsed_s := time.monotonic() - began) < budget_s:
-        done = elapsed_s / budget_s
-        now = rate * min(1, (steps + 1) / 60)
+
+    def spent() -> float:
+        return taken / steps if steps is not None else (time.monotonic() - began) / budget_s
+
+    while (done := spent()) < 1:
+        now = rate * min(1, (taken + 1) / 60)
         now *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = now
-        if len(order) < _BATCH:
-            order = rng.permutation(len(examples)).tolist()
+        while len(order) < _BATCH:
+            order += rng.permutation(len(examples)).tolist()
         side = SMALL_PX if start is None and done < _SMALL_SHARE else size
         chosen = [order.pop() for _ in range(_BATCH)]
         samples = []
         for i in chosen:
             augment = done < _PLAIN_SHARE
-            filmed = bool(rng.random() < (_FILMED_SHARE if augment else 0.5))
+            filmed = bool(rng.random() < (filmed_share if augment else min(0.5, filmed_share)))
             samples.append(_sample(examples[i], side, rng, augment=augment, filmed=filmed))
         loss = _step(torch, model, samples)
         torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        steps, seen = steps + 1, seen + _BATCH
-        _average(torch, ema, model, 0.998 * (1 - math.exp(-steps / 120)))
+        taken, seen = taken + 1, seen + _BATCH
+        _average(torch, ema, model, 0.998 * (1 - math.exp(-taken / 120)))
         smoothed = loss if smoothed is None else 0.95 * smoothed + 0.05 * loss
-        if progress and steps % 20 == 0:
+        if progress and taken % 20 == 0:
             now = time.monotonic() - began
             progress(
-                f"step {steps}, {now:.0f} s, epoch {seen / len(examples):.1f}, {side[0]} px, "
+                f"step {taken}, {now:.0f} s, epoch {seen / len(examples):.1f}, {side[0]} px, "
                 f"loss {smoothed:.2f}, {seen / now:.1f} images/s"
             )
         if time.monotonic() - began - saved_s > checkpoint_minutes * 60:
