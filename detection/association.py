@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from detection import boxes as bx
+from detection.pair_kernel import MISSING, NEVER, pair_costs_of
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, FloatArray, IntArray
 from detection.track_table import LENGTH_M, SMALL, WIDTH_M, Measured, TrackTable
 from detection.tracker_settings import TrackerSettings
+from models.site import VEHICLE_CLASSES
 
-NEVER: Final = 1e6
-HELD_OVERLAP: Final = 0.3
-"""A vehicle that stands is found again where it was, or not at all."""
-SAME_PLACE: Final = 0.15
+PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
+KNOWN_HITS: Final = 4
+"""After so many sightings a track's motion is known."""
+_XX_XY_YY: Final = [0, 1, 3]
 
 
 def solve(cost: FloatArray, rows: BoolArray, columns: BoolArray, matched: IntArray) -> None:
@@ -62,78 +65,64 @@ def predicted_boxes(t: TrackTable, contact: FloatArray, plane: GroundPlane) -> F
 def hidden_px(
     expected: FloatArray, box: FloatArray, contact_px: FloatArray, short_share: float
 ) -> FloatArray:
-    """By how many pixels the wheels may lie below each box, (tracks, detections).
+    """By how many pixels the wheels may lie below each box (N, 4) of the vehicle expected there.
 
     Where the top of a box is where the vehicle's should be and its bottom is not, the vehicle
     behind hides the wheels (or the detector saw the rider alone); elsewhere 0.
     """
-    height = (expected[:, 3] - expected[:, 1])[:, None]
+    height = expected[:, 3] - expected[:, 1]
     shown = contact_px[:, 1] - box[:, 1]
-    short = shown[None] < short_share * height
-    top = np.abs(box[None, :, 1] - expected[:, None, 1]) < 0.3 * height
-    middle = (expected[:, 0] + expected[:, 2])[:, None] / 2
-    beside = np.abs((box[:, 0] + box[:, 2])[None] / 2 - middle)
-    aligned = beside < 0.5 * (expected[:, 2] - expected[:, 0])[:, None]
-    missing = height - shown[None]
-    result: FloatArray = np.where(short & top & aligned, np.maximum(missing, 0.0), 0.0)
+    middle = (expected[:, 0] + expected[:, 2]) / 2
+    beside = np.abs((box[:, 0] + box[:, 2]) / 2 - middle)
+    short = (shown < short_share * height) & (np.abs(box[:, 1] - expected[:, 1]) < MISSING * height)
+    short &= beside < 0.5 * (expected[:, 2] - expected[:, 0])
+    result: FloatArray = np.where(short, np.maximum(height - shown, 0.0), 0.0)
     return result
 
 
 def pair_costs(
-    t: TrackTable, found: Measured, plane: GroundPlane, settings: TrackerSettings, time_s: float
+    t: TrackTable,
+    found: Measured,
+    plane: GroundPlane,
+    settings: TrackerSettings,
+    time_s: float,
+    *,
+    walkers: bool = False,
 ) -> FloatArray:
-    """Cost (tracks, detections) of each pairing; ``NEVER`` where it is impossible."""
+    """Cost (tracks, detections) of each pairing; ``NEVER`` where it is impossible.
+
+    ``walkers``: the detector tells riders from people on foot.
+    """
     s = settings
     contact = t.position - centre_offset(plane, t.away, t.heading, t.classes)
-    expected = predicted_boxes(t, contact, plane)
-    hidden = hidden_px(expected, found.box, found.contact_px, s.short_share)
-    delta = found.contact[None] - contact[:, None] + hidden[..., None] * found.down[None]
-    a = t.p_pp[:, None, 0, 0] + found.noise[None, :, 0, 0]
-    b = t.p_pp[:, None, 0, 1] + found.noise[None, :, 0, 1]
-    c = t.p_pp[:, None, 1, 1] + found.noise[None, :, 1, 1]
-    det = np.maximum(a * c - b * b, 1e-9)
-    dx, dy = delta[..., 0], delta[..., 1]
-    distance2 = (c * dx * dx - 2 * b * dx * dy + a * dy * dy) / det
-    # The log determinant lets a track that knows its place win over one that merely could.
-    area = (t.units[:, 0] * t.units[:, 1])[:, None]
-    mismatch = (t.votes @ SMALL > 0.5 * t.votes.sum(axis=1))[:, None] != found.small[None]
-    gap_s = np.maximum(time_s - t.seen_s, 0.05)[:, None]
-    metres = np.hypot(dx / t.units[:, :1], dy / t.units[:, 1:])
-    settled = (t.hits >= 4)[:, None]
-    reach = np.where(
-        settled,
-        s.slack_m + s.surprise_mps2 / 2 * gap_s**2 + np.sqrt(found.spread_m2)[None],
-        s.slack_m + s.max_speed_mps * gap_s,
-    )
-    overlap = bx.iou(expected, found.box)
-    possible = (distance2 < s.gate) & (metres < reach)
-    # An occluded box has a wrong bottom edge but still lies on the predicted one.
-    possible |= (overlap > 0.55) & (distance2 < 6 * s.gate) & (metres < 2.0 * reach)
-    shown = (found.contact_px[:, 1] - found.box[:, 1])[None] + hidden
-    ratio = np.abs(np.log(np.maximum((expected[:, 3] - expected[:, 1])[:, None] / shown, 1e-3)))
-    possible &= ratio < np.where(settled, np.log(s.known_size_ratio), np.log(s.max_size_ratio))
-    wide = (expected[:, 2] - expected[:, 0])[:, None] / (found.box[:, 2] - found.box[:, 0])[None]
-    possible &= np.abs(np.log(np.maximum(wide, 1e-3))) < np.log(s.max_size_ratio)
-    now = bx.iou(t.box, found.box)
-    still = (found.moved < s.still_share)[None]
-    # What stands stood there before: it is no vehicle that was elsewhere a moment ago.
-    possible &= ~(still & (now < SAME_PLACE))
-    cost = (
-        distance2
-        + np.log(det / (area * area))
-        + 5.0 * (1.0 - overlap)
-        + 4.0 * mismatch
-        + 2.0 * ratio
-    )
-    if t.held.any():
-        # One that stands is found where it is; what drives past in front of it is another.
-        part = np.maximum(now, 0.6 * bx.covered(found.box, t.box).T)
-        same = (part > HELD_OVERLAP) & ~((found.moved > s.moved_share)[None] & (now < 0.6))
-        held_cost = np.where(same, -6.0 + 12.0 * (1.0 - part) + 2.0 * mismatch, NEVER)
-        cost = np.where(t.held[:, None], held_cost, cost)
-        possible |= t.held[:, None]
-    result: FloatArray = np.where(possible, cost, NEVER)
-    return result
+    small = t.votes @ SMALL > 0.5 * t.votes.sum(axis=1)
+    walks = t.classes == PERSON
+    tracks = np.concatenate(
+        [
+            predicted_boxes(t, contact, plane), t.box, contact, t.p_pp.reshape(-1, 4)[:, _XX_XY_YY],
+            t.units, _columns(small, walks, t.hits >= KNOWN_HITS, time_s - t.seen_s, t.held),
+        ], axis=1,
+    )  # fmt: skip
+    np.maximum(tracks[:, 18], 0.05, out=tracks[:, 18])
+    boxes = np.concatenate(
+        [
+            found.box, found.contact, found.contact_px[:, 1:],
+            found.noise.reshape(-1, 4)[:, _XX_XY_YY], found.down,
+            _columns(found.spread_m2, found.small, found.classes == PERSON, found.moved),
+        ], axis=1,
+    )  # fmt: skip
+    limits = np.array(
+        [
+            s.gate, s.slack_m, s.surprise_mps2, s.max_speed_mps, s.short_share,
+            math.log(s.max_size_ratio), math.log(s.known_size_ratio), s.still_share,
+            s.moved_share, float(walkers),
+        ]
+    )  # fmt: skip
+    return pair_costs_of(tracks, boxes, limits)
+
+
+def _columns(*values: FloatArray | BoolArray) -> FloatArray:
+    return np.stack([value.astype(np.float64) for value in values], axis=1)
 
 
 def turn_costs(

@@ -11,14 +11,16 @@ import csv
 import io
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from itertools import islice
+from typing import Final, TypeAlias
 
 from detection.geometry import StopLine
 from detection.track_table import LENGTH_M, WIDTH_M
 from detection.tracking import TrackState
+from detection.trajectory import TrajectoryPoint
 from models.camera import CameraView, Point
 from models.counts import CountRow
 from models.signals import SignalState
@@ -30,10 +32,14 @@ TWICE_LENGTH: Final = 0.8
 TWICE_WIDTH: Final = 1.0
 """Two crossings so little apart in time, and within an ellipse of these shares of the vehicle's
 length and width, are one vehicle's."""
+APART: Final = 0.3
+"""Boxes of two tracks of one vehicle cover more of the smaller one than this."""
+LATELY: Final = 12
 CROSSING_COLUMNS: Final = (
     "time", "frame", "line", "direction", "movement", "vehicle_class", "track", "x_px", "y_px",
     "signal_state",
 )  # fmt: skip
+Box: TypeAlias = tuple[float, float, float, float]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The clock of a source that has none: its time counts from here."""
 
@@ -60,7 +66,10 @@ class CountingSettings:
 
 @dataclass(frozen=True, slots=True)
 class LineCrossing:
-    """A point of a vehicle crossed the line: when, and where its wheel contact was then."""
+    """A point of a vehicle crossed the line: when, and where its wheel contact was then.
+
+    Not ``seen``: it was hidden then, and the point is where it came out.
+    """
 
     track: int
     direction: str
@@ -68,6 +77,7 @@ class LineCrossing:
     frame: int
     contact_px: Point
     speed_mps: float
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,8 @@ class Crossing:
     ``direction`` is ``in`` or ``out`` of the junction. ``movement_certain`` is False where the
     vehicle was lost too soon after the line to tell where it went; ``movement`` is then the
     nearest by position and heading. ``time_s`` and the point are the wheel contact's, ``front_s``
-    is the instant of the front; ``signal_state`` is what was shown at ``time_s``.
+    is the instant of the front; ``signal_state`` is what was shown at ``time_s``. ``seen`` is False
+    of a passage that was hidden and is told by what came out behind (:mod:`detection.hidden`).
     """
 
     track: int
@@ -93,6 +104,7 @@ class Crossing:
     y_px: float
     speed_mps: float
     signal_state: SignalState
+    seen: bool = True
 
 
 @dataclass(slots=True)
@@ -127,6 +139,13 @@ class _Passed:
     speed_mps: float
     length_m: float
     width_m: float
+    boxes: Mapping[float, Box]
+    """Where in the picture it was shortly before, by time."""
+
+    def beside(self, boxes: Mapping[float, Box]) -> bool:
+        """Whether both were seen at once, for once apart: then they are two."""
+        common = self.boxes.keys() & boxes.keys()
+        return any(_shared(self.boxes[time_s], boxes[time_s]) < APART for time_s in common)
 
 
 class LineCounter:
@@ -148,11 +167,17 @@ class LineCounter:
         self._recent: deque[_Passed] = deque(maxlen=64)
 
     def update(
-        self, track: TrackState, time_s: float, frame: int, depth: float | None = None
+        self,
+        track: TrackState,
+        time_s: float,
+        frame: int,
+        depth: float | None = None,
+        points: Sequence[TrajectoryPoint] = (),
     ) -> LineCrossing | None:
         """Look at a sighting of a track; a crossing once it is certain.
 
-        ``depth`` is that of the watched point, where it is known already.
+        ``depth`` is that of the watched point, where it is known already; ``points`` are the
+        track's sightings up to now, which tell it from others close by.
         """
         if track.id in self._done or not track.seen:
             return None
@@ -193,7 +218,8 @@ class LineCounter:
             travelled = depth - watch.least if watch.side < 0 else watch.most - depth
             past = depth * watch.side <= -band and travelled >= self._settings.min_travel_m
             if past and watch.over is not None:
-                found = self._crossing(track, watch, *watch.over)
+                lately = {p.time_s: p.box_px for p in islice(reversed(points), LATELY)}
+                found = self._crossing(track, watch, lately, *watch.over)
         watch.last = (time_s, depth, point, track.contact_px)
         return found
 
@@ -203,14 +229,21 @@ class LineCounter:
         self._done.discard(track)
 
     def _crossing(
-        self, track: TrackState, watch: _Watch, over_s: float, frame: int, place: Point, px: Point
+        self,
+        track: TrackState,
+        watch: _Watch,
+        boxes: Mapping[float, Box],
+        over_s: float,
+        frame: int,
+        place: Point,
+        px: Point,
     ) -> LineCrossing | None:
         if self.line.beside_m(place, track.units_per_m) > self._settings.beyond_ends_m:
             watch.side, watch.over = -watch.side, None
             return None
         self._done.add(track.id)
         direction = "in" if watch.side < 0 else "out"
-        if self._seen_twice(track, direction, over_s, place):
+        if self._seen_twice(track, direction, over_s, place, boxes):
             return None
         return LineCrossing(
             track=track.id,
@@ -221,15 +254,23 @@ class LineCounter:
             speed_mps=track.speed_mps,
         )
 
-    def _seen_twice(self, track: TrackState, direction: str, over_s: float, place: Point) -> bool:
+    def _seen_twice(
+        self,
+        track: TrackState,
+        direction: str,
+        over_s: float,
+        place: Point,
+        boxes: Mapping[float, Box],
+    ) -> bool:
         """Whether another track of the same vehicle has crossed already.
 
         No two vehicles stand in one place: who crosses where, and so soon after another that
-        this one has not left it, is the same vehicle followed twice.
+        this one has not left it, is the same vehicle followed twice; unless both were seen at
+        once, side by side.
         """
         kind = VEHICLE_CLASSES.index(track.vehicle_class)
         length_m, width_m = float(LENGTH_M[kind]), float(WIDTH_M[kind])
-        new = _Passed(direction, over_s, place, track.speed_mps, length_m, width_m)
+        new = _Passed(direction, over_s, place, track.speed_mps, length_m, width_m, boxes)
         units = track.units_per_m
         for old in self._recent:
             gap_s = abs(over_s - old.time_s)
@@ -237,12 +278,22 @@ class LineCounter:
                 continue
             beside_m = self.line.apart_m(place, old.place, units)
             ahead_m = gap_s * max(old.speed_mps, track.speed_mps, 0.5)
-            along = ahead_m / (TWICE_LENGTH * (length_m + old.length_m) / 2.0)
+            # Of two vehicles the later one's rear is its own length behind, fronts the earlier's.
+            first, later = (old, new) if over_s >= old.time_s else (new, old)
+            along = ahead_m / (TWICE_LENGTH * (first if self._fronts else later).length_m)
             across = beside_m / (TWICE_WIDTH * (width_m + old.width_m) / 2.0)
-            if along * along + across * across < 1.0:
+            if along * along + across * across < 1.0 and not old.beside(boxes):
                 return True
         self._recent.append(new)
         return False
+
+
+def _shared(first: Box, other: Box) -> float:
+    """Share of the smaller of two boxes that the other covers."""
+    width = min(first[2], other[2]) - max(first[0], other[0])
+    height = min(first[3], other[3]) - max(first[1], other[1])
+    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (first, other))
+    return max(width, 0.0) * max(height, 0.0) / max(min(areas), 1e-9)
 
 
 def _between(first: Point, second: Point, share: float) -> Point:

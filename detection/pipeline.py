@@ -20,6 +20,7 @@ from detection.counting import (
 )
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
 from detection.geometry import AreaMap, inside
+from detection.hidden import HiddenPassages, HiddenSettings
 from detection.judge import Judge, Watch
 from detection.measures import MeasureLog, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
@@ -56,6 +57,7 @@ class PipelineSettings:
 
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     counting: CountingSettings = field(default_factory=CountingSettings)
+    hidden: HiddenSettings = field(default_factory=HiddenSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     stillness: bool = True
@@ -100,6 +102,10 @@ class _Life:
     last: TrackState
     front: LineCrossing | None = None
     pending: _Pending | None = None
+    over: bool = False
+    """It has crossed the line inward, seen or unseen."""
+    hidden_m: float | None = None
+    """How far past the line its wheels were when it was first seen there; None when settled."""
     watch: Watch = field(default_factory=Watch)
 
 
@@ -147,6 +153,7 @@ class CameraPipeline:
         self._stillness = StillnessWatch()
         self._counter = LineCounter(view, self.settings.counting)
         self._fronts = LineCounter(view, self.settings.counting, fronts=True)
+        self._hidden = HiddenPassages(self._counter.line, self.settings.hidden, self._signals)
         self._matcher = MovementMatcher(view)
         self._areas = AreaMap([area.outline for area in view.road.areas])
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
@@ -196,7 +203,10 @@ class CameraPipeline:
         self._counts.watched(time_s)
         projected = self.view.source_kind is SourceKind.PROJECTED
         users = road_users(detections, truthful=projected)
-        tracks = tuple(self._tracks(time_s, users, None if projected else image))
+        # COCO's persons are riders as often as not; a motion detector guesses from a footprint.
+        walkers = "person" not in detections.class_names
+        walkers &= self.view.source_kind is not SourceKind.MOTION
+        tracks = tuple(self._tracks(time_s, users, None if projected else image, walkers))
         if self._evidence is not None:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
         crossings = self._end_tracks({track.id for track in tracks})
@@ -222,14 +232,16 @@ class CameraPipeline:
             lost_cases=tuple(lost),
         )
 
-    def _tracks(self, time_s: float, users: Detections, image: Image | None) -> list[TrackState]:
+    def _tracks(
+        self, time_s: float, users: Detections, image: Image | None, walkers: bool
+    ) -> list[TrackState]:
         """The tracks of this frame; a picture also tells what stands and how tall riders are."""
         if image is None:
-            return self._tracker.update(time_s, users)
+            return self._tracker.update(time_s, users, walkers=walkers)
         self._riders.learn(users)
         changes = self._stillness.look(time_s, image) if self.settings.stillness else None
         riders = self._riders if self.settings.rider_size else None
-        return self._tracker.update(time_s, users, changes, riders)
+        return self._tracker.update(time_s, users, changes, riders, walkers=walkers)
 
     def finish(self) -> tuple[Crossing, ...]:
         """Settle what is open at the end of the source; the crossings that were left."""
@@ -313,6 +325,8 @@ class CameraPipeline:
         life = self._lives.get(track.id)
         if life is None:
             life = self._lives[track.id] = _Life(Trajectory(), track)
+            if self.view.metric and self._hidden.may_have(time_s, wheels_m, track.contact):
+                life.hidden_m = wheels_m
         life.last = track
         if not track.seen:
             return
@@ -338,16 +352,22 @@ class CameraPipeline:
             )
         )
         # The law looks at the front; counted is who is over the line as a whole.
-        front = self._fronts.update(track, time_s, self._frame, front_m)
+        points = life.trajectory.points
+        front = self._fronts.update(track, time_s, self._frame, front_m, points)
         if front is not None:
             self._front_over(life, front)
-        crossed = self._counter.update(track, time_s, self._frame, wheels_m)
+        crossed = self._counter.update(track, time_s, self._frame, wheels_m, points)
         if crossed is not None:
             life.pending = _Pending(crossed, self._signals.approach.state_at(crossed.time_s))
+            life.over, life.hidden_m = life.over or crossed.direction == "in", None
             if life.front is None:
                 self._front_over(life, crossed)
             if self._measures is not None and crossed.direction == "in":
                 self._measures.over(crossed.time_s, track.vehicle_class)
+        if life.hidden_m is not None:
+            since_s = time_s - life.trajectory.points[0].time_s
+            if since_s > self.settings.hidden.wait_s:
+                self._came_out(life)
         if life.pending is not None:
             far = line.depth_m(track.centre, units) > MOVEMENT_KNOWN_M
             if far or time_s - life.pending.line.time_s > MOVEMENT_WAIT_S:
@@ -364,9 +384,39 @@ class CameraPipeline:
             life = self._lives.pop(track)
             self._counter.forget(track)
             self._fronts.forget(track)
+            if life.hidden_m is not None and life.trajectory.points:
+                self._came_out(life)
+            if life.over:
+                self._hidden.lost(life.trajectory.points[-1])
             if life.pending is not None:
                 self._settle(life, life.pending, crossings)
         return crossings
+
+    def _came_out(self, life: _Life) -> None:
+        """Count one that was first seen past the line, if it must have come over it."""
+        wheels_m, points = life.hidden_m, life.trajectory.points
+        life.hidden_m = None
+        if wheels_m is None or life.last.vehicle_class == "pedestrian":
+            return
+        unseen = [
+            other.trajectory.points[-1]
+            for other in self._lives.values()
+            if other.over and not other.last.seen
+        ]
+        time_s = self._hidden.crossed_s(points, wheels_m, unseen)
+        if time_s is None:
+            return
+        line = LineCrossing(
+            track=life.last.id,
+            direction="in",
+            time_s=time_s,
+            frame=points[0].frame,
+            contact_px=points[0].contact_px,
+            speed_mps=points[0].speed_mps,
+            seen=False,
+        )
+        life.over = True
+        life.pending = _Pending(line, self._signals.approach.state_at(time_s))
 
     def _settle(self, life: _Life, pending: _Pending, crossings: list[Crossing]) -> None:
         """Count what has crossed, unless it turned out to be somebody on foot."""
@@ -400,6 +450,7 @@ class CameraPipeline:
             y_px=line.contact_px[1],
             speed_mps=line.speed_mps,
             signal_state=pending.signal,
+            seen=line.seen,
         )
 
     def _flag_all(

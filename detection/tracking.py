@@ -14,8 +14,8 @@ All tracks live in arrays; one step costs a few dozen numpy calls whatever their
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -47,9 +47,8 @@ _PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
 _MOTORCYCLE: Final = VEHICLE_CLASSES.index("motorcycle")
 
 
-@dataclass(frozen=True, slots=True)
-class TrackState:
-    """A confirmed track at one frame.
+class TrackState(NamedTuple):
+    """A confirmed track at one frame (a tuple: sixty of them are made for every frame).
 
     ``box_px`` is x0 y0 x1 y1, ``contact_px`` its bottom centre, where the wheels touch the
     ground; ``centre``, ``front`` and ``velocity`` are in the view's plane (metres when
@@ -94,6 +93,8 @@ class Tracker:
         users: Detections,
         changes: Changes | None = None,
         riders: RiderSize | None = None,
+        *,
+        walkers: bool = False,
     ) -> list[TrackState]:
         """Advance to ``time_s`` with the road users found there.
 
@@ -102,6 +103,7 @@ class Tracker:
             users: Output of :func:`detection.riders.road_users`.
             changes: Where the picture changed lately; None where there is no picture.
             riders: How tall riders are; tells where those stand whose machine is hidden.
+            walkers: The detector tells people on foot from riders.
 
         Returns:
             The confirmed tracks, those without a detection in this frame included.
@@ -120,7 +122,7 @@ class Tracker:
         if len(self._tracks):
             self._hold(changes)
             self._predict(dt)
-            matched = self._assign(found, time_s)
+            matched = self._assign(found, time_s, walkers)
             self._correct(found, matched, time_s)
         else:
             matched = np.full(len(found), -1, np.int64)
@@ -160,13 +162,13 @@ class Tracker:
         t.p_pv += free * (dt * t.p_vv) + noise * (dt**3 / 2)
         t.p_vv += noise * (dt * dt)
 
-    def _assign(self, found: Measured, time_s: float) -> IntArray:
+    def _assign(self, found: Measured, time_s: float, walkers: bool) -> IntArray:
         """Index of the track of each detection, -1 for none."""
         t, s = self._tracks, self.settings
         matched = np.full(len(found), -1, np.int64)
         if len(found) == 0:
             return matched
-        cost = pair_costs(t, found, self.plane, s, time_s)
+        cost = pair_costs(t, found, self.plane, s, time_s, walkers=walkers)
         strong = found.score >= s.high_score
         free = np.ones(len(t), np.bool_)
         solve(cost, free, strong, matched)
@@ -245,8 +247,7 @@ class Tracker:
         t = self._tracks.select(rows)
         contact = t.position - centre_offset(self.plane, t.away, t.heading, t.classes)
         expected = predicted_boxes(t, contact, self.plane)
-        every = np.arange(len(rows))
-        hidden = hidden_px(expected, box, contact_px, self.settings.short_share)[every, every]
+        hidden = hidden_px(expected, box, contact_px, self.settings.short_share)
         result: FloatArray = np.where(t.hits >= KNOWN_HITS, hidden, 0.0)
         return result
 
@@ -333,47 +334,24 @@ class Tracker:
         front = position + self._reach(classes, heading, t.away[rows], t.units[rows])
         contact_m = position - centre_offset(self.plane, t.away[rows], heading, classes)
         speed = np.hypot(*(velocity / t.units[rows]).T)
-        values = zip(
+        columns = (
             t.ids[rows].tolist(),
-            classes.tolist(),
-            t.box[rows].tolist(),
-            t.contact_px[rows].tolist(),
-            position.tolist(),
-            front.tolist(),
-            velocity.tolist(),
-            heading.tolist(),
-            t.units[rows].tolist(),
+            [VEHICLE_CLASSES[index] for index in classes.tolist()],
+            _tuples(t.box[rows]),
+            _tuples(t.contact_px[rows]),
+            _tuples(position),
+            _tuples(front),
+            _tuples(velocity),
+            _tuples(heading),
+            _tuples(t.units[rows]),
             speed.tolist(),
             t.score[rows].tolist(),
             t.seen[rows].tolist(),
             (time_s - t.born_s[rows]).tolist(),
-            contact_m.tolist(),
+            _tuples(contact_m),
             t.held[rows].tolist(),
-            strict=True,
         )
-        return [
-            TrackState(
-                id=track,
-                vehicle_class=VEHICLE_CLASSES[class_index],
-                box_px=(box[0], box[1], box[2], box[3]),
-                contact_px=(contact[0], contact[1]),
-                centre=(centre[0], centre[1]),
-                front=(tip[0], tip[1]),
-                velocity=(motion[0], motion[1]),
-                heading=(direction[0], direction[1]),
-                units_per_m=(unit[0], unit[1]),
-                speed_mps=speed_mps,
-                score=score,
-                seen=seen,
-                age_s=age_s,
-                contact=(wheel[0], wheel[1]),
-                held=held,
-            )
-            for (
-                track, class_index, box, contact, centre, tip, motion, direction, unit,
-                speed_mps, score, seen, age_s, wheel, held,
-            ) in values
-        ]  # fmt: skip
+        return list(map(TrackState._make, zip(*columns, strict=True)))
 
     def _reach(
         self, classes: IntArray, heading: FloatArray, away: FloatArray, units: FloatArray
@@ -387,6 +365,11 @@ class Tracker:
         ahead = np.clip((heading * away).sum(axis=1), 0.0, 1.0)[:, None]
         reach: FloatArray = heading * length * ahead * units
         return reach
+
+
+def _tuples(rows: FloatArray) -> Iterable[tuple[float, ...]]:
+    """The rows of an array (N, K) as tuples."""
+    return zip(*rows.T.tolist(), strict=True)
 
 
 def _symmetric(blocks: FloatArray) -> FloatArray:

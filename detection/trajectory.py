@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.camera import Point
 
@@ -13,9 +12,8 @@ STILL_M: Final = 0.15
 STILL_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class TrajectoryPoint:
-    """One sighting of a vehicle.
+class TrajectoryPoint(NamedTuple):
+    """One sighting of a vehicle (a tuple: one is made for each vehicle of every frame).
 
     ``depth_m`` is the signed distance of its front from the stop line (positive in the
     junction); ``progress_m`` the place of its centre along ``inward``. ``areas`` holds a bit for

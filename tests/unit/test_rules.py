@@ -137,7 +137,7 @@ def test_stop_line(crossing_s, past_m, stands_s, flagged):
     finding = rules.stop_line(story, rules.StopLineRule())
     assert (finding is not None) is flagged
     assert rules.stop_line(replace(story, signal=UNKNOWN), rules.StopLineRule()) is None
-    cut = [replace(point, whole=False) for point in points]
+    cut = [point._replace(whole=False) for point in points]
     assert rules.stop_line(replace(story, points=cut), rules.StopLineRule()) is None
 
 
@@ -150,7 +150,7 @@ def test_wrong_way():
     against = [sighting(k / 6, -k, progress_m=20 - k) for k in range(9)]
     assert judged(against)
     assert not judged(against[:5])
-    assert not judged([replace(point, in_zone=False) for point in against])
+    assert not judged([point._replace(in_zone=False) for point in against])
     assert not judged([sighting(k / 6, k) for k in range(9)])
     assert not judged([sighting(k / 2, -k, progress_m=20 - k / 2) for k in range(18)])
     leap = [sighting(0.0, 0, progress_m=30.0)]
@@ -260,7 +260,7 @@ def test_a_speed_from_few_or_scattered_sightings_is_none():
     points = riding(19.0, 18.0, 20, from_m=-5.0)
     few = a_story(points[::3], crossing_s=19.3, speed_limit_mps=10.0)
     assert rules.speeding(few, rule) is None
-    shaken = [replace(p, centre=(3.0 * (k % 2), p.centre[1])) for k, p in enumerate(points)]
+    shaken = [p._replace(centre=(3.0 * (k % 2), p.centre[1])) for k, p in enumerate(points)]
     assert rules.speeding(replace(few, points=shaken), rule) is None
 
 
