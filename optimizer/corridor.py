@@ -1,13 +1,19 @@
-"""Offsets of junctions that share a cycle: one CP-SAT program over links' delay tables."""
+"""Offsets of junctions that share a cycle: one program over links' delay tables.
+
+Exact by elimination where junctions form lines, trees and rings; what remains of a grid goes to
+CP-SAT, whose proven gap is told.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from ortools.sat.python import cp_model
 
+from optimizer.elimination import Array, joined, reduce_network, total
 from optimizer.platoon import PlatoonModel, Timing, periodic_queue
 from optimizer.problem import Link, RetimingProblem
 from optimizer.splits import deterministic_solver
@@ -50,7 +56,11 @@ def offset_step_ds(problem: RetimingProblem, junctions: Sequence[str], cycle_ds:
 
 
 def link_table(
-    model: PlatoonModel, link: int, timings: Mapping[str, Timing], step_ds: int
+    model: PlatoonModel,
+    link: int,
+    timings: Mapping[str, Timing],
+    step_ds: int,
+    departures: Mapping[str, Array] | None = None,
 ) -> list[float]:
     """Cost of a link for each offset difference (downstream less upstream) in steps.
 
@@ -62,15 +72,13 @@ def link_table(
         link: Index of the link in ``model.links``.
         timings: Timing of both ends.
         step_ds: Step of the offsets.
+        departures: What leaves each junction, where it is known already.
     """
     count = model.cycle_ds // step_ds
     above, below = model.links[link].upstream, model.links[link].downstream
-    departures = np.roll(
-        model.flows(timings)[above].departures,
-        -model.shift_steps(timings[above].offset_ds),
-        axis=1,
-    )
-    platoon = model.travel(link, model.node(above, timings[above]).per_link[link] @ departures)
+    leaving = (departures or model.departures(timings))[above]
+    leaving = np.roll(leaving, -model.shift_steps(timings[above].offset_ds), axis=1)
+    platoon = model.travel(link, model.node(above, timings[above]).per_link[link] @ leaving)
     node = model.node(below, timings[below])
     share = node.of_link[link]
     own = model.complete(share[:, None] * platoon[None, :], node.expected)
@@ -106,8 +114,9 @@ def solve_offsets(
     best: OffsetResult | None = None
     best_cost = model.cost(current)
     for _ in range(rounds):
+        departures = model.departures(current)
         tables = [
-            (link, link_table(model, index, current, step))
+            (link, link_table(model, index, current, step, departures))
             for index, link in enumerate(model.links)
         ]
         found = _solve(model, current, tables, step, seed, time_limit)
@@ -126,52 +135,84 @@ def solve_offsets(
 def _solve(
     model: PlatoonModel,
     timings: Mapping[str, Timing],
-    tables: Sequence[tuple[Link, list[float]]],
+    tables: Sequence[tuple[Link, Sequence[float]]],
     step_ds: int,
     seed: int,
     time_limit: float,
 ) -> OffsetResult:
     count = model.cycle_ds // step_ds
-    program = cp_model.CpModel()
     names = sorted(timings)
-    offsets = {name: program.NewIntVar(0, count - 1, f"offset {name}") for name in names}
-    anchored: set[str] = set()
-    for component in _connected(names, [link for link, _ in tables]):
-        program.Add(offsets[component[0]] == 0)
-        anchored.add(component[0])
-    terms = []
-    for index, (link, table) in enumerate(tables):
-        if link.upstream == link.downstream:
-            continue
-        difference = program.NewIntVar(0, count - 1, f"difference {index}")
-        wrap = program.NewIntVar(0, 1, f"wrap {index}")
-        program.Add(difference == offsets[link.downstream] - offsets[link.upstream] + wrap * count)
-        values = [round(value) for value in table]
-        cost = program.NewIntVar(min(values), max(values), f"cost {index}")
-        program.AddElement(difference, values, cost)
-        terms.append(cost)
-    if terms:
-        program.Minimize(sum(terms))
-    for name in names:
-        program.AddHint(offsets[name], (timings[name].offset_ds // step_ds) % count)
-    solver = deterministic_solver(time_limit, seed)
-    status = solver.Solve(program)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return OffsetResult(dict(timings), 0.0, 0.0, str(solver.StatusName(status)))
+    costs = joined([(link.upstream, link.downstream, table) for link, table in tables])
+    reduced = reduce_network(names, costs)
+    core: dict[str, int] = {}
+    bound, status = 0.0, "OPTIMAL"
+    if reduced.nodes:
+        hints = {name: (timings[name].offset_ds // step_ds) % count for name in reduced.nodes}
+        core, bound, status = _solve_core(reduced.tables, hints, count, seed, time_limit)
+    offsets = reduced.complete(core, count)
+    first = offsets[names[0]]
     return OffsetResult(
         timings={
-            name: replace(timing, offset_ds=int(solver.Value(offsets[name])) * step_ds)
+            name: replace(timing, offset_ds=(offsets[name] - first) % count * step_ds)
             for name, timing in timings.items()
         },
-        objective=solver.ObjectiveValue() if terms else 0.0,
-        bound=solver.BestObjectiveBound() if terms else 0.0,
-        status=str(solver.StatusName(status)),
+        objective=total(costs, offsets),
+        bound=reduced.constant + bound if reduced.nodes else total(costs, offsets),
+        status=status,
     )
 
 
-def _connected(names: Sequence[str], links: Sequence[Link]) -> list[list[str]]:
-    groups: list[set[str]] = [{name} for name in names]
-    for link in links:
-        touching = [g for g in groups if link.upstream in g or link.downstream in g]
-        groups = [g for g in groups if g not in touching] + [set().union(*touching)]
-    return sorted(sorted(group) for group in groups)
+def _solve_core(
+    tables: Mapping[tuple[str, str], Array],
+    hints: Mapping[str, int],
+    count: int,
+    seed: int,
+    time_limit: float,
+) -> tuple[dict[str, int], float, str]:
+    """Offsets in steps, proven bound and status of what elimination left, by CP-SAT."""
+    program = cp_model.CpModel()
+    started = _descend(tables, hints, count)
+    offsets = {name: program.NewIntVar(0, count - 1, f"offset {name}") for name in hints}
+    anchor = min(hints)
+    program.Add(offsets[anchor] == 0)
+    terms = []
+    for index, ((one, other), table) in enumerate(sorted(tables.items())):
+        difference = program.NewIntVar(0, count - 1, f"difference {index}")
+        wrap = program.NewIntVar(0, 1, f"wrap {index}")
+        program.Add(difference == offsets[other] - offsets[one] + wrap * count)
+        # Rounded down, so that what is proven of the sum holds for the tables themselves.
+        values = [math.floor(value) for value in table]
+        cost = program.NewIntVar(min(values), max(values), f"cost {index}")
+        program.AddElement(difference, values, cost)
+        terms.append(cost)
+    program.Minimize(sum(terms))
+    for name, variable in offsets.items():
+        program.AddHint(variable, (started[name] - started[anchor]) % count)
+    solver = deterministic_solver(time_limit, seed)
+    status = solver.Solve(program)
+    bound = max(solver.BestObjectiveBound(), sum(math.floor(t.min()) for t in tables.values()))
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return started, bound, "FEASIBLE"
+    found = {name: int(solver.Value(variable)) for name, variable in offsets.items()}
+    better = min(found, started, key=lambda item: total(tables, item))
+    return better, bound, str(solver.StatusName(status))
+
+
+def _descend(
+    tables: Mapping[tuple[str, str], Array], hints: Mapping[str, int], count: int
+) -> dict[str, int]:
+    """A start for the solver: each offset in turn at its best until none moves."""
+    offsets = dict(hints)
+    steps = np.arange(count)
+    while True:
+        before = total(tables, offsets)
+        for name in sorted(offsets):
+            cost = np.zeros(count)
+            for (one, other), table in tables.items():
+                if name == other:
+                    cost += table[(steps - offsets[one]) % count]
+                elif name == one:
+                    cost += table[(offsets[other] - steps) % count]
+            offsets[name] = int(cost.argmin())
+        if total(tables, offsets) >= before - 1e-6:
+            return offsets

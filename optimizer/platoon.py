@@ -264,6 +264,10 @@ class PlatoonModel:
                 result[name] = self._flow(name, timings, result)
         return result
 
+    def departures(self, timings: Mapping[str, Timing]) -> dict[str, Array]:
+        """What leaves each junction in absolute cycle time, (groups, steps)."""
+        return {name: flow.departures for name, flow in self.flows(timings).items()}
+
     def _flow(self, name: str, timings: Mapping[str, Timing], known: Mapping[str, _Flow]) -> _Flow:
         timing = timings[name]
         node = self.node(name, timing)

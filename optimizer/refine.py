@@ -264,20 +264,25 @@ class _Search:
 
 
 def legal_start(
-    problem: RetimingProblem, in_force: Plan, *, created: datetime, by: str
+    problem: RetimingProblem,
+    in_force: Plan,
+    *,
+    created: datetime,
+    by: str,
+    cycle_ds: int | None = None,
 ) -> Plan | None:
     """The plan in force with its stages and greens, changed only as far as the envelope demands.
 
-    Junctions that are connected get the longest of their cycles. None where that cannot be.
+    Each junction keeps its cycle, or gets ``cycle_ds``, greens in proportion. None where that
+    cannot be.
     """
     plans = []
-    for group in components(problem):
-        longest_ds = max(in_force.junction(name).cycle_ds for name in group)
-        for name in group:
-            made = _legal(problem.junction(name), in_force.junction(name), longest_ds)
-            if made is None:
-                return None
-            plans.append(made)
+    for part in problem.junctions:
+        plan = in_force.junction(part.id)
+        made = _legal(part, plan, cycle_ds or plan.cycle_ds)
+        if made is None:
+            return None
+        plans.append(made)
     plan = Plan(problem.site, tuple(sorted(plans, key=lambda item: item.junction)), created, by)
     junctions = {part.id: part.junction for part in problem.junctions}
     return None if check_plan(plan, junctions) else plan

@@ -247,11 +247,11 @@ def _promising(
     seed: int,
     count: int,
 ) -> dict[str, tuple[StageSet, ...]]:
-    """The ``count`` stage sets of each junction that do best at three cycle lengths.
+    """The ``count`` stage sets of each junction that do best at a short or a long cycle.
 
     The set in force is always among them.
     """
-    probes = sorted({cycles[(len(cycles) - 1) * part // 4] for part in (1, 2, 3)} | {cycles[-1]})
+    probes = sorted({cycles[(len(cycles) - 1) * part // 3] for part in (1, 2)})
     kept = {}
     for name in names:
         part = problem.junction(name)
