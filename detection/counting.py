@@ -35,6 +35,10 @@ length and width, are one vehicle's."""
 APART: Final = 0.3
 """Boxes of two tracks of one vehicle cover more of the smaller one than this."""
 LATELY: Final = 12
+STARTING_MPS2: Final = 2.0
+HALTED_MPS: Final = 2.0
+DRIVES_ON: Final = 0.35
+"""One who passed the line unseen drives on at this share of the speed that took him over it."""
 CROSSING_COLUMNS: Final = (
     "time", "frame", "line", "direction", "movement", "vehicle_class", "track", "x_px", "y_px",
     "signal_state",
@@ -52,6 +56,7 @@ class CountingSettings:
     far it must have come in all (a box that jumps in a queue does not travel);
     ``beyond_ends_m`` how far outside its ends the line still counts; after ``unseen_s``
     without a sighting a step that its speed does not explain to ``unseen_m`` is no passage;
+    who passed the line while unseen for ``doubt_s`` must be seen to drive on for ``settle_s``;
     ``max_gap_s`` the longest time without a frame that counts as watched.
     """
 
@@ -60,6 +65,8 @@ class CountingSettings:
     beyond_ends_m: float = 1.5
     unseen_s: float = 0.6
     unseen_m: float = 3.0
+    doubt_s: float = 0.3
+    settle_s: float = 0.4
     max_gap_s: float = 1.0
     interval_s: float = 900.0
 
@@ -116,7 +123,10 @@ class _Watch:
     side: int = 0
     last: tuple[float, float, Point, Point] | None = None
     over: tuple[float, int, Point, Point] | None = None
-
+    speed_mps: float = 0.0
+    """At the last sighting."""
+    doubt: tuple[float, float, float] | None = None
+    """A passage that was not seen: when and how deep the vehicle came out, and how fast it was."""
     held_s: float | None = None
 
     def start(self, depth: float) -> None:
@@ -184,6 +194,8 @@ class LineCounter:
         watch = self._watches.get(track.id)
         if track.held and watch is not None:
             watch.held_s = time_s
+            if watch.doubt is not None and watch.doubt[2] > HALTED_MPS:
+                self._start_again(track, watch.doubt[1])
             return None
         band = self._settings.hysteresis_m
         point = track.front if self._fronts else track.contact
@@ -199,13 +211,9 @@ class LineCounter:
         if watch.side != 0 and watch.last is not None:
             before_s, before, place, contact = watch.last
             gap_s = time_s - before_s
-            driven_m = track.speed_mps * gap_s
-            leapt_m = (
-                abs(abs(depth - before) - driven_m) if gap_s > self._settings.unseen_s else 0.0
-            )
-            if leapt_m > self._settings.unseen_m:
+            if gap_s > self._settings.unseen_s and not self._drove(watch, track, depth, gap_s):
                 # Lost before the line and found well past it may be two vehicles.
-                watch = self._watches[track.id] = _Watch(depth, depth, 1 if depth > 0 else -1)
+                watch = self._start_again(track, depth)
             elif before * watch.side > 0 >= depth * watch.side:
                 # The last passage over the line counts: one who stops on it leaves it later.
                 share = before / (before - depth)
@@ -215,13 +223,49 @@ class LineCounter:
                     _between(place, point, share),
                     _between(contact, track.contact_px, share),
                 )
+                watch.doubt = None
+                if gap_s > self._settings.doubt_s:
+                    watch.doubt = time_s, depth, abs(depth - before) / gap_s
             travelled = depth - watch.least if watch.side < 0 else watch.most - depth
             past = depth * watch.side <= -band and travelled >= self._settings.min_travel_m
             if past and watch.over is not None:
                 lately = {p.time_s: p.box_px for p in islice(reversed(points), LATELY)}
-                found = self._crossing(track, watch, lately, *watch.over)
+                drives_on = self._drives_on(watch, time_s, depth)
+                if drives_on:
+                    found = self._crossing(track, watch, lately, *watch.over)
+                elif drives_on is not None:
+                    watch = self._start_again(track, depth)
         watch.last = (time_s, depth, point, track.contact_px)
+        watch.speed_mps = track.speed_mps
         return found
+
+    def _start_again(self, track: TrackState, depth: float) -> _Watch:
+        """Take a track for another vehicle's from here on."""
+        watch = self._watches[track.id] = _Watch(depth, depth, 1 if depth > 0 else -1)
+        return watch
+
+    def _drove(self, watch: _Watch, track: TrackState, depth: float, gap_s: float) -> bool:
+        """Whether a vehicle can have come so far while it was not seen.
+
+        The speed of before the gap, not only the one that the leap itself makes believe, must
+        explain it, give or take what a driver does.
+        """
+        assert watch.last is not None
+        leapt_m = abs(depth - watch.last[1])
+        slack_m = self._settings.unseen_m
+        most_m = (watch.speed_mps + STARTING_MPS2 / 2 * gap_s) * gap_s
+        least_m = min(watch.speed_mps, track.speed_mps) * gap_s
+        return least_m - slack_m <= leapt_m <= most_m + slack_m
+
+    def _drives_on(self, watch: _Watch, time_s: float, depth: float) -> bool | None:
+        """Whether who passed the line unseen went on as it came; None while that is open."""
+        if watch.doubt is None:
+            return True
+        out_s, out, speed_mps = watch.doubt
+        if time_s - out_s < self._settings.settle_s:
+            return None
+        went_m = (out - depth) * watch.side
+        return went_m > DRIVES_ON * speed_mps * (time_s - out_s) - self._settings.hysteresis_m
 
     def forget(self, track: int) -> None:
         """Drop what is kept of a track that has ended."""

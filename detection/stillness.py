@@ -60,6 +60,12 @@ class Changes:
         shares: FloatArray = changed / np.prod(high - low, axis=1)
         return shares
 
+    def calmer_half(self, boxes: FloatArray) -> FloatArray:
+        """The lesser of the shares (N,) of the upper and of the lower half of each box."""
+        upper, lower = boxes.copy(), boxes.copy()
+        upper[:, 3] = lower[:, 1] = (boxes[:, 1] + boxes[:, 3]) / 2
+        return np.minimum(self.shares(upper), self.shares(lower))
+
 
 def _median(grey: Image) -> int:
     """Median of grey levels, from their histogram."""

@@ -138,6 +138,10 @@ class Tracker:
             t.held = np.zeros(len(t), np.bool_)
         else:
             t.held = changes.shares(t.box) < s.still_share
+            # Who passes behind or before one that stands covers its upper or its lower part.
+            covered = before & ~t.held
+            if covered.any():
+                t.held[covered] = changes.calmer_half(t.box[covered]) < s.still_share
         t.velocity[t.held] = 0.0
         t.standing |= t.held
         started = before & ~t.held

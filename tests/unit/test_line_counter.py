@@ -51,22 +51,32 @@ def test_boxes_that_wander_over_the_line_while_the_vehicle_stands_are_no_crossin
     assert counter.update(rider(1, 0.0, 3.0), 10.2, 61) is None
 
 
-def _lost_and_found(speed: float) -> list[object]:
-    """A rider unseen for a second from 2 m before the line to 6 m past it."""
+def _lost_and_found(before_mps: float, after_mps: float, *, held: bool = False) -> int:
+    """Crossings of a rider unseen for a second from 2 m before the line to 6 m past it."""
     counter = LineCounter(VIEW, CountingSettings())
     for step in range(4):
-        assert counter.update(rider(1, 0.0, -5.0 + step, speed=speed), step / 6, step) is None
-    return [
-        counter.update(rider(1, 0.0, 6.0 + step, speed=speed), 1.5 + step / 6, 9 + step)
-        for step in (0, 1)
-    ]
+        seen = rider(1, 0.0, -5.0 + step, speed=before_mps)
+        assert counter.update(seen, step / 6, step) is None
+    found = [
+        counter.update(
+            rider(1, 0.0, 6.0 + after_mps * step / 6, held=held and step > 0, speed=after_mps),
+            1.5 + step / 6, 9 + step,
+        )
+        for step in range(6)
+    ]  # fmt: skip
+    return sum(item is not None for item in found)
 
 
 def test_who_is_lost_before_the_line_and_found_well_past_it_is_not_counted():
     """One who hardly moved cannot have come so far: it is another vehicle."""
-    assert _lost_and_found(speed=1.0) == [None, None]
+    assert _lost_and_found(1.0, 1.0) == 0
+    assert _lost_and_found(1.0, 7.0) == 0
 
 
 def test_who_passes_the_line_unseen_at_its_speed_is_counted():
-    found = _lost_and_found(speed=7.0)
-    assert sum(item is not None for item in found) == 1
+    assert _lost_and_found(7.0, 7.0) == 1
+
+
+def test_who_passes_the_line_unseen_and_stands_there_at_once_is_another_vehicle():
+    assert _lost_and_found(7.0, 0.0) == 0
+    assert _lost_and_found(7.0, 0.0, held=True) == 0

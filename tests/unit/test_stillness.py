@@ -68,3 +68,15 @@ def test_any_size_of_picture(size):
     scale = size[0] / 640
     assert changes.shares(STANDS * scale)[0] < 0.05
     assert changes.shares(np.array([[380.0, 200.0, 440.0, 320.0]]) * scale)[0] > 0.2
+
+
+def test_who_passes_behind_one_that_stands_covers_only_its_upper_half():
+    rng, watch = np.random.default_rng(4), StillnessWatch()
+    changes = None
+    for index in range(6):
+        image = street(rng, 500)
+        image[150:240, 60 + 12 * index : 120 + 12 * index] = 230
+        changes = watch.look(index / 6, image)
+    assert changes is not None
+    assert changes.shares(STANDS)[0] > 0.1
+    assert changes.calmer_half(STANDS)[0] < 0.03
