@@ -34,6 +34,7 @@ TWICE_WIDTH: Final = 1.0
 length and width, are one vehicle's."""
 APART: Final = 0.3
 """Boxes of two tracks of one vehicle cover more of the smaller one than this."""
+UNLIKE: Final = 2.0
 LATELY: Final = 12
 STARTING_MPS2: Final = 2.0
 HALTED_MPS: Final = 2.0
@@ -152,10 +153,12 @@ class _Passed:
     boxes: Mapping[float, Box]
     """Where in the picture it was shortly before, by time."""
 
-    def beside(self, boxes: Mapping[float, Box]) -> bool:
-        """Whether both were seen at once, for once apart: then they are two."""
-        common = self.boxes.keys() & boxes.keys()
-        return any(_shared(self.boxes[time_s], boxes[time_s]) < APART for time_s in common)
+    def beside(self, other: _Passed) -> bool:
+        """Whether both were seen at once, and are two: for once apart, or of unlike size."""
+        common = self.boxes.keys() & other.boxes.keys()
+        if max(self.width_m, other.width_m) > UNLIKE * min(self.width_m, other.width_m):
+            return len(common) > 0
+        return any(_shared(self.boxes[time_s], other.boxes[time_s]) < APART for time_s in common)
 
 
 class LineCounter:
@@ -183,11 +186,14 @@ class LineCounter:
         frame: int,
         depth: float | None = None,
         points: Sequence[TrajectoryPoint] = (),
+        *,
+        entered: bool = False,
     ) -> LineCrossing | None:
         """Look at a sighting of a track; a crossing once it is certain.
 
         ``depth`` is that of the watched point, where it is known already; ``points`` are the
-        track's sightings up to now, which tell it from others close by.
+        track's sightings up to now, which tell it from others close by. One that ``entered``
+        between the line's ends with its front may swing its rear beyond them.
         """
         if track.id in self._done or not track.seen:
             return None
@@ -232,7 +238,7 @@ class LineCounter:
                 lately = {p.time_s: p.box_px for p in islice(reversed(points), LATELY)}
                 drives_on = self._drives_on(watch, time_s, depth)
                 if drives_on:
-                    found = self._crossing(track, watch, lately, *watch.over)
+                    found = self._crossing(track, watch, lately, entered, *watch.over)
                 elif drives_on is not None:
                     watch = self._start_again(track, depth)
         watch.last = (time_s, depth, point, track.contact_px)
@@ -277,12 +283,14 @@ class LineCounter:
         track: TrackState,
         watch: _Watch,
         boxes: Mapping[float, Box],
+        entered: bool,
         over_s: float,
         frame: int,
         place: Point,
         px: Point,
     ) -> LineCrossing | None:
-        if self.line.beside_m(place, track.units_per_m) > self._settings.beyond_ends_m:
+        beside_m = 0.0 if entered else self.line.beside_m(place, track.units_per_m)
+        if beside_m > self._settings.beyond_ends_m:
             watch.side, watch.over = -watch.side, None
             return None
         self._done.add(track.id)
@@ -326,7 +334,7 @@ class LineCounter:
             first, later = (old, new) if over_s >= old.time_s else (new, old)
             along = ahead_m / (TWICE_LENGTH * (first if self._fronts else later).length_m)
             across = beside_m / (TWICE_WIDTH * (width_m + old.width_m) / 2.0)
-            if along * along + across * across < 1.0 and not old.beside(boxes):
+            if along * along + across * across < 1.0 and not old.beside(new):
                 return True
         self._recent.append(new)
         return False

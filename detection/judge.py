@@ -31,7 +31,9 @@ the line before it is judged by its own movement's."""
 HEADING_SURE_RAD: Final = 0.7
 """And head where the movement leads: one who turns back makes none of them."""
 READ_M: Final = 14.0
-"""Riders and helmets are judged once the vehicle is this far past the line."""
+READ_S: Final = 3.0
+"""Riders and helmets are judged once the vehicle is this far past the line, or this long (it may
+have turned off), and was read often enough."""
 STILL_MPS: Final = 2.0
 """One who stays at a place may seem to move as fast as this far from the camera."""
 PASSED_M: Final = 2.0
@@ -214,8 +216,12 @@ class Judge:
         limit_mps = self._road.speed_limit_mps
         if limit_mps is not None and last.depth_m >= self._settings.speeding.end_m:
             due.append(Kind.SPEEDING)
-        if watch.riders and last.depth_m >= READ_M:
-            due += [Kind.OVERLOADED, Kind.NO_HELMET]
+        since_s = last.time_s - watch.crossing.time_s if watch.crossing is not None else 0.0
+        if last.depth_m >= READ_M or since_s >= READ_S:
+            if len(watch.riders) >= self._settings.overloaded.min_readings:
+                due.append(Kind.OVERLOADED)
+            if len(watch.bare_heads) >= self._settings.no_helmet.min_readings:
+                due.append(Kind.NO_HELMET)
         return due
 
     def _forward_mps(self, track: TrackState) -> float:
@@ -233,7 +239,9 @@ class Judge:
         signal = self._signals.approach
         crossing_s = None if watch.crossing is None else watch.crossing.time_s
         if crossing_s is not None:
-            match = self._movement_of(points, track, crossing_s)
+            # Of a long vehicle first seen across the line the crossing is that of its wheels.
+            entered_s = next((p.time_s for p in points if p.depth_m >= 0.0), crossing_s)
+            match = self._movement_of(points, track, min(crossing_s, entered_s))
             sure = (
                 match.certain
                 and match.travelled_m >= MOVEMENT_SURE_M

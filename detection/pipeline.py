@@ -43,6 +43,9 @@ MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
 MOVEMENT_WAIT_S: Final = 20.0
 ON_LINE_M: Final = 0.2
+NEAR_LINE_M: Final = 3.0
+MIN_SEEN_M: Final = 1.5
+"""One that is lost before the line was seen to come from at least so far before it."""
 EDGE_PX: Final = 2.0
 """A box nearer than this to the picture's edge may show only part of its vehicle."""
 
@@ -102,6 +105,9 @@ class _Life:
     last: TrackState
     front: LineCrossing | None = None
     pending: _Pending | None = None
+    first_m: float = 0.0
+    wheels_m: float = 0.0
+    """How far past the line its wheels were at its first, and at its last sighting."""
     over: bool = False
     """It has crossed the line inward, seen or unseen."""
     hidden_m: float | None = None
@@ -325,11 +331,16 @@ class CameraPipeline:
         life = self._lives.get(track.id)
         if life is None:
             life = self._lives[track.id] = _Life(Trajectory(), track)
-            if self.view.metric and self._hidden.may_have(time_s, wheels_m, track.contact):
-                life.hidden_m = wheels_m
+            life.first_m = wheels_m
+            if self.view.metric:
+                if self._hidden.may_have(time_s, wheels_m, track.contact):
+                    life.hidden_m = wheels_m
+                elif -NEAR_LINE_M < wheels_m < NEAR_LINE_M and track.seen:
+                    life.over = self._hidden.again(time_s, track)
         life.last = track
         if not track.seen:
             return
+        life.wheels_m = wheels_m
         line = self._counter.line
         inward, units = self.view.inward, track.units_per_m
         progress = (track.centre[0] * inward[0] / units[0]) + (
@@ -356,8 +367,11 @@ class CameraPipeline:
         front = self._fronts.update(track, time_s, self._frame, front_m, points)
         if front is not None:
             self._front_over(life, front)
-        crossed = self._counter.update(track, time_s, self._frame, wheels_m, points)
-        if crossed is not None:
+        entered = life.front is not None and life.front.direction == "in"
+        crossed = self._counter.update(
+            track, time_s, self._frame, wheels_m, points, entered=entered
+        )
+        if crossed is not None and not (life.over and crossed.direction == "in"):
             life.pending = _Pending(crossed, self._signals.approach.state_at(crossed.time_s))
             life.over, life.hidden_m = life.over or crossed.direction == "in", None
             if life.front is None:
@@ -386,8 +400,10 @@ class CameraPipeline:
             self._fronts.forget(track)
             if life.hidden_m is not None and life.trajectory.points:
                 self._came_out(life)
+            if not life.over and life.trajectory.points and self.view.metric:
+                self._went_over(life)
             if life.over:
-                self._hidden.lost(life.trajectory.points[-1])
+                self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
             if life.pending is not None:
                 self._settle(life, life.pending, crossings)
         return crossings
@@ -399,20 +415,35 @@ class CameraPipeline:
         if wheels_m is None or life.last.vehicle_class == "pedestrian":
             return
         unseen = [
-            other.trajectory.points[-1]
+            (other.last, other.trajectory.points[-1].time_s)
             for other in self._lives.values()
             if other.over and not other.last.seen
         ]
         time_s = self._hidden.crossed_s(points, wheels_m, unseen)
-        if time_s is None:
+        if time_s is not None:
+            self._unseen_passage(life, time_s)
+
+    def _went_over(self, life: _Life) -> None:
+        """Count one that is lost from sight on its way over the line."""
+        if life.last.vehicle_class == "pedestrian" or life.first_m > -MIN_SEEN_M:
             return
+        entered = life.front is not None and life.front.direction == "in"
+        seen = [other.last for other in self._lives.values() if other.last.seen]
+        time_s = self._hidden.went_s(
+            life.trajectory.points, life.wheels_m, life.last, seen, entered=entered
+        )
+        if time_s is not None:
+            self._unseen_passage(life, time_s)
+
+    def _unseen_passage(self, life: _Life, time_s: float) -> None:
+        points = life.trajectory.points
         line = LineCrossing(
             track=life.last.id,
             direction="in",
             time_s=time_s,
-            frame=points[0].frame,
-            contact_px=points[0].contact_px,
-            speed_mps=points[0].speed_mps,
+            frame=points[-1].frame,
+            contact_px=points[-1].contact_px,
+            speed_mps=points[-1].speed_mps,
             seen=False,
         )
         life.over = True

@@ -60,6 +60,8 @@ STOP_FROM_M, STOP_TO_M = 6.0, 14.0
 STOP_S = 45.0
 BACK_M = 90.0
 PAVEMENT_M = 34.0
+AHEAD_M, BESIDE_M, STANDS_MPS = 7.0, 0.6, 0.5
+"""One who will run the light waits while another stands so far ahead and hardly beside."""
 LEAST_BACK_M, BACK_FROM_MPS = 4.5, 7.0
 
 
@@ -225,7 +227,11 @@ class Conduct:
         if on_lane:
             self._ask_front_row(session, now, on_lane, against, time_s)
         for name in self._red_runners.starting(time_s):
-            self._run(session, name)
+            if _stands_ahead(now, name):
+                # On its way into the junction SUMO would drive it through one who waits there.
+                self._red_runners.put_off(name, time_s + 1)
+            else:
+                self._run(session, name)
         for name, (junction, link) in list(self._early.items()):
             left_s = self._controllers[junction].until_green_s(link)
             if left_s is not None and left_s <= EARLY_S:
@@ -492,6 +498,19 @@ class Conduct:
         session.take_out(name)
         self._taken.append(name)
         self.rides.append(Ride(state, path, 0.0, float(state.speed_mps[0]), target_mps))
+
+
+def _stands_ahead(now: Snapshot, name: str) -> bool:
+    """Whether somebody stands right ahead of a rider."""
+    states, row = now.states, now.row.get(name)
+    if row is None:
+        return False
+    dx, dy = states.x_m - states.x_m[row], states.y_m - states.y_m[row]
+    sin, cos = np.sin(states.heading_rad[row]), np.cos(states.heading_rad[row])
+    along, aside = dx * sin + dy * cos, np.abs(dx * cos - dy * sin)
+    near = (along > 0.5) & (along - states.length_m / 2 < AHEAD_M)
+    near &= (aside < states.width_m / 2 + BESIDE_M) & (states.speed_mps < STANDS_MPS)
+    return bool(near.any())
 
 
 def after(route: Sequence[str], edge: str) -> str | None:

@@ -88,6 +88,11 @@ class RedRunners:
         self.running.update(riders)
         return riders
 
+    def put_off(self, rider: str, until_s: float) -> None:
+        """Somebody stands in the rider's way: it starts later, if red lasts."""
+        self.running.discard(rider)
+        self._waiting[rider] = until_s
+
     def crossed(self, rider: str) -> bool:
         """A rider is over the line, or gone; whether their speed mode has to be set back."""
         self._asked.discard(rider)

@@ -19,7 +19,7 @@ class IllegalTurnRule:
     """
 
     enabled: bool = True
-    min_travel_m: float = 18.0
+    min_travel_m: float = 14.0
     max_heading_off_deg: float = 35.0
     max_gap_s: float = 1.5
 
