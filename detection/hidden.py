@@ -176,7 +176,7 @@ class HiddenPassages:
         normal = self._line.normal
         speed_mps = last.velocity[0] * normal[0] + last.velocity[1] * normal[1]
         to_go_s = max(-wheels_m, 0.0) / max(speed_mps, LEAST_MPS)
-        over = entered and points[-1].depth_m >= s.front_m
+        over = entered and max(point.depth_m for point in points) >= s.front_m
         if not over:
             drives = speed_mps >= s.drive_mps and to_go_s < s.reach_s
             if not drives or not self._let_in(lost_s, lost_s + to_go_s):

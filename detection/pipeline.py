@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,7 +20,7 @@ from detection.counting import (
 )
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
 from detection.geometry import AreaMap, inside
-from detection.hidden import HiddenPassages, HiddenSettings
+from detection.hidden import LEAST_MPS, HiddenPassages, HiddenSettings
 from detection.judge import Judge, Watch
 from detection.measures import MeasureLog, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
@@ -43,6 +43,7 @@ MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
 MOVEMENT_WAIT_S: Final = 20.0
 ON_LINE_M: Final = 0.2
+ENTERED_M: Final = 4.0
 NEAR_LINE_M: Final = 3.0
 MIN_SEEN_M: Final = 1.5
 """One that is lost before the line was seen to come from at least so far before it."""
@@ -375,7 +376,7 @@ class CameraPipeline:
             life.pending = _Pending(crossed, self._signals.approach.state_at(crossed.time_s))
             life.over, life.hidden_m = life.over or crossed.direction == "in", None
             if life.front is None:
-                self._front_over(life, crossed)
+                self._front_over(life, _entered(crossed, points))
             if self._measures is not None and crossed.direction == "in":
                 self._measures.over(crossed.time_s, track.vehicle_class)
         if life.hidden_m is not None:
@@ -400,7 +401,9 @@ class CameraPipeline:
             self._fronts.forget(track)
             if life.hidden_m is not None and life.trajectory.points:
                 self._came_out(life)
-            if not life.over and life.trajectory.points and self.view.metric:
+            # At the source's end nobody is lost: whoever is seen then has not gone.
+            lost = not life.last.seen and not life.over and self.view.metric
+            if lost and life.trajectory.points:
                 self._went_over(life)
             if life.over:
                 self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
@@ -592,6 +595,19 @@ class CameraPipeline:
         if not shots:
             raise XanhError(f"camera {self.view.camera}: no frames are kept for {violation.id}")
         self._evidence.write(violation, moments, shots)
+
+
+def _entered(wheels: LineCrossing, points: Sequence[TrajectoryPoint]) -> LineCrossing:
+    """When the front must have crossed of one whose wheels were seen to.
+
+    A long vehicle is often first seen across the line: close to it the front's own instant is
+    told from place and speed; else that of the wheels has to do.
+    """
+    first = next((point for point in points if point.depth_m >= 0.0), None)
+    if wheels.direction != "in" or first is None or first.depth_m > ENTERED_M:
+        return wheels
+    since_s = first.depth_m / max(first.speed_mps, LEAST_MPS)
+    return replace(wheels, time_s=min(first.time_s - since_s, wheels.time_s))
 
 
 def _on_line(track: TrackState, front_m: float, wheels_m: float) -> bool:

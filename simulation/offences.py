@@ -35,6 +35,7 @@ SPEED_MARGIN_MPS = 2.2
 """The 5 km/h below which nothing is fined, and 3 km/h that a camera may be off by."""
 SPEED_DOUBT_MPS = 1.2
 BACK_RAD = math.radians(145.0)
+BACK_M = 3.0
 TURN_M = 16.0
 FOLLOW_S = 150.0
 FOLLOW_M = 70.0
@@ -105,7 +106,7 @@ class _Passage:
     states: list[SignalState] = field(default_factory=list)
     """What its head showed from each of ``times`` on."""
     travelled_m: float = 0.0
-    place: Point | None = None
+    places: list[Point] = field(default_factory=list)
     told: set[Kind] = field(default_factory=set)
     judged: bool = False
 
@@ -217,12 +218,12 @@ class OffenceWatch:
         passage.states[-1] = crossing.state if len(passage.times) == 2 else state
         passage.states.append(state)
         place = (float(now.x_m[index]), float(now.y_m[index]))
-        if passage.place is not None:
-            passage.travelled_m += math.dist(place, passage.place)
-        passage.place = place
+        if passage.places:
+            passage.travelled_m += math.dist(place, passage.places[-1])
+        passage.places.append(place)
         if not passage.judged and crossing.state is SignalState.RED:
             yield from self._of_the_light(passage)
-        yield from self._of_the_way(passage, float(now.heading_rad[index]))
+        yield from self._of_the_way(passage)
         stands = float(now.speed_mps[index]) < STANDS_MPS
         red = state is SignalState.RED
         came = crossing.state in (SignalState.RED, SignalState.YELLOW)
@@ -286,7 +287,7 @@ class OffenceWatch:
             for now, later in pairwise(seen)
         )
 
-    def _of_the_way(self, passage: _Passage, heading_rad: float) -> Iterator[Offence]:
+    def _of_the_way(self, passage: _Passage) -> Iterator[Offence]:
         """Speed, forbidden turn, turning back."""
         crossing = passage.crossing
         limit = self._limits.get(crossing.approach)
@@ -304,9 +305,8 @@ class OffenceWatch:
             passage.told.add(Kind.ILLEGAL_TURN)
             yield _offence(Kind.ILLEGAL_TURN, crossing)
         if crossing.approach in self._no_back and Kind.U_TURN not in passage.told:
-            line = passage.line
-            along = math.atan2(line.inward_x, line.inward_y)
-            off = abs((heading_rad - along + math.pi) % (2 * math.pi) - math.pi)
+            # By the way it drove: one who noses past others points anywhere for a moment.
+            off = _off_inward(passage)
             if off > BACK_RAD and passage.depths[-1] > -5.0 and passage.travelled_m >= 8.0:
                 passage.told.add(Kind.U_TURN)
                 yield _offence(Kind.U_TURN, crossing)
@@ -424,6 +424,18 @@ class OffenceWatch:
             return
         if act.amount >= _LEAST_SHARE * _LASTING[kind].least:
             yield Offence(kind, act.begin_s, vehicle, name, act.junction, act.approach, False)
+
+
+def _off_inward(passage: _Passage) -> float:
+    """Angle between the last few metres of a way and the direction into the junction."""
+    x, y = passage.places[-1]
+    for px, py in reversed(passage.places):
+        way_m = math.hypot(x - px, y - py)
+        if way_m >= BACK_M:
+            line = passage.line
+            inward = ((x - px) * line.inward_x + (y - py) * line.inward_y) / way_m
+            return math.acos(min(max(inward, -1.0), 1.0))
+    return 0.0
 
 
 def _offence(kind: Kind, crossing: StopLineCrossing, *, clear: bool = True) -> Offence:

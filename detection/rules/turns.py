@@ -30,7 +30,8 @@ class UTurnRule:
 
     Its last ``min_back_m`` point back within ``max_off_deg`` of the opposite of the approach,
     after a way of ``min_way_m`` since the line, ``min_beside_m`` beside where it crossed, without
-    a gap longer than ``max_gap_s`` or a step faster than ``max_speed_mps``.
+    a gap longer than ``max_gap_s`` or a step further than its speed, such an acceleration and the
+    boxes' jitter allow.
     """
 
     enabled: bool = True
@@ -39,7 +40,8 @@ class UTurnRule:
     min_way_m: float = 8.0
     min_beside_m: float = 2.0
     max_gap_s: float = 1.2
-    max_speed_mps: float = 14.0
+    max_gain_mps2: float = 4.0
+    jitter_m: float = 1.2
 
 
 def illegal_turn(story: Story, rule: IllegalTurnRule) -> Finding | None:
@@ -87,7 +89,9 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
     for now, later in pairwise(after):
         gap_s = later.time_s - now.time_s
         step_m = apart_m(now, later)
-        if step_m > rule.max_speed_mps * gap_s + 1.5 or (gap_s > rule.max_gap_s and step_m > 1.0):
+        # A track that leaps may have changed vehicles; those that drive back are beside it.
+        reach_m = (now.speed_mps + rule.max_gain_mps2 * gap_s) * gap_s + rule.jitter_m
+        if step_m > reach_m or (gap_s > rule.max_gap_s and step_m > 1.0):
             return None
     last = after[-1]
     start = next((p for p in reversed(after) if apart_m(p, last) >= rule.min_back_m), None)
