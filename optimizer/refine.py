@@ -1,67 +1,89 @@
-"""Local search on plans with an outside judge, such as a simulation.
+"""Search of plans with an outside judge, such as a simulation.
 
 The analytic model proposes plans and orders the moves; the judge decides. A model of delay errs
 most where lanes are shared, turns give way and queues spill back, which is where signals matter,
 so its best plan is rarely the best on the street.
 
-A pattern search (Hooke and Jeeves 1961): moves of a size around the best plan so far, the size
-halved when none helps. One judged plan changes every junction at once, each by a move of its
-own, and the delay at each junction says which moves to keep; what was kept is judged together
-before it is believed. So the plans to judge do not grow with the number of junctions. All plans
-are judged on the same demand and seeds (common random numbers), so a difference is a difference
-of plans.
+First the model learns (``learning``): what the judge saw of the starting plans corrects its
+capacities, and the programs are solved again. Then a pattern search (Hooke and Jeeves 1961): moves
+of a size around the best plan so far, the size halved when none helps. One judged plan changes
+every junction at once, each by a move of its own, and the delay at each junction says which moves
+to keep; what was kept is judged together before it is believed. So the plans to judge do not grow
+with the number of junctions.
+
+Chance is in every judgement. All plans of a round are judged on the same draw of demand and seeds
+(common random numbers), so a difference is a difference of plans; each round has a draw of its
+own, on which the standing plan is judged anew, so that luck does not last. The last word is had by
+two draws that no plan was chosen by, the plan in force among those who are heard.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from models.plan import JunctionPlan, Plan
 from models.safety import check_plan
 from optimizer.corridor import components
+from optimizer.learning import Observation, learnt, learnt_factors
 from optimizer.moves import Move, Timings, cycle_ds, group_moves, moves
 from optimizer.platoon import PlatoonModel
 from optimizer.problem import JunctionProblem, RetimingProblem
 from optimizer.result import timings_of
+from optimizer.retime import candidates
 from optimizer.splits import nearest_greens, split_step_ds
 from optimizer.stages import build_plan
 
 SIZES_S = (8, 4, 2, 1)
 # A smaller gain is noise even with common random numbers.
-LEAST_GAIN = 0.001
+LEAST_GAIN = 0.002
+# Rounds of learning at most, and the plans that each proposes.
+LESSONS, PROPOSALS = 3, 2
+# From this budget on the last word is had by draws of its own, by so many and over so many plans.
+_LEAST_FOR_FINAL, _FINAL_DRAWS, _FINALISTS = 24, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a judge found of a plan: its figure, lower is better, and what each junction adds.
 
-    ``by_junction`` is in a unit of the judge's choosing, the same for all plans.
+    ``by_junction`` is in a unit of the judge's choosing, the same for all plans; ``delay_s`` is
+    the mean delay by movement, where the judge knows it.
     """
 
     figure: float
     by_junction: Mapping[str, float]
+    delay_s: Mapping[str, float] = field(default_factory=dict)
 
 
-Judge = Callable[[Sequence[Plan]], Sequence[Judgement]]
+Judge = Callable[[Sequence[Plan], int], Sequence[Judgement]]
+"""Judges plans on one draw of demand and seeds: the same number, the same draw."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A plan that was judged; ``move`` is what made it."""
+    """A plan that was judged on a draw; ``move`` is what made it."""
 
     plan: Plan
     figure: float
     move: str
+    draw: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """Outcome of a search: the best trial and all of them in order."""
+    """Outcome of a search: the best trial, all of them in order, and the plan in force.
+
+    ``in_force`` is judged on the draws that ``best`` was chosen by; None where there was no such
+    plan to start from. ``learnt`` are factors on saturation flows by junction and lane group.
+    """
 
     best: Trial
     trials: tuple[Trial, ...]
+    in_force: Trial | None = None
+    learnt: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +91,11 @@ class _Candidate:
     timings: Timings
     plan: Plan
     made_by: Mapping[str, Move]
+    made: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.made or "; ".join(move.name for move in self.made_by.values())
 
 
 def refine(
@@ -79,6 +106,7 @@ def refine(
     budget: int,
     created: datetime,
     by: str,
+    in_force: Plan | None = None,
     batch: int = 4,
     seed: int = 0,
 ) -> Refinement:
@@ -86,26 +114,37 @@ def refine(
 
     Args:
         problem: The problem that the plans solve.
-        starts: Plans that keep the envelope, best by the model first; at least one.
-        judge: Called with up to ``batch`` plans at a time.
-        budget: Plans judged in all, the starts included.
+        starts: Plans that keep the envelope, best by the model first.
+        judge: Called with some plans and the number of a draw.
+        budget: Judgements in all: of the starts, of each draw's standing plan, of the last word.
         created: Time that new plans carry.
         by: Maker that new plans carry.
-        batch: Plans judged together, so that they may run side by side.
-        seed: Seed of the solver that gives a new stage sequence its first greens.
+        in_force: The plan in force, if it keeps the envelope: a start like the others that
+            stays in the running to the end.
+        batch: New plans judged on one draw.
+        seed: Seed of the solver.
 
     Raises:
         ValueError: If there is no start.
     """
-    if not starts:
+    if not starts and in_force is None:
         raise ValueError("there is no plan to start from")
-    search = _Search(problem, judge, budget, batch, created, by)
-    unique = {plan.digest: plan for plan in starts}
-    search.begin([_Candidate(timings_of(plan), plan, {}) for plan in unique.values()])
+    final = _FINAL_DRAWS * _FINALISTS if budget >= _LEAST_FOR_FINAL else 0
+    search = _Search(problem, judge, budget - final, batch, created, by, seed)
+    named = {plan.digest: (plan, "start") for plan in starts}
+    if in_force is not None:
+        named[in_force.digest] = (in_force, "in force")
+    # The plan in force and the model's best are judged first, whatever the budget.
+    order = sorted(named.values(), key=lambda item: item[1] != "in force")
+    search.begin([_Candidate(timings_of(plan), plan, {}, name) for plan, name in order])
+    for _ in range(LESSONS):
+        if search.left < PROPOSALS or not search.lesson():
+            break
     for size_s in SIZES_S:
-        while search.left > 0 and search.pass_once(size_s, seed):
+        while search.left > 1 and search.pass_once(size_s):
             pass
-    return Refinement(min(search.trials, key=lambda trial: trial.figure), tuple(search.trials))
+    factors = learnt_factors(problem, search.model_problem)
+    return replace(search.last_word(final, in_force), learnt=factors)
 
 
 class _Search:
@@ -117,14 +156,19 @@ class _Search:
         batch: int,
         created: datetime,
         by: str,
+        seed: int,
     ) -> None:
-        self.problem = problem
+        self.problem = self.model_problem = problem
         self.judge = judge
         self.left = budget
         self.batch = batch
         self.created = created
         self.by = by
+        self.seed = seed
+        self.draw = 0
         self.trials: list[Trial] = []
+        self.stood: list[_Candidate] = []
+        self.observed: list[Observation] = []
         self.seen: set[str] = set()
         self.models: dict[tuple[tuple[str, ...], int], PlatoonModel] = {}
         self.groups = components(problem)
@@ -134,32 +178,66 @@ class _Search:
 
     def begin(self, starts: Sequence[_Candidate]) -> None:
         """Judge the starts and stand on the best."""
-        self.best = starts[0]
+        self._stand(starts[0], self.judged)
         self._judge(starts)
+
+    def _stand(self, candidate: _Candidate, judged: Judgement) -> None:
+        self.best, self.judged = candidate, judged
+        self.stood = [item for item in self.stood if item is not candidate] + [candidate]
+
+    def _heard(self, chosen: Sequence[_Candidate]) -> list[tuple[_Candidate, Judgement]]:
+        """Judgements of plans on the present draw, as far as the budget goes."""
+        chosen = chosen[: self.left]
+        self.left -= len(chosen)
+        judged = self.judge([item.plan for item in chosen], self.draw) if chosen else []
+        found = list(zip(chosen, judged, strict=True))
+        for item, judgement in found:
+            self.seen.add(item.plan.digest)
+            self.trials.append(Trial(item.plan, judgement.figure, item.name, self.draw))
+        return found
 
     def _judge(self, candidates: Sequence[_Candidate]) -> list[tuple[_Candidate, Judgement]]:
         """Judge candidates and stand on the best of them if it is better than what was."""
-        chosen = candidates[: self.left]
-        found: list[tuple[_Candidate, Judgement]] = []
-        for first in range(0, len(chosen), self.batch):
-            part = chosen[first : first + self.batch]
-            found += zip(part, self.judge([item.plan for item in part]), strict=True)
-        self.left -= len(chosen)
+        found = self._heard(candidates)
         for item, judgement in found:
-            self.seen.add(item.plan.digest)
-            names = "; ".join(move.name for move in item.made_by.values()) or "start"
-            self.trials.append(Trial(item.plan, judgement.figure, names))
             if judgement.figure < self.judged.figure * (1.0 - LEAST_GAIN):
-                self.best, self.judged = item, judgement
+                self._stand(item, judgement)
+        if self.draw == 0:
+            self.observed += [Observation(i.plan, j.delay_s) for i, j in found if j.delay_s]
         return found
 
-    def pass_once(self, size_s: int, seed: int) -> bool:
+    def lesson(self) -> bool:
+        """Solve the programs for what the judge has shown; whether a better plan came of it."""
+        if not self.observed:
+            return False
+        before = self.judged.figure
+        self.model_problem = learnt(self.problem, self.observed)
+        self.models.clear()
+        proposed = candidates(
+            self.model_problem,
+            PROPOSALS,
+            seed=self.seed,
+            time_limit_s=3.0 * len(self.junctions),
+            created=self.created,
+        )
+        plans = [Plan(self.problem.site, p.plan.junctions, self.created, self.by) for p in proposed]
+        new = [plan for plan in plans if plan.digest not in self.seen]
+        self._judge([_Candidate(timings_of(plan), plan, {}, "learnt") for plan in new])
+        return self.judged.figure < before
+
+    def pass_once(self, size_s: int) -> bool:
         """Try every move of a size around the best, going on from each improvement."""
         waiting: dict[str, list[Move]] = {}
         for name in self.best.timings:
-            part = self.problem.junction(name)
-            wide = size_s == SIZES_S[0]
-            own = moves(self.problem, part, self.best.timings[name], size_s, wide=wide, seed=seed)
+            part = self.model_problem.junction(name)
+            own = moves(
+                self.model_problem,
+                part,
+                self.best.timings[name],
+                size_s,
+                wide=size_s == SIZES_S[0],
+                seed=self.seed,
+            )
             waiting[name] = self._ordered(list(own))
         common = [
             move
@@ -167,23 +245,32 @@ class _Search:
             if len(group) > 1
             for move in group_moves(self.problem, group, size_s)
         ]
-        before = self.judged.figure
-        if common and self.left > 0:
+        standing = self.best
+        if common and self.left > 1:
             made = [self._candidate({move.name: move}) for move in common]
+            self._new_draw()
             self._judge([item for item in made if item is not None])
-        while any(waiting.values()) and self.left > 0:
+        while any(waiting.values()) and self.left > 1:
             self._round(waiting)
-        return self.judged.figure < before
+        return self.best is not standing
+
+    def _new_draw(self) -> None:
+        """The standing plan on a fresh draw, so that its luck is not held against the others."""
+        self.draw += 1
+        (_, self.judged), *_ = self._heard([self.best])
 
     def _round(self, waiting: dict[str, list[Move]]) -> None:
         """One batch of plans, each with a move at every junction; then the moves that paid."""
-        base, standing = self.judged, self.best
         batch: list[_Candidate] = []
         while len(batch) < self.batch and any(waiting.values()):
             chosen = {name: queue.pop(0) for name, queue in waiting.items() if queue}
             candidate = self._candidate(chosen)
             if candidate is not None:
                 batch.append(candidate)
+        if not batch:
+            return
+        self._new_draw()
+        base, standing = self.judged, self.best
         judged = self._judge(batch)
         if len(self.junctions) == 1:
             if self.best is not standing:  # what helped once often helps again
@@ -200,19 +287,52 @@ class _Search:
                     paid[name] = (gain, move)
         if not paid or self.left <= 0:
             return
-        self.best, self.judged = standing, base
+        after, self.best = self.best, standing
         kept = {name: move for name, (_, move) in paid.items()}
         together = self._candidate(kept)
+        self.best = after
         if together is not None:
             self._judge([together])
-        # The best of this round, whichever it was: one plan of the batch or the moves together.
-        for item, judgement in judged:
-            if judgement.figure < self.judged.figure * (1.0 - LEAST_GAIN):
-                self.best, self.judged = item, judgement
         if self.best is not standing:
             for name, move in self.best.made_by.items():
                 if name in paid and paid[name][1] is move:
                     waiting[name].insert(0, move)
+
+    def last_word(self, budget: int, in_force: Plan | None) -> Refinement:
+        """The best of those that stood last, and of the plan in force, on draws of their own."""
+        if budget <= 0 or len(self.stood) < 2:
+            best = min(
+                (trial for trial in self.trials if trial.plan.digest == self.best.plan.digest),
+                key=lambda trial: -trial.draw,
+            )
+            held = self._on(best.draw, in_force)
+            return Refinement(best, tuple(self.trials), held)
+        finalists = list(reversed(self.stood[-(_FINALISTS - 1) :]))
+        if in_force is not None and all(i.plan.digest != in_force.digest for i in finalists):
+            finalists.append(_Candidate(timings_of(in_force), in_force, {}, "in force"))
+        self.left = budget
+        logs = {item.plan.digest: 0.0 for item in finalists}
+        for _ in range(_FINAL_DRAWS):
+            self.draw += 1
+            for item, judgement in self._heard(finalists):
+                logs[item.plan.digest] += math.log(max(1e-9, judgement.figure)) / _FINAL_DRAWS
+        chosen = [
+            Trial(item.plan, math.exp(logs[item.plan.digest]), item.name, self.draw)
+            for item in finalists
+        ]
+        best = min(chosen, key=lambda trial: trial.figure)
+        held = next(
+            (t for t in chosen if in_force is not None and t.plan.digest == in_force.digest), None
+        )
+        return Refinement(best, tuple(self.trials), held)
+
+    def _on(self, draw: int, plan: Plan | None) -> Trial | None:
+        """The trial of a plan on a draw, if it was judged on it."""
+        if plan is None:
+            return None
+        return next(
+            (t for t in self.trials if t.draw == draw and t.plan.digest == plan.digest), None
+        )
 
     def _candidate(self, chosen: Mapping[str, Move]) -> _Candidate | None:
         """The best so far with moves applied; None if nothing new and legal comes of it.
@@ -259,7 +379,7 @@ class _Search:
         names = group if len(cycles) == 1 else (around,)
         key = (names, cycle_ds(self.problem.junction(around), timings[around]))
         if key not in self.models:
-            self.models[key] = PlatoonModel(self.problem, *key)
+            self.models[key] = PlatoonModel(self.model_problem, *key)
         return self.models[key].cost({name: timings[name] for name in names})
 
 
@@ -278,8 +398,8 @@ def legal_start(
     """
     plans = []
     for part in problem.junctions:
-        plan = in_force.junction(part.id)
-        made = _legal(part, plan, cycle_ds or plan.cycle_ds)
+        before = in_force.junction(part.id)
+        made = _legal(part, before, cycle_ds or before.cycle_ds)
         if made is None:
             return None
         plans.append(made)

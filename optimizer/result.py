@@ -97,6 +97,21 @@ def predict(problem: RetimingProblem, plan: Plan, method: str, status: str) -> R
 
     The junctions of a connected part must share a cycle; without that each is taken by itself.
     """
+    parts = _parts(problem, plan)
+    cost = sum(model.cost(chosen) for model, chosen in parts)
+    return explain(problem, plan, parts, method=method, cost=cost, status=status)
+
+
+def group_delays(problem: RetimingProblem, plan: Plan) -> dict[tuple[str, str], float]:
+    """Delay in s per vehicle that the model expects, by junction and lane group."""
+    return {
+        (item.junction, item.group): item.delay_s
+        for model, chosen in _parts(problem, plan)
+        for item in model.evaluate(chosen)
+    }
+
+
+def _parts(problem: RetimingProblem, plan: Plan) -> list[tuple[PlatoonModel, dict[str, Timing]]]:
     timings = timings_of(plan)
     parts = []
     for group in components(problem):
@@ -104,8 +119,7 @@ def predict(problem: RetimingProblem, plan: Plan, method: str, status: str) -> R
         for names in [group] if len(cycles) == 1 else [(name,) for name in group]:
             model = PlatoonModel(problem, names, plan.junction(names[0]).cycle_ds)
             parts.append((model, {name: timings[name] for name in names}))
-    cost = sum(model.cost(chosen) for model, chosen in parts)
-    return explain(problem, plan, parts, method=method, cost=cost, status=status)
+    return parts
 
 
 def explain(

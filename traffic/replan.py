@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import cast, get_args
 
-from models.counts import CountRow
+from models.counts import CountRow, movement_flows_vph
 from models.errors import BadInput
 from models.plan import Plan
 from models.site import Site
-from optimizer.refine import Judgement, legal_start, refine
+from optimizer.refine import Judgement, Trial, legal_start, refine
 from optimizer.result import RetimingResult, predict
 from optimizer.retime import Method, candidates
 from simulation.demand import write_demand
@@ -28,18 +30,28 @@ SEARCH_SEED = 501
 SCENARIOS = (1.0, 0.85, 1.15)
 """Demand of the scenarios of a search, as multiples of the counts.
 
-A plan is chosen for what it does over all of them: counts are uncertain and days differ.
+A plan is chosen for what it does over all of them: counts are uncertain and days differ. Where a
+run is long, the first stands for all.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Retiming:
-    """A new plan, with one line on what is expected of it."""
+    """A new plan, with one line on what is expected of it and what it was chosen from.
+
+    ``options`` are the model's plans, ``trials`` what SUMO judged, ``in_force`` what the model
+    expects of the plan in force as far as the envelope allows it; ``learnt`` are the factors on
+    saturation flows, by junction and lane group, that SUMO's runs taught.
+    """
 
     plan: Plan
     status: str
     line: str
     result: RetimingResult
+    options: tuple[RetimingResult, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    in_force: RetimingResult | None = None
+    learnt: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 def retime_site(
@@ -61,9 +73,8 @@ def retime_site(
         counts: Demand.
         current: The plan in force; its stages are kept where they serve.
         method: One of the optimizer's methods.
-        search: Let SUMO judge so many plans, those of the model and what a local search makes
-            of them; each runs once per scenario. 0 takes the model's best, None as many as
-            ``affordable_search`` says.
+        search: Let SUMO judge so many plans: the plan in force, those of the model and what a
+            search makes of them. 0 takes the model's best, None as many as ``affordable`` says.
         seed: Seed of the solver.
         time_limit_s: Work limit of the solver, about seconds on one core.
         workers: SUMO processes at a time while searching.
@@ -78,124 +89,163 @@ def retime_site(
     if method not in methods:
         raise BadInput("--method", method, f"valid is {', '.join(methods)}")
     problem = build_problem(site, counts, current)
-    if search is None:
-        # The others are there to be compared with: as they are.
-        search = affordable_search(site, counts) if method == "cpsat" else 0
+    effort = affordable(site, counts) if search is None else Effort(search, SCENARIOS)
+    if search is None and method != "cpsat":
+        effort = Effort(0, SCENARIOS)  # The others are there to be compared with: as they are.
     made = created or datetime.now(UTC)
     options = candidates(
         problem,
-        max(1, min(search // 3, CANDIDATES)),
+        max(1, min(effort.plans // 4, CANDIDATES)),
         method=cast(Method, method),
         seed=seed,
         time_limit_s=time_limit_s,
         created=made,
     )
-    best, chosen = options[0], ""
-    plan = best.plan
-    if search > 1:
-        maker = f"xanh retime --method {method} --search {search}"
-        starts = [item.plan for item in options]
-        kept = legal_start(problem, current, created=made, by=maker)
-        if kept is not None:
-            starts.insert(1, kept)
-        if problem.links:
-            # Each junction with a cycle of its own: a common one may cost more than it gives.
-            alone = candidates(
-                replace(problem, links=()),
-                2,
-                seed=seed,
-                time_limit_s=time_limit_s / 4,
-                created=made,
-            )
-            starts += [item.plan for item in alone]
-        with _scenarios(site, counts) as judge:
-            found = refine(
-                problem,
-                starts,
-                lambda plans: judge(plans, workers),
-                budget=search,
-                created=made,
-                by=maker,
-                batch=2 * workers,
-                seed=seed,
-            )
-        plan = found.best.plan
-        best = predict(problem, plan, method, best.status)
-        chosen = (
-            f"; {found.best.figure:.1f} s delay in SUMO, the least of {len(found.trials)} plans, "
-            f"the model's best had {found.trials[0].figure:.1f} s"
+    maker = f"xanh retime --method {method} --search {effort.plans}"
+    in_force = legal_start(problem, current, created=made, by=maker)
+    held = None if in_force is None else predict(problem, in_force, "in force", "")
+    if effort.plans < 2:
+        best = options[0]
+        return Retiming(best.plan, best.status, _line(best, ""), best, options, in_force=held)
+    starts = [item.plan for item in options]
+    if problem.links and effort.plans >= 12:
+        # Each junction with a cycle of its own: a common one may cost more than it gives.
+        alone = candidates(
+            replace(problem, links=()), 2, seed=seed, time_limit_s=time_limit_s / 4, created=made
         )
-    cycles = sorted({value // 10 for value in best.cycle_ds.values()})
-    line = (
-        f"cycle {', '.join(str(value) for value in cycles)} s, {best.delay_s:.1f} s delay and "
-        f"{best.stops:.2f} stops per vehicle by the model{chosen}"
+        starts += [item.plan for item in alone]
+    with _scenarios(site, counts, effort.scenarios) as judge:
+        found = refine(
+            problem,
+            starts,
+            lambda plans, draw: judge(plans, draw, workers),
+            budget=effort.plans,
+            created=made,
+            by=maker,
+            in_force=in_force,
+            batch=6,
+            seed=seed,
+        )
+    best = predict(problem, found.best.plan, method, options[0].status)
+    judged = f"; {found.best.figure:.1f} s delay in SUMO"
+    if found.in_force is not None:
+        judged += f", the plan in force {found.in_force.figure:.1f} s"
+    judged += f", {len(found.trials)} judgements"
+    return Retiming(
+        found.best.plan,
+        best.status,
+        _line(best, judged),
+        best,
+        options,
+        found.trials,
+        held,
+        found.learnt,
     )
-    if best.note:
-        line += f"; {best.note}"
-    return Retiming(plan, best.status, line, best)
+
+
+def _line(result: RetimingResult, judged: str) -> str:
+    cycles = sorted({value // 10 for value in result.cycle_ds.values()})
+    line = (
+        f"cycle {', '.join(str(value) for value in cycles)} s, {result.delay_s:.1f} s delay and "
+        f"{result.stops:.2f} stops per vehicle by the model{judged}"
+    )
+    return f"{line}; {result.note}" if result.note else line
 
 
 CANDIDATES = 8
 """Plans of the model at most that a search starts from."""
 
 # SUMO's work for one vehicle at one signal, about, in seconds on one core; with sublanes.
+_START_S = 0.25
 _CROSSING_S = 1.5e-4
-_SUBLANE_CROSSING_S = 4.5e-3
-_SEARCH_BUDGET_S = 120.0
+_SUBLANE_CROSSING_S = 8e-4
+_SEARCH_BUDGET_S = 60.0
+_FURTHER_JUNCTION_S = 30.0
+_MOST_BUDGET_S = 150.0
 _LEAST_SEARCH, _MOST_SEARCH = 12, 60
 
 
-def affordable_search(site: Site, counts: Sequence[CountRow]) -> int:
-    """Plans that SUMO judges in about a minute on two cores; 0 where that is too few to matter.
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How many plans SUMO judges, each over these multiples of the demand."""
 
-    Estimated from the demand, never timed, so that the same site and counts give the same plan.
+    plans: int
+    scenarios: tuple[float, ...]
+
+
+def affordable(site: Site, counts: Sequence[CountRow]) -> Effort:
+    """What SUMO judges in about a minute on two cores, longer for many junctions.
+
+    Where runs are long, a few plans on the mean demand: the plan in force and the model's best at
+    least, so that what comes out is not worse than what is there. Estimated from the demand,
+    never timed, so that the same site and counts give the same plan.
     """
-    sublane = any(option.startswith("--lateral-resolution") for option in site.simulation.options)
-    crossings = sum(row.count for row in counts)
-    run_s = crossings * (_SUBLANE_CROSSING_S if sublane else _CROSSING_S)
-    plans = int(_SEARCH_BUDGET_S / max(run_s * len(SCENARIOS), 0.1))
-    return 0 if plans < _LEAST_SEARCH else min(plans, _MOST_SEARCH)
+    options = site.simulation
+    sublane = any(option.startswith("--lateral-resolution") for option in options.options)
+    vph = sum(sum(of.values()) for of in movement_flows_vph(counts).values())
+    crossings = vph * (options.end_s - options.begin_s) / 3600.0
+    run_s = _START_S + crossings * (_SUBLANE_CROSSING_S if sublane else _CROSSING_S)
+    budget_s = min(
+        _MOST_BUDGET_S, _SEARCH_BUDGET_S + _FURTHER_JUNCTION_S * (len(site.junctions) - 1)
+    )
+    runs = int(budget_s / run_s)
+    if runs >= _LEAST_SEARCH * len(SCENARIOS):
+        return Effort(min(runs // len(SCENARIOS), _MOST_SEARCH), SCENARIOS)
+    return Effort(min(runs, _LEAST_SEARCH) if runs > 1 else 0, SCENARIOS[:1])
+
+
+Judging = Callable[[Sequence[Plan], int, int], list[Judgement]]
 
 
 @contextmanager
 def _scenarios(
-    site: Site, counts: Sequence[CountRow]
-) -> Iterator[Callable[[Sequence[Plan], int], list[Judgement]]]:
-    """A judge of plans: mean ``delay_s`` over the scenarios, each with its demand and seed."""
+    site: Site, counts: Sequence[CountRow], scenarios: Sequence[float]
+) -> Iterator[Judging]:
+    """A judge of plans on one draw: geometric mean of ``delay_s`` over the scenarios.
+
+    Geometric, or the one demand that a junction cannot carry would decide alone. Each draw has
+    its own seeds, and its own vehicles where they are made from counts.
+    """
     simulation = site.simulation
     with tempfile.TemporaryDirectory(prefix="xanh-search-") as folder:
         own = runs_own_routes(site, counts)
-        demand = site.folder / simulation.routes if own else Path(folder) / "demand.rou.xml"
-        if not own:
-            write_demand(
-                site,
-                counts,
-                demand,
-                seed=SEARCH_SEED,
-                begin_s=simulation.begin_s,
-                end_s=simulation.end_s,
-            )
 
-        def job(plan: Plan, number: int, factor: float) -> SimulationJob:
+        def demand(seed: int) -> Path:
+            path = Path(folder) / f"demand-{seed}.rou.xml"
+            if own:
+                return site.folder / simulation.routes
+            if not path.exists():
+                write_demand(
+                    site,
+                    counts,
+                    path,
+                    seed=seed,
+                    begin_s=simulation.begin_s,
+                    end_s=simulation.end_s,
+                )
+            return path
+
+        def job(plan: Plan, seed: int, factor: float) -> SimulationJob:
             base = site_job(
                 site,
                 plan,
-                (demand,),
-                seed=SEARCH_SEED + number,
+                (demand(seed),),
+                seed=seed,
                 name=f"plan {plan.digest[:12]} at {factor:g} of the demand",
                 vehicle_types=own,
             )
             options = (*base.options.options, "--scale", f"{factor:g}")
             return replace(base, options=replace(base.options, options=options))
 
-        def judge(plans: Sequence[Plan], workers: int) -> list[Judgement]:
+        def judge(plans: Sequence[Plan], draw: int, workers: int) -> list[Judgement]:
+            count = len(scenarios)
+            first = SEARCH_SEED + draw * count
             jobs = [
-                job(plan, number, factor)
+                job(plan, first + number, factor)
                 for plan in plans
-                for number, factor in enumerate(SCENARIOS)
+                for number, factor in enumerate(scenarios)
             ]
             results = sweep(jobs, workers=workers)
-            count = len(SCENARIOS)
             return [
                 _judgement(site, results[index : index + count])
                 for index in range(0, len(results), count)
@@ -205,10 +255,20 @@ def _scenarios(
 
 
 def _judgement(site: Site, results: Sequence[SimulationResult]) -> Judgement:
-    """Means over the scenarios: ``delay_s``, and vehicle seconds of delay at each junction."""
-    at = dict.fromkeys(site.junctions, 0.0)
+    """Geometric means over the scenarios: ``delay_s``, delay at each junction, of a movement."""
     of = {m.id: name for name, junction in site.junctions.items() for m in junction.movements}
+    at: dict[str, float] = dict.fromkeys(site.junctions, 0.0)
+    seen: dict[str, list[float]] = {}
     for result in results:
+        own = dict.fromkeys(site.junctions, 1.0)
         for movement, delay in result.movements.items():
-            at[of[movement]] += delay.vehicles * delay.delay_s / len(results)
-    return Judgement(sum(result.kpi.delay_s for result in results) / len(results), at)
+            own[of[movement]] += delay.vehicles * max(0.0, delay.delay_s)
+            seen.setdefault(movement, []).append(math.log(max(0.5, delay.delay_s)))
+        for name, value in own.items():
+            at[name] += math.log(value) / len(results)
+    logs = [math.log(max(0.01, result.kpi.delay_s)) for result in results]
+    return Judgement(
+        math.exp(fmean(logs)),
+        {name: math.exp(value) for name, value in at.items()},
+        {movement: math.exp(fmean(values)) for movement, values in seen.items()},
+    )

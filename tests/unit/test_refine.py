@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from retiming_problems import CREATED, USUAL, crossroads, northbound_link, problem, two_stages
 
-from models.plan import Plan
 from models.safety import check_plan
+from optimizer.learning import with_factors
 from optimizer.refine import Judgement, legal_start, refine
 from optimizer.result import predict, timings_of
 from optimizer.retime import candidates, retime
@@ -15,7 +15,7 @@ from optimizer.retime import candidates, retime
 def _judge(wanted_ds: dict[str, tuple[int, ...]]):
     """A judge that likes certain greens and knows nothing else."""
 
-    def figures(plans):
+    def figures(plans, draw):
         found = []
         for plan in plans:
             at = {
@@ -34,8 +34,10 @@ def _judge(wanted_ds: dict[str, tuple[int, ...]]):
     return figures
 
 
-def _refine(body, starts, judge, budget=200):
-    return refine(body, starts, judge, budget=budget, created=CREATED, by="test")
+def _refine(body, starts, judge, budget=200, in_force=None):
+    return refine(
+        body, starts, judge, budget=budget, created=CREATED, by="test", in_force=in_force
+    )
 
 
 def test_finds_what_the_judge_likes():
@@ -63,18 +65,71 @@ def test_junctions_move_at_once():
         assert tuple(stage.green_ds for stage in item.stages) == wanted[item.junction]
 
 
-def test_budget_bounds_the_plans_judged_and_each_is_new():
+@pytest.mark.parametrize("budget", [1, 2, 17, 40])
+def test_budget_bounds_the_plans_judged_and_none_is_judged_twice_on_a_draw(budget):
     body = problem([crossroads("A")], {"A": USUAL})
     options = [item.plan for item in candidates(body, 3, time_limit_s=2)]
-    judged: list[Plan] = []
+    judged: list[tuple[str, int]] = []
 
-    def judge(plans):
-        judged.extend(plans)
+    def judge(plans, draw):
+        judged.extend((plan.digest, draw) for plan in plans)
         return [Judgement(float(len(judged)), {}) for _ in plans]
 
-    found = _refine(body, options, judge, budget=17)
-    assert len(judged) == len(found.trials) <= 17
-    assert len({plan.digest for plan in judged}) == len(judged)
+    found = _refine(body, options, judge, budget=budget)
+    assert len(judged) == len(found.trials) <= budget
+    assert len(set(judged)) == len(judged)
+
+
+def test_luck_on_one_draw_does_not_last():
+    """A plan that one draw flatters is found out by the next, and the plan in force stays."""
+    body = problem([crossroads("A")], {"A": USUAL})
+    in_force = legal_start(body, body.current, created=CREATED, by="test")
+    options = [item.plan for item in candidates(body, 2, time_limit_s=2)]
+    flattered = options[0].digest
+
+    def judge(plans, draw):
+        return [
+            Judgement(10.0 if plan.digest == in_force.digest else 12.0, {})
+            if draw or plan.digest != flattered
+            else Judgement(5.0, {})
+            for plan in plans
+        ]
+
+    found = _refine(body, options, judge, budget=40, in_force=in_force)
+    assert found.best.plan.digest == in_force.digest
+    assert found.in_force is not None
+    assert found.in_force.figure == pytest.approx(10.0)
+
+
+def test_what_the_judge_saw_corrects_the_model():
+    """A lane group that discharges at half of what the model thinks gets more green."""
+    body = problem([crossroads("A")], {"A": {**USUAL, "n through": 450, "s through": 450}})
+    slow = "A:nin>nout"
+    truth = with_factors(
+        body,
+        {
+            ("A", group.id): 0.52
+            for group in body.junction("A").groups
+            if slow in group.movements
+        },
+    )
+    start = retime(body, time_limit_s=2).plan
+
+    def judge(plans, draw):
+        seen = [predict(truth, plan, "", "") for plan in plans]
+        return [
+            Judgement(
+                item.delay_s,
+                {"A": item.delay_s},
+                {movement.movement: movement.delay_s for movement in item.movements},
+            )
+            for item in seen
+        ]
+
+    found = _refine(body, [start], judge, budget=4)
+    assert found.best.move == "learnt"
+    slowest = min(found.learnt, key=lambda key: found.learnt[key])
+    assert slow in next(g for g in body.junction("A").groups if g.id == slowest[1]).movements
 
 
 def test_every_plan_judged_keeps_the_envelope():
@@ -83,7 +138,7 @@ def test_every_plan_judged_keeps_the_envelope():
     known = {junction.id: junction for junction in junctions}
     start = retime(body, time_limit_s=2).plan
 
-    def judge(plans):
+    def judge(plans, draw):
         assert all(check_plan(plan, known) == () for plan in plans)
         return [Judgement(sum(p.cycle_ds for p in plan.junctions) / 10, {}) for plan in plans]
 

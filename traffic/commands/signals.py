@@ -53,8 +53,15 @@ def retime(
     ] = 1,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Solver seconds.")] = 30.0,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain", help="Folder for why: alternatives, what binds, delay by movement."
+        ),
+    ] = None,
 ) -> None:
     """Find cycle, splits and offsets for the counts."""
+    from traffic.explain import write_explanation
     from traffic.planfiles import write_plan
     from traffic.replan import retime_site
     from traffic.schedule import write_schedule
@@ -75,6 +82,9 @@ def retime(
         )
         write_plan(result.plan, path)
         say(f"{result.status}: {result.line}; wrote {path} ({result.plan.digest[:12]})")
+        if explain is not None:
+            folder = explain if periods == 1 else explain / path.stem
+            say(f"why: {', '.join(str(item) for item in write_explanation(result, folder))}")
 
     if periods == 1:
         solve(rows, out)
