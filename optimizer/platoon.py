@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from optimizer.capacity import Service, green_windows_s, services
 from optimizer.delay import incremental_delay_s, upstream_filtering
-from optimizer.problem import JunctionProblem, Link, RetimingProblem
+from optimizer.problem import CAR_SPACE_M, JunctionProblem, Link, RetimingProblem
 from optimizer.stages import StageOption, StageSet
 
 Array = npt.NDArray[np.float64]
@@ -123,6 +123,7 @@ class _Node:
     per_link: Mapping[int, Array]  # outgoing link -> (groups,) part of discharge that takes it
     of_link: Mapping[int, Array]  # incoming link -> (groups,) part of it that each group gets
     periodic: tuple[Array, Array, Array]  # capacity per cycle, d2 capacity pcu/h, served pcu
+    room: Array  # (groups,) pcu that stand between the signal before and this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,17 @@ class PlatoonModel:
                 total * 36000.0 / self.cycle_ds,
                 np.maximum(np.minimum(expected, 0.995 * total), 1e-9),
             ),
+            room=np.array([self._room(junction, s) for s in served]),
         )
+
+    def _room(self, junction: str, service: Service) -> float:
+        """Cars that stand on the link that feeds a group; endless where no signal is behind."""
+        lengths = [
+            self.links[i].length_m
+            for i in self._incoming[junction]
+            if self.links[i].approach == service.group.approach
+        ]
+        return min(lengths, default=math.inf) * len(service.group.lanes) / CAR_SPACE_M
 
     def _outgoing(self, served: Sequence[Service], link: Link) -> Array:
         feeds = {flow.movement: flow.pcuph for flow in link.feeds}
@@ -367,8 +378,12 @@ class PlatoonModel:
         """Vehicle seconds of delay and of weighted stops per hour."""
         weights = self.problem.weights
         total = 0.0
-        for name, (uniform, incremental, stops, _, _) in self._figures(timings).items():
+        for name, (uniform, incremental, stops, x, peak) in self._figures(timings).items():
             node = self.node(name, timings[name])
+            # What does not get through stays: at the end of the period the overload stands too.
+            left = np.maximum(0.0, x - 1.0) * node.periodic[1] * self.problem.period_h
+            beyond = np.maximum(0.0, peak + left - node.room)
+            total += weights.spill_s * float(beyond.sum()) * 36000.0 / self.cycle_ds
             each = uniform + incremental + weights.stop_s * stops
             total += float((each * node.vph).sum())
             if self.limits and len(node.services):

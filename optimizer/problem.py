@@ -41,6 +41,8 @@ PEAK_HOUR_FACTOR = 0.95
 # A left turn that gives way counts as several through cars; drivers avoid the lane behind it
 # (HCM through-car equivalent at 300 to 500 opposing cars an hour).
 YIELDING_EQUIVALENT = 3.0
+# Room of a standing car with its gap on a lane.
+CAR_SPACE_M = 7.0
 TWO_WHEELERS = frozenset({"motorcycle", "bicycle"})
 
 
@@ -164,7 +166,8 @@ class Link:
 class Weights:
     """What is minimized, in vehicle seconds.
 
-    ``stop_s``: one stop costs the time to brake and to start again, v / 2a + v / 2b, beside the
+    ``spill_s``: what each vehicle costs, each cycle, that stands beyond the room of the road from
+    the signal before: it stands in that junction and keeps others from going. ``stop_s``: one stop costs the time to brake and to start again, v / 2a + v / 2b, beside the
     delay of a queue without length. A lane group that gets worse than under the plan in force
     by more than both ``worse_pct`` and ``worse_s`` counts ``worse_weight`` times for the
     excess: a plan that starves a small movement is not accepted, however good the mean.
@@ -174,6 +177,7 @@ class Weights:
     worse_pct: float = 10.0
     worse_s: float = 6.0
     worse_weight: float = 3.0
+    spill_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ from optimizer.stages import build_plan
 SIZES_S = (8, 4, 2, 1)
 # A smaller gain is noise even with common random numbers.
 LEAST_GAIN = 0.002
+# Moves of one size at a junction, the best by the model: after its lessons it orders well.
+MOST_MOVES = 9
 # Rounds of learning at most, and the plans that each proposes.
 LESSONS, PROPOSALS = 3, 2
 # From this budget on the last word is had by draws of its own, by so many and over so many plans.
@@ -226,7 +228,7 @@ class _Search:
         return self.judged.figure < before
 
     def pass_once(self, size_s: int) -> bool:
-        """Try every move of a size around the best, going on from each improvement."""
+        """Try the moves of a size around the best, going on from each improvement."""
         waiting: dict[str, list[Move]] = {}
         for name in self.best.timings:
             part = self.model_problem.junction(name)
@@ -238,7 +240,7 @@ class _Search:
                 wide=size_s == SIZES_S[0],
                 seed=self.seed,
             )
-            waiting[name] = self._ordered(list(own))
+            waiting[name] = self._ordered(list(own))[:MOST_MOVES]
         common = [
             move
             for group in self.groups

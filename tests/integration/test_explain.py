@@ -1,0 +1,70 @@
+"""Why a plan is as it is: the data and the figure of a retiming; SUMO has the last word."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from networks import corridor, corridor_counts, corridor_plan
+
+from models.site import SimulationOptions
+from traffic.explain import write_explanation
+from traffic.replan import Effort, affordable, retime_site
+
+
+def _short(folder: Path):
+    site = corridor(folder)
+    options = SimulationOptions(end_s=300, warm_up_s=60)
+    return replace(site, simulation=options)
+
+
+def test_a_model_plan_explains_itself(tmp_path: Path) -> None:
+    site = corridor(tmp_path)
+    made = retime_site(
+        site, corridor_counts(site), corridor_plan(site, 25), search=0, time_limit_s=2
+    )
+    data, figure = write_explanation(made, tmp_path / "why")
+    body = json.loads(data.read_text())
+    assert body["plan"] == made.plan.digest
+    assert set(body["junctions"]) == set(site.junctions)
+    # What binds is a rule of the envelope with its limit in seconds.
+    rules = [rule for part in body["junctions"].values() for rule in part["binding"]]
+    assert all(rule["limit_s"] > 0 for rule in rules)
+    known = {m.id for part in site.junctions.values() for m in part.movements}
+    assert {item["movement"] for item in body["movements"]} <= known
+    assert all(item["in_force_delay_s"] > 0 for item in body["movements"])
+    assert body["alternatives"][0]["plan"] == made.plan.digest
+    assert body["delay_s"] < body["in_force_delay_s"]
+    drawn = ET.fromstring(figure.read_text())
+    texts = [element.text or "" for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert "What binds" in texts
+    assert any("chosen" in text for text in texts)
+    assert not list((tmp_path / "why").glob("*.tmp"))
+
+
+def test_sumo_never_lets_a_plan_pass_that_is_worse_than_the_one_in_force(tmp_path: Path) -> None:
+    """With two judgements the plan in force and the model's best meet, and the better wins."""
+    site = _short(tmp_path)
+    made = retime_site(
+        site, corridor_counts(site), corridor_plan(site, 25), search=2, time_limit_s=2
+    )
+    names = {trial.move: trial.figure for trial in made.trials}
+    assert set(names) == {"in force", "start"}
+    chosen = next(t for t in made.trials if t.plan.digest == made.plan.digest)
+    assert chosen.figure <= names["in force"]
+    assert "the plan in force" in made.line
+
+
+@pytest.mark.parametrize(("factor", "hours"), [(1.0, 1), (30.0, 4)])
+def test_what_is_affordable_always_hears_the_plan_in_force(
+    tmp_path: Path, factor: float, hours: int
+) -> None:
+    site = corridor(tmp_path)
+    site = replace(site, simulation=SimulationOptions(end_s=3600.0 * hours))
+    effort = affordable(site, corridor_counts(site, factor))
+    assert isinstance(effort, Effort)
+    assert effort.plans >= 2
+    assert (len(effort.scenarios) == 1) == (factor > 1)
