@@ -90,6 +90,7 @@ def services(
                 approach_saturation[flow.movement] = (
                     approach_saturation.get(flow.movement, 0.0) + lane.saturation_flow_pcuph
                 )
+    cycle_s = 0.0 if greens_s is None else sum(greens_s) / stages.repeats
     result = []
     for group in part.groups:
         if group.demand_pcuph <= 0:
@@ -105,14 +106,14 @@ def services(
                     green,
                     approach_demand,
                     approach_saturation,
-                    None if greens_s is None else (greens_s[index], sum(greens_s)),
+                    None if greens_s is None else (greens_s[index], cycle_s),
                 )
                 lane_rate, lane_bonus = _lane_rate(part, lane, green, permissive, blocking)
                 lane_rate *= _walkers_leave(
                     part,
                     lane,
                     green,
-                    USUAL_GREEN_S if greens_s is None else (greens_s[index], sum(greens_s)),
+                    USUAL_GREEN_S if greens_s is None else (greens_s[index], cycle_s),
                 )
                 rate += lane_rate
                 bonus += lane_bonus

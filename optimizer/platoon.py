@@ -35,6 +35,10 @@ class Timing:
     greens_ds: tuple[int, ...]
     offset_ds: int
 
+    def twice(self) -> Timing:
+        """The same timing seen in a common cycle of twice its own."""
+        return Timing(self.stages.twice(), self.greens_ds * 2, self.offset_ds)
+
 
 @dataclass(frozen=True, slots=True)
 class GroupDelay:

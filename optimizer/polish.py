@@ -72,8 +72,11 @@ class _Move:
             greens = list(timing.greens_ds)
             if self.greens is not None:
                 giver, taker, amount = self.greens
-                greens[giver] -= amount
-                greens[taker] += amount
+                # A sequence that runs twice changes both times.
+                for part_of in range(timing.stages.repeats):
+                    first = part_of * (len(greens) // timing.stages.repeats)
+                    greens[first + giver] -= amount
+                    greens[first + taker] += amount
                 part = self.model.part(name)
                 if not keeps_rules(
                     part, green_rules(part, timing.stages, self.model.cycle_ds), greens
@@ -92,7 +95,7 @@ def _moves(model: PlatoonModel, timings: Mapping[str, Timing], size: int) -> Ite
     linked = {link.upstream for link in model.links} | {link.downstream for link in model.links}
     for name in model.order:
         part = model.part(name)
-        count = len(timings[name].greens_ds)
+        count = len(timings[name].greens_ds) // timings[name].stages.repeats
         amount = size * split_step_ds(part)
         if size <= 4:
             for giver in range(count):

@@ -167,7 +167,9 @@ class Weights:
     """What is minimized, in vehicle seconds.
 
     ``spill_s``: what each vehicle costs, each cycle, that stands beyond the room of the road from
-    the signal before: it stands in that junction and keeps others from going. ``stop_s``: one stop costs the time to brake and to start again, v / 2a + v / 2b, beside the
+    the signal before: it stands in that junction and keeps others from going.
+
+    ``stop_s``: one stop costs the time to brake and to start again, v / 2a + v / 2b, beside the
     delay of a queue without length. A lane group that gets worse than under the plan in force
     by more than both ``worse_pct`` and ``worse_s`` counts ``worse_weight`` times for the
     excess: a plan that starves a small movement is not accepted, however good the mean.

@@ -31,7 +31,7 @@ from optimizer.learning import Observation, learnt, learnt_factors
 from optimizer.moves import Move, Timings, cycle_ds, group_moves, moves
 from optimizer.platoon import PlatoonModel
 from optimizer.problem import JunctionProblem, RetimingProblem
-from optimizer.result import timings_of
+from optimizer.result import in_common_cycle, timings_of
 from optimizer.retime import candidates
 from optimizer.splits import nearest_greens, split_step_ds
 from optimizer.stages import build_plan
@@ -377,12 +377,12 @@ class _Search:
     def _model_cost(self, timings: Timings, around: str) -> float:
         """Cost by the model of the connected part around a junction, or of it alone."""
         group = next(names for names in self.groups if around in names)
-        cycles = {cycle_ds(self.problem.junction(name), timings[name]) for name in group}
-        names = group if len(cycles) == 1 else (around,)
-        key = (names, cycle_ds(self.problem.junction(around), timings[around]))
+        cycles = {name: cycle_ds(self.problem.junction(name), timings[name]) for name in group}
+        common = in_common_cycle({name: timings[name] for name in group}, cycles)
+        key = (group, max(cycles.values())) if common else ((around,), cycles[around])
         if key not in self.models:
             self.models[key] = PlatoonModel(self.model_problem, *key)
-        return self.models[key].cost({name: timings[name] for name in names})
+        return self.models[key].cost(common or {around: timings[around]})
 
 
 def legal_start(

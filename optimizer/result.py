@@ -95,11 +95,25 @@ def timings_of(plan: Plan) -> dict[str, Timing]:
 def predict(problem: RetimingProblem, plan: Plan, method: str, status: str) -> RetimingResult:
     """What the model expects of a plan that it did not make itself.
 
-    The junctions of a connected part must share a cycle; without that each is taken by itself.
+    The junctions of a connected part must share a cycle, or run half of it; without that each is
+    taken by itself.
     """
     parts = _parts(problem, plan)
     cost = sum(model.cost(chosen) for model, chosen in parts)
     return explain(problem, plan, parts, method=method, cost=cost, status=status)
+
+
+def in_common_cycle(
+    timings: Mapping[str, Timing], cycles: Mapping[str, int]
+) -> dict[str, Timing] | None:
+    """Timings in the longest of the cycles, half ones twice; None if some run another cycle."""
+    longest = max(cycles.values())
+    if any(cycle_ds not in (longest, longest / 2) for cycle_ds in cycles.values()):
+        return None
+    return {
+        name: timing if cycles[name] == longest else timing.twice()
+        for name, timing in timings.items()
+    }
 
 
 def group_delays(problem: RetimingProblem, plan: Plan) -> dict[tuple[str, str], float]:
@@ -115,10 +129,14 @@ def _parts(problem: RetimingProblem, plan: Plan) -> list[tuple[PlatoonModel, dic
     timings = timings_of(plan)
     parts = []
     for group in components(problem):
-        cycles = {plan.junction(name).cycle_ds for name in group}
-        for names in [group] if len(cycles) == 1 else [(name,) for name in group]:
-            model = PlatoonModel(problem, names, plan.junction(names[0]).cycle_ds)
-            parts.append((model, {name: timings[name] for name in names}))
+        cycles = {name: plan.junction(name).cycle_ds for name in group}
+        common = in_common_cycle({name: timings[name] for name in group}, cycles)
+        if common is not None:
+            parts.append((PlatoonModel(problem, group, max(cycles.values())), common))
+            continue
+        for name in group:
+            model = PlatoonModel(problem, (name,), cycles[name])
+            parts.append((model, {name: timings[name]}))
     return parts
 
 
@@ -210,6 +228,6 @@ def _binding(problem: RetimingProblem, name: str, timing: Timing, cycle_ds: int)
             found[rule.what] = Binding(name, f"{rule.what} at its maximum", rule.high_ds)
     envelope = part.junction.envelope
     for what, limit in (("shortest", envelope.min_cycle_ds), ("longest", envelope.max_cycle_ds)):
-        if cycle_ds == limit:
+        if cycle_ds == limit * timing.stages.repeats:
             found[what] = Binding(name, f"cycle is the {what} allowed", limit)
     return list(found.values())

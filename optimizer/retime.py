@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import lcm
 from typing import Literal
@@ -193,6 +193,13 @@ def _pool(
         raise Infeasible(part.id, clash(part, part.stage_sets[0], cycles[-1]))
     rough.sort(key=_rank)
     kept = rough[: max(8, 2 * k)]
+    if linked:
+        # Some junctions may do better with half the common cycle: the wave decides which is best.
+        kept += [
+            (cost, cycle_ds, halved)
+            for cost, cycle_ds, chosen in kept[:4]
+            if (halved := _with_halves(problem, promising, chosen, cycle_ds, seed))
+        ]
     limits = in_force_limits(problem)
     options = []
     for _, cycle_ds, chosen in kept:
@@ -295,6 +302,34 @@ def _best_splits(
         {name: found[min(rank, len(found) - 1)] for name, found in ranked.items()}
         for rank in range(depth)
     ]
+
+
+def _with_halves(
+    problem: RetimingProblem,
+    stage_sets: Mapping[str, Sequence[StageSet]],
+    chosen: Mapping[str, Splits],
+    cycle_ds: int,
+    seed: int,
+) -> dict[str, Splits] | None:
+    """The splits with half the cycle, twice, where that costs less; None if it does nowhere."""
+    if cycle_ds % 2:
+        return None
+    result = dict(chosen)
+    for name, full in chosen.items():
+        part = problem.junction(name)
+        if cycle_ds // 2 < part.junction.envelope.min_cycle_ds:
+            continue
+        found = [
+            splits
+            for stages in stage_sets[name]
+            if (splits := solve_splits(problem, part, stages, cycle_ds // 2, seed=seed))
+        ]
+        best = min(found, key=lambda splits: splits.cost, default=None)
+        if best is not None and best.cost < full.cost:
+            result[name] = replace(
+                best, stages=best.stages.twice(), cycle_ds=cycle_ds, greens_ds=best.greens_ds * 2
+            )
+    return result if any(splits.stages.repeats > 1 for splits in result.values()) else None
 
 
 def _webster(problem: RetimingProblem, names: Sequence[str]) -> list[_Option]:

@@ -25,15 +25,25 @@ class StageOption:
 
 @dataclass(frozen=True, slots=True)
 class StageSet:
-    """A sequence of stages that serves every movement and crossing."""
+    """A sequence of stages that serves every movement and crossing.
+
+    ``repeats`` 2: the sequence is there twice, for a junction that runs half the common cycle.
+    """
 
     name: str
     stages: tuple[StageOption, ...]
+    repeats: int = 1
+
+    def twice(self) -> StageSet:
+        """The sequence two times in one common cycle."""
+        again = tuple(StageOption(f"{s.id}'", s.green, s.permissive) for s in self.stages)
+        return StageSet(f"{self.name}, twice", (*self.stages, *again), 2)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a file."""
         return {
             "name": self.name,
+            "repeats": self.repeats,
             "stages": [
                 {"id": s.id, "green": list(s.green), "permissive": list(s.permissive)}
                 for s in self.stages
@@ -53,6 +63,7 @@ class StageSet:
                 StageOption(s["id"], tuple(s["green"]), tuple(s["permissive"]))
                 for s in body["stages"]
             ),
+            body["repeats"],
         )
 
     def interstages(self, junction: Junction) -> tuple[tuple[int, int], ...]:
@@ -317,12 +328,16 @@ def build_plan(
     greens_ds: Sequence[int],
     offset_ds: int,
 ) -> JunctionPlan:
-    """The plan with these greens; interstages come from the envelope."""
+    """The plan with these greens; interstages come from the envelope.
+
+    A sequence that runs twice in the common cycle becomes a plan of half that cycle.
+    """
     made = tuple(
         Stage(option.id, option.green, green_ds, yellow_ds, red_ds, option.permissive)
         for option, green_ds, (yellow_ds, red_ds) in zip(
             stages.stages, greens_ds, stages.interstages(junction), strict=True
         )
     )
+    made = made[: len(made) // stages.repeats]
     cycle_ds = sum(stage.split_ds for stage in made)
     return JunctionPlan(junction.id, cycle_ds, offset_ds % cycle_ds, made)

@@ -15,6 +15,7 @@ from models.plan import Plan
 from models.safety import check_plan
 from optimizer.platoon import PlatoonModel, Timing, dispersion_kernel, periodic_queue
 from optimizer.problem import PEAK_HOUR_FACTOR, RetimingProblem
+from optimizer.result import predict, timings_of
 from optimizer.retime import Infeasible, candidates, retime
 from optimizer.splits import solve_splits
 from optimizer.stages import stage_sets
@@ -187,3 +188,40 @@ def test_plan_file_of_result_is_whole():
     assert {m.movement for m in result.movements} == {
         f"A:{m}" for m in ("nin>nout", "sin>sout", "ein>eout", "win>wout", "nin>wout", "ein>nout")
     }
+
+
+def test_a_light_junction_may_run_half_the_common_cycle():
+    """Beside a junction that needs a long cycle a nearly empty one runs its own twice."""
+    light = {"n through": 150, "s through": 100, "e through": 60, "w through": 60}
+    heavy = {"n through": 700, "s through": 650, "e through": 700, "w through": 650}
+    junctions = [crossroads("A"), crossroads("B")]
+    body = problem(junctions, {"A": heavy, "B": light}, [northbound_link("A", "B", 300.0)])
+    result = retime(body, time_limit_s=3)
+    assert result.plan.junction("A").cycle_ds == 2 * result.plan.junction("B").cycle_ds
+    assert check_plan(result.plan, {j.id: j for j in junctions}) == ()
+    again = predict(body, result.plan, "cpsat", result.status)
+    assert again.delay_s == pytest.approx(result.delay_s, rel=1e-6)
+    longer = retime(replace(body, links=()), time_limit_s=3)
+    assert result.delay_s < 1.3 * longer.delay_s
+
+
+def test_a_road_too_short_for_its_queue_costs_more():
+    """Vehicles that would stand in the junction behind are in the objective."""
+    vph = {"n through": 700, "e through": 500}
+    costs = []
+    for length_m in (40.0, 400.0):
+        body = problem(
+            [crossroads("A"), crossroads("B")],
+            {"A": vph, "B": vph},
+            [northbound_link("A", "B", length_m)],
+        )
+        free = replace(body, weights=replace(body.weights, spill_s=0.0))
+        timings = timings_of(body.current)
+        # The platoon comes while the second signal is red.
+        timings["B"] = replace(timings["B"], offset_ds=450)
+        costs.append(
+            PlatoonModel(body, ("A", "B"), 900).cost(timings)
+            - PlatoonModel(free, ("A", "B"), 900).cost(timings)
+        )
+    assert costs[0] > 0
+    assert costs[1] == 0
