@@ -177,6 +177,8 @@ class HiddenPassages:
         speed_mps = last.velocity[0] * normal[0] + last.velocity[1] * normal[1]
         to_go_s = max(-wheels_m, 0.0) / max(speed_mps, LEAST_MPS)
         over = entered and max(point.depth_m for point in points) >= s.front_m
+        # Who stands there at red waits, seen or not.
+        over &= speed_mps >= LEAST_MPS or self._let_in(lost_s, lost_s + to_go_s)
         if not over:
             drives = speed_mps >= s.drive_mps and to_go_s < s.reach_s
             if not drives or not self._let_in(lost_s, lost_s + to_go_s):
