@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from detection.approach_signals import ApproachSignals
 from detection.counting import CountingSettings, LineCounter, LineCrossing
+from detection.geometry import StopLine
+from detection.hidden import HiddenPassages, HiddenSettings
 from detection.tracking import TrackState
+from detection.trajectory import TrajectoryPoint
 from models.camera import IDENTITY, CameraView, MovementPath
+from models.signals import SignalState
 
 VIEW = CameraView(
     camera="cam", junction="J", width_px=640, height_px=480, ground_from_image=IDENTITY,
@@ -80,3 +85,25 @@ def test_who_passes_the_line_unseen_at_its_speed_is_counted():
 def test_who_passes_the_line_unseen_and_stands_there_at_once_is_another_vehicle():
     assert _lost_and_found(7.0, 0.0) == 0
     assert _lost_and_found(7.0, 0.0, held=True) == 0
+
+
+def test_who_stood_over_the_line_at_red_and_is_lost_from_sight_has_not_gone_in():
+    """One who rode, or was let in, has: a larger vehicle hides him."""
+
+    def went(state: SignalState, speed: float) -> bool:
+        signals = ApproachSignals(["J:a>b"])
+        for second in range(5):
+            signals.note(float(second), state)
+        hidden = HiddenPassages(StopLine(VIEW), HiddenSettings(), signals)
+        last = rider(1, 0.0, -0.6, speed=speed)
+        points = [
+            TrajectoryPoint(
+                step / 6, step, (0, 0), last.centre, last.front, 1.4, 0.0, speed, True, (0, 0, 1, 1)
+            )
+            for step in range(6)
+        ]  # fmt: skip
+        return hidden.went_s(points, -0.6, last, [], entered=True) is not None
+
+    assert not went(SignalState.RED, 0.0)
+    assert went(SignalState.RED, 4.0)
+    assert went(SignalState.GREEN, 0.0)
