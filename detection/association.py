@@ -83,7 +83,8 @@ def hidden_px(
 def pair_costs(
     t: TrackTable,
     found: Measured,
-    plane: GroundPlane,
+    contact: FloatArray,
+    expected: FloatArray,
     settings: TrackerSettings,
     time_s: float,
     *,
@@ -91,15 +92,21 @@ def pair_costs(
 ) -> FloatArray:
     """Cost (tracks, detections) of each pairing; ``NEVER`` where it is impossible.
 
-    ``walkers``: the detector tells riders from people on foot.
+    Args:
+        t: The tracks, moved on to now.
+        found: The detections.
+        contact: (T, 2) where on the plane the tracks' wheels must be now.
+        expected: (T, 4) where in the picture their boxes must be.
+        settings: Parameters.
+        time_s: Now.
+        walkers: The detector tells riders from people on foot.
     """
     s = settings
-    contact = t.position - centre_offset(plane, t.away, t.heading, t.classes)
     small = t.votes @ SMALL > 0.5 * t.votes.sum(axis=1)
     walks = t.classes == PERSON
     tracks = np.concatenate(
         [
-            predicted_boxes(t, contact, plane), t.box, contact, t.p_pp.reshape(-1, 4)[:, _XX_XY_YY],
+            expected, t.box, contact, t.p_pp.reshape(-1, 4)[:, _XX_XY_YY],
             t.units, _columns(small, walks, t.hits >= KNOWN_HITS, time_s - t.seen_s, t.held),
         ], axis=1,
     )  # fmt: skip

@@ -13,6 +13,8 @@ from models.camera import CameraView, Point
 SAMPLES: Final = 60
 HEADING_WEIGHT_M: Final = 6.0
 """A final heading that differs by one radian weighs as much as this distance."""
+MOST_POINTS: Final = 40
+"""So many points of a way tell where it leads as well as all of them do."""
 CERTAIN_M: Final = 6.0
 """After this distance beyond the line a movement can be told."""
 
@@ -37,7 +39,7 @@ class MovementMatcher:
         if not view.movements:
             raise ValueError(f"camera {view.camera} has no movements")
         self._names = [path.movement for path in view.movements]
-        self._paths = [_evenly(path.points) for path in view.movements]
+        self._paths = np.stack([_evenly(path.points) for path in view.movements])
         self._inward: FloatArray = np.array(view.inward, np.float64)
 
     def match(self, centres: list[Point], units_per_m: Point) -> MovementMatch:
@@ -56,20 +58,25 @@ class MovementMatcher:
         heading = ahead[far[-1]] if len(far) else self._inward
         heading = heading / np.hypot(*heading)
         # Later points tell more: all paths start alike.
+        if len(points) > MOST_POINTS:
+            points = points[np.linspace(0, len(points) - 1, MOST_POINTS).astype(np.int64)]
         weights = np.linspace(0.3, 1.0, len(points))
-        costs, turns = [], []
-        for path in self._paths:
-            delta = (points[:, None] - path[None]) / units
-            distance = np.hypot(delta[..., 0], delta[..., 1])
-            nearest = int(distance[-1].argmin())
-            direction = path[min(nearest + 1, SAMPLES - 1)] - path[max(nearest - 1, 0)]
-            direction = direction / max(float(np.hypot(*direction)), 1e-9)
-            turn = float(np.arccos(np.clip(direction @ heading, -1.0, 1.0)))
-            away = float((distance.min(axis=1) * weights).sum() / weights.sum())
-            costs.append(away + HEADING_WEIGHT_M * turn)
-            turns.append(turn)
+        delta = (points[None, :, None] - self._paths[:, None]) / units
+        distance = np.hypot(delta[..., 0], delta[..., 1])
+        which = np.arange(len(self._paths))
+        nearest = distance[:, -1].argmin(axis=1)
+        direction = (
+            self._paths[which, np.minimum(nearest + 1, SAMPLES - 1)]
+            - self._paths[which, np.maximum(nearest - 1, 0)]
+        )
+        direction /= np.maximum(np.hypot(*direction.T), 1e-9)[:, None]
+        turns = np.arccos(np.clip(direction @ heading, -1.0, 1.0))
+        away = (distance.min(axis=2) * weights).sum(axis=1) / weights.sum()
+        costs = away + HEADING_WEIGHT_M * turns
         best = int(np.argmin(costs))
-        return MovementMatch(self._names[best], travelled >= CERTAIN_M, travelled, turns[best])
+        return MovementMatch(
+            self._names[best], travelled >= CERTAIN_M, travelled, float(turns[best])
+        )
 
     def _straightest(self) -> int:
         ends = [path[-1] - path[0] for path in self._paths]

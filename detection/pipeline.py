@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from detection.counting import (
     LineCrossing,
 )
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
+from detection.flags import violation_of
 from detection.geometry import AreaMap, inside
 from detection.hidden import LEAST_MPS, HiddenPassages, HiddenSettings
 from detection.judge import Judge, Watch
@@ -37,7 +38,7 @@ from models.camera import CameraView, SourceKind
 from models.counts import CountRow
 from models.errors import XanhError
 from models.signals import SignalState, SignalTimeline
-from models.violation import TrackPoint, Violation
+from models.violation import Violation
 
 MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
@@ -88,6 +89,18 @@ class FrameResult:
     queue: Queue
     signal: SignalState
     lost_cases: tuple[str, ...] = ()
+
+
+class _Standing(NamedTuple):
+    """Where a vehicle is: in the zone, bits of the areas, front and wheels past the line, along
+    ``inward``, and whether the picture's edge cuts nothing off."""
+
+    in_zone: bool
+    areas: int
+    front_m: float
+    wheels_m: float
+    progress_m: float
+    whole: bool
 
 
 @dataclass(slots=True)
@@ -217,16 +230,15 @@ class CameraPipeline:
         if self._evidence is not None:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
         crossings = self._end_tracks({track.id for track in tracks})
-        in_zone, areas = self._places(tracks)
-        fronts, wheels = self._depths(tracks)
-        for place in zip(tracks, in_zone, areas, fronts, wheels, strict=True):
-            self._follow(*place, time_s, crossings)
+        standing = tuple(self._standing_of(len(tracks)))
+        for track, place in zip(tracks, standing, strict=True):
+            self._follow(track, place, time_s, crossings)
         lost: list[str] = []
         violations = self._flag_all(tracks, users, lost)
         self._add(crossings)
-        queue = measure_queue(tracks, in_zone, self._counter.line)
+        queue = measure_queue(tracks, [place.in_zone for place in standing], self._counter.line)
         if self._measures is not None:
-            occupied = any(map(_on_line, tracks, fronts, wheels))
+            occupied = any(map(_on_line, tracks, standing))
             self._measures.frame(time_s, queue, shown, occupied=occupied)
         return FrameResult(
             frame=self._frame,
@@ -290,46 +302,32 @@ class CameraPipeline:
         """The approach's signal as far as it is known."""
         return self._signals.approach
 
-    def _places(self, tracks: tuple[TrackState, ...]) -> tuple[list[bool], list[int]]:
-        """Of each track, whether it is in the zone, and the bits of the areas it is in."""
-        if not tracks:
-            return [], []
-        centres = np.array([track.centre for track in tracks], np.float64)
-        within: list[bool] = inside(centres, self.view.zone).tolist()
-        bits: list[int] = self._areas.bits(centres).tolist()
-        return within, bits
-
-    def _depths(self, tracks: tuple[TrackState, ...]) -> tuple[list[float], list[float]]:
-        """How far the front, and the wheels, of each track are past the line, in metres."""
-        if not tracks:
-            return [], []
-        line = self._counter.line
-        units = np.array([track.units_per_m for track in tracks])
-        fronts = line.depths_m(np.array([track.front for track in tracks]), units)
-        wheels = line.depths_m(np.array([track.contact for track in tracks]), units)
-        return fronts.tolist(), wheels.tolist()
-
-    def _whole(self, box: tuple[float, float, float, float]) -> bool:
-        """Whether the picture's edge cuts nothing off."""
-        margin = EDGE_PX
-        return (
-            box[0] >= margin
-            and box[1] >= margin
-            and box[2] <= self.view.width_px - margin
-            and box[3] <= self.view.height_px - margin
+    def _standing_of(self, count: int) -> Iterable[_Standing]:
+        """Where each of this frame's tracks stands, all of them in one go."""
+        if count == 0:
+            return ()
+        centre, front, contact, units, box = self._tracker.places
+        line, inward = self._counter.line, np.array(self.view.inward)
+        edge = np.array([self.view.width_px, self.view.height_px]) - EDGE_PX
+        whole = (box[:, :2] >= EDGE_PX).all(axis=1) & (box[:, 2:] <= edge).all(axis=1)
+        columns = (
+            inside(centre, self.view.zone),
+            self._areas.bits(centre),
+            line.depths_m(front, units),
+            line.depths_m(contact, units),
+            (centre / units) @ inward,
+            whole,
         )
+        return map(_Standing._make, zip(*(column.tolist() for column in columns), strict=True))
 
     def _follow(
         self,
         track: TrackState,
-        within: bool,
-        areas: int,
-        front_m: float,
-        wheels_m: float,
+        place: _Standing,
         time_s: float,
         crossings: list[Crossing],
     ) -> None:
-        life = self._lives.get(track.id)
+        life, wheels_m = self._lives.get(track.id), place.wheels_m
         if life is None:
             life = self._lives[track.id] = _Life(Trajectory(), track)
             life.first_m = wheels_m
@@ -343,29 +341,25 @@ class CameraPipeline:
             return
         life.wheels_m = wheels_m
         line = self._counter.line
-        inward, units = self.view.inward, track.units_per_m
-        progress = (track.centre[0] * inward[0] / units[0]) + (
-            track.centre[1] * inward[1] / units[1]
-        )
         life.trajectory.add(
             TrajectoryPoint(
-                time_s=time_s,
-                frame=self._frame,
-                contact_px=track.contact_px,
-                centre=track.centre,
-                front=track.front,
-                depth_m=front_m,
-                progress_m=progress,
-                speed_mps=track.speed_mps,
-                in_zone=within,
-                box_px=track.box_px,
-                areas=areas,
-                whole=self._whole(track.box_px),
+                time_s,
+                self._frame,
+                track.contact_px,
+                track.centre,
+                track.front,
+                place.front_m,
+                place.progress_m,
+                track.speed_mps,
+                place.in_zone,
+                track.box_px,
+                place.areas,
+                place.whole,
             )
         )
         # The law looks at the front; counted is who is over the line as a whole.
         points = life.trajectory.points
-        front = self._fronts.update(track, time_s, self._frame, front_m, points)
+        front = self._fronts.update(track, time_s, self._frame, place.front_m, points)
         if front is not None:
             self._front_over(life, front)
         entered = life.front is not None and life.front.direction == "in"
@@ -384,7 +378,7 @@ class CameraPipeline:
             if since_s > self.settings.hidden.wait_s:
                 self._came_out(life)
         if life.pending is not None:
-            far = line.depth_m(track.centre, units) > MOVEMENT_KNOWN_M
+            far = line.depth_m(track.centre, track.units_per_m) > MOVEMENT_KNOWN_M
             if far or time_s - life.pending.line.time_s > MOVEMENT_WAIT_S:
                 self._settle(life, life.pending, crossings)
 
@@ -527,7 +521,10 @@ class CameraPipeline:
     def _flag(
         self, track: TrackState, life: _Life, finding: Finding, movement: str | None
     ) -> Violation:
-        violation = self._violation(track, life, finding, movement)
+        violation = violation_of(
+            self.view, self._detector, self._start, self._signals, track,
+            life.trajectory.points, finding, movement,
+        )  # fmt: skip
         at_s = finding.time_s if finding.at_s is None else finding.at_s
         moments = (
             KeyMoment("before", finding.before_s),
@@ -536,54 +533,6 @@ class CameraPipeline:
         )
         self._write(violation, moments, finding.inside_s)
         return violation
-
-    def _violation(
-        self, track: TrackState, life: _Life, finding: Finding, movement: str | None
-    ) -> Violation:
-        time_s, kind = finding.time_s, finding.kind
-        measures = {**finding.measures, "speed_mps_screening": round(track.speed_mps, 2)}
-        moment = self._start + timedelta(seconds=time_s)
-        stamp = moment.strftime("%Y%m%dT%H%M%S") + f"{moment.microsecond // 1000:03d}"
-        camera = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.view.camera)
-        metric = self.view.metric
-        points = tuple(
-            TrackPoint(
-                point.time_s,
-                *point.contact_px,
-                round(point.centre[0], 2) if metric else None,
-                round(point.centre[1], 2) if metric else None,
-            )
-            for point in life.trajectory.points
-        )
-        begin_s = time_s - 60.0
-        known = self._signals.approach if movement is None else self._signals.of(movement)
-        changes = tuple(
-            (max(change.time_s, begin_s), change.state)
-            for index, change in enumerate(known.changes)
-            if change.time_s > begin_s
-            or index + 1 == len(known.changes)
-            or known.changes[index + 1].time_s > begin_s
-        )
-        now_s = points[-1].time_s if points else time_s
-        return Violation(
-            id=f"{camera}-{stamp}-{kind.value}-{track.id}",
-            kind=kind,
-            camera=self.view.camera,
-            junction=self.view.junction,
-            movement=movement,
-            vehicle_class=track.vehicle_class,
-            track=track.id,
-            time_s=time_s,
-            signal_state=finding.signal_state,
-            time_into_red_s=finding.time_into_red_s,
-            detector=self._detector[0],
-            weights_sha256=self._detector[1],
-            calibration_version=self.view.calibration_version,
-            source_kind=self.view.source_kind.value,
-            points=points,
-            signal=tuple(change for change in changes if change[0] <= now_s),
-            measures=measures,
-        )
 
     def _write(self, violation: Violation, moments: tuple[KeyMoment, ...], until_s: float) -> None:
         if self._evidence is None:
@@ -610,7 +559,7 @@ def _entered(wheels: LineCrossing, points: Sequence[TrajectoryPoint]) -> LineCro
     return replace(wheels, time_s=min(first.time_s - since_s, wheels.time_s))
 
 
-def _on_line(track: TrackState, front_m: float, wheels_m: float) -> bool:
+def _on_line(track: TrackState, place: _Standing) -> bool:
     """Whether a vehicle stands or drives on the stop line."""
-    low, high = min(front_m, wheels_m), max(front_m, wheels_m)
+    low, high = min(place.front_m, place.wheels_m), max(place.front_m, place.wheels_m)
     return track.vehicle_class != "pedestrian" and low - ON_LINE_M <= 0.0 <= high + ON_LINE_M

@@ -154,10 +154,10 @@ def _one_box_each(
         return alive
     order = np.argsort(-scores, kind="stable")
     overlap = bx.iou(boxes, boxes)
-    within = bx.covered(boxes, boxes)
-    small = (classes == PERSON) | np.isin(classes, TWO_WHEELERS)
     same: BoolArray = overlap > SAME_OBJECT_IOU
     if parted:
+        within = bx.covered(boxes, boxes)
+        small = (classes == PERSON) | np.isin(classes, TWO_WHEELERS)
         machine = small & (classes != PERSON)
         same |= machine[:, None] & small[None] & (within.T > SAME_RIDER_COVERED)
     # Only weaker ones go, so the outcome does not depend on the order of the input.

@@ -28,6 +28,7 @@ from detection.association import (
     solve,
     turn_costs,
 )
+from detection.kalman_kernel import correct
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, Detections, FloatArray, IntArray
 from detection.rider_size import RiderSize
@@ -75,8 +76,27 @@ class TrackState(NamedTuple):
     held: bool = False
 
 
+class Places(NamedTuple):
+    """Places of the states last returned, on the plane, as arrays (N, 2); boxes (N, 4)."""
+
+    centre: FloatArray
+    front: FloatArray
+    contact: FloatArray
+    units: FloatArray
+    box_px: FloatArray
+
+    @classmethod
+    def none(cls) -> Places:
+        """Of no states."""
+        pair = np.zeros((0, 2))
+        return cls(pair, pair, pair, pair, np.zeros((0, 4)))
+
+
 class Tracker:
-    """Tracks of one camera view."""
+    """Tracks of one camera view.
+
+    ``places`` holds where the tracks of the last update are, for who computes on all of them.
+    """
 
     def __init__(self, view: CameraView, settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
@@ -85,7 +105,10 @@ class Tracker:
         self._inward: FloatArray = np.array(view.inward, np.float64)
         self._next_id = 1
         self._time_s: float | None = None
+        self.places = Places.none()
         self._tracks = TrackTable.empty()
+        self._expected: FloatArray = np.zeros((0, 4))
+        """Where the boxes of the tracks must be now."""
 
     def update(
         self,
@@ -172,7 +195,9 @@ class Tracker:
         matched = np.full(len(found), -1, np.int64)
         if len(found) == 0:
             return matched
-        cost = pair_costs(t, found, self.plane, s, time_s, walkers=walkers)
+        contact = t.position - centre_offset(self.plane, t.away, t.heading, t.classes)
+        self._expected = predicted_boxes(t, contact, self.plane)
+        cost = pair_costs(t, found, contact, self._expected, s, time_s, walkers=walkers)
         strong = found.score >= s.high_score
         free = np.ones(len(t), np.bool_)
         solve(cost, free, strong, matched)
@@ -210,32 +235,16 @@ class Tracker:
         self._learn_height(rows, box, contact_px, low | found.cut[chosen])
         away = found.away[chosen]
         measured = contact + centre_offset(self.plane, away, t.heading[rows], t.classes[rows])
-        p_pp, p_pv, p_vv = t.p_pp[rows], t.p_pv[rows], t.p_vv[rows]
-        innovation = measured - t.position[rows]
-        total = p_pp + noise
-        inverse = _inverse(total)
-        # Beyond the gate only overlap speaks for the pair: believe its place less.
-        distance2 = np.einsum("ni,nij,nj->n", innovation, inverse, innovation)
-        wide = np.maximum(distance2 / s.gate, 1.0)[:, None, None]
-        noise = noise * wide * wide
-        inverse = _inverse(p_pp + noise)
-        gain_p = p_pp @ inverse
-        gain_v = np.swapaxes(p_pv, 1, 2) @ inverse
         held = t.held[rows]
-        # What stands is not moved by a box that jumps; it settles where its boxes lie on average.
-        gain_p[held] = np.eye(2) * HELD_GAIN
-        gain_v[held] = 0.0
-        t.position[rows] += (gain_p @ innovation[..., None])[..., 0]
-        t.velocity[rows] += (gain_v @ innovation[..., None])[..., 0]
-        # Written so, and kept symmetric, the covariance stays one over minutes of standing still.
-        free = rows[~held]
-        moving = ~held
-        t.p_pv[free] = (p_pv - gain_p @ p_pv)[moving]
-        t.p_vv[free] = _symmetric(p_vv - gain_v @ p_pv)[moving]
-        t.p_pp[free] = _symmetric(gain_p @ noise)[moving]
-        keep = np.where(held, 1.0 - HELD_GAIN, 0.0)[:, None]
-        t.box[rows] = keep * t.box[rows] + (1.0 - keep) * box
-        t.contact_px[rows] = keep * t.contact_px[rows] + (1.0 - keep) * contact_px
+        correct(
+            rows, measured - t.position[rows], noise, held, s.gate, HELD_GAIN,
+            t.position, t.velocity, t.p_pp, t.p_pv, t.p_vv,
+        )  # fmt: skip
+        if held.any():
+            keep = np.where(held, 1.0 - HELD_GAIN, 0.0)[:, None]
+            box = keep * t.box[rows] + (1.0 - keep) * box
+            contact_px = keep * t.contact_px[rows] + (1.0 - keep) * contact_px
+        t.box[rows], t.contact_px[rows] = box, contact_px
         t.away[rows], t.units[rows], t.cut[rows] = away, found.units[chosen], found.cut[chosen]
         t.score[rows], t.seen_s[rows], t.seen[rows] = found.score[chosen], time_s, True
         t.hits[rows] += 1
@@ -248,11 +257,9 @@ class Tracker:
 
     def _hidden(self, rows: IntArray, box: FloatArray, contact_px: FloatArray) -> FloatArray:
         """Pixels of each matched vehicle that are hidden below its box."""
-        t = self._tracks.select(rows)
-        contact = t.position - centre_offset(self.plane, t.away, t.heading, t.classes)
-        expected = predicted_boxes(t, contact, self.plane)
+        expected = self._expected[rows]
         hidden = hidden_px(expected, box, contact_px, self.settings.short_share)
-        result: FloatArray = np.where(t.hits >= KNOWN_HITS, hidden, 0.0)
+        result: FloatArray = np.where(self._tracks.hits[rows] >= KNOWN_HITS, hidden, 0.0)
         return result
 
     def _learn_height(
@@ -328,6 +335,7 @@ class Tracker:
         t.confirmed |= ready
         rows = np.nonzero(t.confirmed)[0]
         if len(rows) == 0:
+            self.places = Places.none()
             return []
         classes = np.where(
             (t.classes == _PERSON) & (t.fastest > self.settings.walking_mps),
@@ -337,17 +345,19 @@ class Tracker:
         position, velocity, heading = t.position[rows], t.velocity[rows], t.heading[rows]
         front = position + self._reach(classes, heading, t.away[rows], t.units[rows])
         contact_m = position - centre_offset(self.plane, t.away[rows], heading, classes)
-        speed = np.hypot(*(velocity / t.units[rows]).T)
+        units, box = t.units[rows], t.box[rows]
+        speed = np.hypot(*(velocity / units).T)
+        self.places = Places(position, front, contact_m, units, box)
         columns = (
             t.ids[rows].tolist(),
             [VEHICLE_CLASSES[index] for index in classes.tolist()],
-            _tuples(t.box[rows]),
+            _tuples(box),
             _tuples(t.contact_px[rows]),
             _tuples(position),
             _tuples(front),
             _tuples(velocity),
             _tuples(heading),
-            _tuples(t.units[rows]),
+            _tuples(units),
             speed.tolist(),
             t.score[rows].tolist(),
             t.seen[rows].tolist(),
@@ -374,17 +384,3 @@ class Tracker:
 def _tuples(rows: FloatArray) -> Iterable[tuple[float, ...]]:
     """The rows of an array (N, K) as tuples."""
     return zip(*rows.T.tolist(), strict=True)
-
-
-def _symmetric(blocks: FloatArray) -> FloatArray:
-    result: FloatArray = (blocks + np.swapaxes(blocks, 1, 2)) / 2
-    return result
-
-
-def _inverse(blocks: FloatArray) -> FloatArray:
-    """Inverse of 2x2 blocks (N, 2, 2); far faster than the general one."""
-    a, b, c, d = blocks[:, 0, 0], blocks[:, 0, 1], blocks[:, 1, 0], blocks[:, 1, 1]
-    result = np.empty_like(blocks)
-    result[:, 0, 0], result[:, 0, 1], result[:, 1, 0], result[:, 1, 1] = d, -b, -c, a
-    result /= (a * d - b * c)[:, None, None]
-    return result

@@ -1,0 +1,89 @@
+"""The tracker's filter step for the tracks that were found: constant velocity on the plane.
+
+Compiled, because two-by-two matrices are too small for array expressions to pay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numba
+import numpy as np
+
+from detection.ports import BoolArray, FloatArray, IntArray
+
+_Kernel = Callable[..., None]
+
+
+def _correct(
+    rows: IntArray,
+    innovation: FloatArray,
+    noise: FloatArray,
+    held: BoolArray,
+    gate: float,
+    held_gain: float,
+    position: FloatArray,
+    velocity: FloatArray,
+    p_pp: FloatArray,
+    p_pv: FloatArray,
+    p_vv: FloatArray,
+) -> None:
+    """Correct the chosen tracks in place.
+
+    Args:
+        rows: (N,) which tracks.
+        innovation: (N, 2) measured less predicted place.
+        noise: (N, 2, 2) covariance of each measurement.
+        held: (N,) stands: its place settles where its boxes lie on average, no box moves it.
+        gate: Squared Mahalanobis distance beyond which the measurement's place is believed less.
+        held_gain: Share of the way to its box by which one that stands is moved.
+        position: (T, 2) of all tracks, as the others: ``velocity`` (T, 2) and the blocks of the
+            covariance (T, 2, 2).
+        velocity: See ``position``.
+        p_pp: See ``position``.
+        p_pv: See ``position``.
+        p_vv: See ``position``.
+    """
+    r, kp, kv = np.empty((2, 2)), np.empty((2, 2)), np.empty((2, 2))
+    new_pp, new_pv, new_vv = np.empty((2, 2)), np.empty((2, 2)), np.empty((2, 2))
+    inverse = np.empty((2, 2))
+    for index in range(len(rows)):
+        row = rows[index]
+        dx, dy = innovation[index, 0], innovation[index, 1]
+        if held[index]:
+            position[row, 0] += held_gain * dx
+            position[row, 1] += held_gain * dy
+            continue
+        pp, pv, vv = p_pp[row], p_pv[row], p_vv[row]
+        r[:] = noise[index]
+        a, b = pp[0, 0] + r[0, 0], pp[0, 1] + r[0, 1]
+        c, d = pp[1, 0] + r[1, 0], pp[1, 1] + r[1, 1]
+        distance2 = (dx * (d * dx - b * dy) + dy * (a * dy - c * dx)) / (a * d - b * c)
+        wide = max(distance2 / gate, 1.0)
+        r *= wide * wide
+        a, b = pp[0, 0] + r[0, 0], pp[0, 1] + r[0, 1]
+        c, d = pp[1, 0] + r[1, 0], pp[1, 1] + r[1, 1]
+        det = a * d - b * c
+        inverse[0, 0], inverse[0, 1] = d / det, -b / det
+        inverse[1, 0], inverse[1, 1] = -c / det, a / det
+        for i in range(2):
+            for j in range(2):
+                kp[i, j] = pp[i, 0] * inverse[0, j] + pp[i, 1] * inverse[1, j]
+                kv[i, j] = pv[0, i] * inverse[0, j] + pv[1, i] * inverse[1, j]
+        for i in range(2):
+            position[row, i] += kp[i, 0] * dx + kp[i, 1] * dy
+            velocity[row, i] += kv[i, 0] * dx + kv[i, 1] * dy
+            for j in range(2):
+                new_pv[i, j] = pv[i, j] - kp[i, 0] * pv[0, j] - kp[i, 1] * pv[1, j]
+                new_vv[i, j] = vv[i, j] - kv[i, 0] * pv[0, j] - kv[i, 1] * pv[1, j]
+                new_pp[i, j] = kp[i, 0] * r[0, j] + kp[i, 1] * r[1, j]
+        # Written so, and kept symmetric, the covariance stays one over minutes of standing still.
+        for i in range(2):
+            for j in range(2):
+                pv[i, j] = new_pv[i, j]
+                vv[i, j] = (new_vv[i, j] + new_vv[j, i]) / 2.0
+                pp[i, j] = (new_pp[i, j] + new_pp[j, i]) / 2.0
+
+
+correct = cast(_Kernel, numba.njit(cache=True)(_correct))
