@@ -38,6 +38,7 @@ from models.counts import counts_from_csv
 from models.plan import Plan
 from models.site import Site
 from optimizer.refine import legal_start
+from simulation.charts import Row, document, rows
 from simulation.demand import write_demand
 from simulation.guard import run_guarded
 from simulation.metrics import (
@@ -95,8 +96,10 @@ def run_corridor(
     with tempfile.TemporaryDirectory(prefix="xanh-corridor-") as name:
         folder = Path(name)
         demand = folder / "demand.rou.xml"
-        rows = counts_from_csv(site.counts_path.read_text(encoding="utf-8"), str(site.counts_path))
-        write_demand(longer, rows, demand, seed=seed, begin_s=options.begin_s, end_s=end_s)
+        counts = counts_from_csv(
+            site.counts_path.read_text(encoding="utf-8"), str(site.counts_path)
+        )
+        write_demand(longer, counts, demand, seed=seed, begin_s=options.begin_s, end_s=end_s)
         job = site_job(longer, plan, (demand,), seed=seed, name=f"seed {seed}")
         prepare(job, folder)
         ended = run_guarded(
@@ -151,8 +154,8 @@ def hand_made_wave(
     Raises:
         ValueError: If the minimums of some junction do not fit into the cycle.
     """
-    rows = counts_from_csv(site.counts_path.read_text(encoding="utf-8"), str(site.counts_path))
-    problem = build_problem(site, rows, current)
+    counts = counts_from_csv(site.counts_path.read_text(encoding="utf-8"), str(site.counts_path))
+    problem = build_problem(site, counts, current)
     plan = legal_start(
         problem, current, created=current.created, by=WAVE, cycle_ds=round(cycle_s * 10)
     )
@@ -293,6 +296,7 @@ def main() -> None:
     for name, found in summary.items():
         print(f"{name}: {line(found)}")
     (options.out / "summary.json").write_text(json.dumps(summary, indent=1))
+    (options.out / "corridor.svg").write_text(figure(site.name, summary), encoding="utf-8")
 
 
 def line(found: Mapping[str, Any]) -> str:
@@ -315,6 +319,34 @@ def line(found: Mapping[str, Any]) -> str:
     parts.append(f"{found['through']:.0f} through, {found['on_the_way']:.0f} still on the way")
     parts.append(f"{found['processor_s']:.0f} processor s a run")
     return "; ".join(parts)
+
+
+def figure(name: str, summary: Mapping[str, Mapping[str, Any]]) -> str:
+    """Changes against the plan in force with their intervals, one block per plan, as SVG."""
+    parts, bottom = [], 0.0
+    for plan, found in summary.items():
+        if plan == IN_FORCE:
+            continue
+        measures = [
+            ("travel time along", found["travel_s"], "s"),
+            ("stops along", found["stops"], ""),
+            ("delay of all", found["all_delay_s"], "s"),
+            *((f"delay on {edge}", value, "s") for edge, value in found["cross_s"].items()),
+        ]
+        data = [
+            Row(
+                label,
+                value["change_pct"][0],
+                None if math.isnan(value["change_pct"][1]) else value["change_pct"][1],
+                None if math.isnan(value["change_pct"][2]) else value["change_pct"][2],
+                note=f"{value['before']:.3g} → {value['after']:.3g} {unit}",
+            )
+            for label, value, unit in measures
+        ]
+        title = f"{name}: {plan} against the plan in force"
+        drawn, bottom = rows(title, "change, %", data, width=760, top=bottom + 8)
+        parts.append(drawn)
+    return document(760, bottom + 12, "".join(parts), f"{name}: plans of a corridor")
 
 
 def interval(change: Sequence[float]) -> str:

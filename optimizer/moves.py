@@ -58,13 +58,9 @@ def moves(
                 f"stage {stage.id} {sign * size_s:+d} s",
                 _green_changed(name, {taker: sign * amount}),
             )
-        for giver, other in enumerate(stages):
+        for giver in range(len(stages)):
             if giver != taker:
-                yield _move(
-                    name,
-                    f"{size_s} s from stage {other.id} to {stage.id}",
-                    _green_changed(name, {taker: amount, giver: -amount}),
-                )
+                yield green_move(part, timing, giver, taker, size_s)
     if any(name in (link.upstream, link.downstream) for link in problem.links):
         for sign in (1, -1):
             yield _move(name, f"offset {sign * size_s:+d} s", _offset_changed(part, sign * amount))
@@ -83,6 +79,18 @@ def moves(
                     f"stages {stages_of.name}",
                     _replaced(name, stages_of, splits.greens_ds),
                 )
+
+
+def green_move(part: JunctionProblem, timing: Timing, giver: int, taker: int, size_s: int) -> Move:
+    """Green from one stage to another, in the controller's steps."""
+    step = split_step_ds(part)
+    amount = max(step, size_s * 10 // step * step)
+    stages = timing.stages.stages
+    return _move(
+        part.id,
+        f"{size_s} s from stage {stages[giver].id} to {stages[taker].id}",
+        _green_changed(part.id, {taker: amount, giver: -amount}),
+    )
 
 
 def group_moves(problem: RetimingProblem, group: Sequence[str], size_s: int) -> Iterator[Move]:

@@ -177,7 +177,7 @@ class Weights:
 
     stop_s: float = 4.0
     worse_pct: float = 10.0
-    worse_s: float = 6.0
+    worse_s: float = 3.0
     worse_weight: float = 3.0
     spill_s: float = 30.0
 

@@ -28,7 +28,7 @@ from models.plan import JunctionPlan, Plan
 from models.safety import check_plan
 from optimizer.corridor import components
 from optimizer.learning import Observation, learnt, learnt_factors
-from optimizer.moves import Move, Timings, cycle_ds, group_moves, moves
+from optimizer.moves import Move, Timings, cycle_ds, green_move, group_moves, moves
 from optimizer.platoon import PlatoonModel
 from optimizer.problem import JunctionProblem, RetimingProblem
 from optimizer.result import in_common_cycle, timings_of
@@ -43,6 +43,8 @@ LEAST_GAIN = 0.002
 MOST_MOVES = 9
 # Rounds of learning at most, and the plans that each proposes.
 LESSONS, PROPOSALS = 3, 2
+# Times that green is given back to movements which lost too much, at a stretch; how much of it.
+REPAIRS, _GIVEN_BACK, _LEAST_BACK_S = 2, 0.1, 2
 # From this budget on the last word is had by draws of its own, by so many and over so many plans.
 _LEAST_FOR_FINAL, _FINAL_DRAWS, _FINALISTS = 24, 2, 4
 
@@ -52,12 +54,14 @@ class Judgement:
     """What a judge found of a plan: its figure, lower is better, and what each junction adds.
 
     ``by_junction`` is in a unit of the judge's choosing, the same for all plans; ``delay_s`` is
-    the mean delay by movement, where the judge knows it.
+    the mean delay by movement, where the judge knows it, and ``passes`` how many vehicles of a
+    run use the movement, per trip.
     """
 
     figure: float
     by_junction: Mapping[str, float]
     delay_s: Mapping[str, float] = field(default_factory=dict)
+    passes: Mapping[str, float] = field(default_factory=dict)
 
 
 Judge = Callable[[Sequence[Plan], int], Sequence[Judgement]]
@@ -139,9 +143,11 @@ def refine(
     # The plan in force and the model's best are judged first, whatever the budget.
     order = sorted(named.values(), key=lambda item: item[1] != "in force")
     search.begin([_Candidate(timings_of(plan), plan, {}, name) for plan, name in order])
+    search.mend(REPAIRS)
     for _ in range(LESSONS):
-        if search.left < PROPOSALS or not search.lesson():
+        if search.left < 1 or not search.lesson():
             break
+    search.mend(REPAIRS)
     for size_s in SIZES_S:
         while search.left > 1 and search.pass_once(size_s):
             pass
@@ -177,11 +183,33 @@ class _Search:
         self.junctions = {part.id: part.junction for part in problem.junctions}
         self.best: _Candidate
         self.judged = Judgement(float("inf"), {})
+        self.limits: Mapping[str, float] = {}
 
     def begin(self, starts: Sequence[_Candidate]) -> None:
-        """Judge the starts and stand on the best."""
+        """Judge the starts and stand on the best; the plan in force says what is too much."""
         self._stand(starts[0], self.judged)
+        if starts[0].made == "in force":
+            for _, judgement in self._judge(starts[:1]):
+                self.limits = self._allowed(judgement.delay_s)
+            starts = starts[1:]
         self._judge(starts)
+
+    def _allowed(self, delay_s: Mapping[str, float]) -> dict[str, float]:
+        weights = self.problem.weights
+        return {
+            movement: max(value * (1.0 + weights.worse_pct / 100.0), value + weights.worse_s)
+            for movement, value in delay_s.items()
+        }
+
+    def _weighed(self, judgement: Judgement) -> Judgement:
+        """With what movements lose beyond their limit counted again, as the model does."""
+        excess = sum(
+            judgement.passes.get(movement, 0.0) * max(0.0, value - self.limits[movement])
+            for movement, value in judgement.delay_s.items()
+            if movement in self.limits
+        )
+        again = self.problem.weights.worse_weight - 1.0
+        return replace(judgement, figure=judgement.figure + again * excess)
 
     def _stand(self, candidate: _Candidate, judged: Judgement) -> None:
         self.best, self.judged = candidate, judged
@@ -192,6 +220,7 @@ class _Search:
         chosen = chosen[: self.left]
         self.left -= len(chosen)
         judged = self.judge([item.plan for item in chosen], self.draw) if chosen else []
+        judged = [self._weighed(item) for item in judged]
         found = list(zip(chosen, judged, strict=True))
         for item, judgement in found:
             self.seen.add(item.plan.digest)
@@ -208,6 +237,38 @@ class _Search:
             self.observed += [Observation(i.plan, j.delay_s) for i, j in found if j.delay_s]
         return found
 
+    def mend(self, times: int) -> None:
+        """Give green back where movements lost more than they may, while that helps."""
+        for _ in range(times):
+            over = {
+                movement
+                for movement, value in self.judged.delay_s.items()
+                if value > self.limits.get(movement, math.inf)
+            }
+            chosen = {name: move for name in self.best.timings if (move := self._back(name, over))}
+            candidate = self._candidate(chosen) if chosen and self.left > 0 else None
+            if candidate is None:
+                return
+            standing = self.best
+            self._judge([candidate])
+            if self.best is standing:
+                return
+
+    def _back(self, name: str, over: set[str]) -> Move | None:
+        """Green for stages that serve these movements, from where the model misses it least."""
+        timing = self.best.timings[name]
+        stages = timing.stages.stages
+        needy = [index for index, stage in enumerate(stages) if over & set(stage.green)]
+        options: list[Move] = []
+        for taker in needy:
+            green_s = timing.greens_ds[taker] / 10.0
+            size_s = max(_LEAST_BACK_S, round(_GIVEN_BACK * green_s))
+            part = self.problem.junction(name)
+            for giver in set(range(len(stages))) - set(needy):
+                options.append(green_move(part, timing, giver, taker, size_s))
+        ordered = self._ordered(options)
+        return ordered[0] if ordered else None
+
     def lesson(self) -> bool:
         """Solve the programs for what the judge has shown; whether a better plan came of it."""
         if not self.observed:
@@ -217,7 +278,7 @@ class _Search:
         self.models.clear()
         proposed = candidates(
             self.model_problem,
-            PROPOSALS,
+            min(PROPOSALS, max(1, self.left // 4)),
             seed=self.seed,
             time_limit_s=3.0 * len(self.junctions),
             created=self.created,

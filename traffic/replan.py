@@ -162,6 +162,7 @@ _SUBLANE_CROSSING_S = 8e-4
 _SEARCH_BUDGET_S = 60.0
 _FURTHER_JUNCTION_S = 30.0
 _MOST_BUDGET_S = 150.0
+_FEW_BUDGET_S = 110.0
 _LEAST_SEARCH, _MOST_SEARCH = 12, 60
 
 
@@ -191,7 +192,8 @@ def affordable(site: Site, counts: Sequence[CountRow]) -> Effort:
     runs = int(budget_s / run_s)
     if runs >= _LEAST_SEARCH * len(SCENARIOS):
         return Effort(min(runs // len(SCENARIOS), _MOST_SEARCH), SCENARIOS)
-    return Effort(min(runs, _LEAST_SEARCH) if runs > 1 else 0, SCENARIOS[:1])
+    few = int(_FEW_BUDGET_S / run_s)
+    return Effort(min(few, _LEAST_SEARCH) if few > 1 else 0, SCENARIOS[:1])
 
 
 Judging = Callable[[Sequence[Plan], int, int], list[Judgement]]
@@ -259,11 +261,14 @@ def _judgement(site: Site, results: Sequence[SimulationResult]) -> Judgement:
     of = {m.id: name for name, junction in site.junctions.items() for m in junction.movements}
     at: dict[str, float] = dict.fromkeys(site.junctions, 0.0)
     seen: dict[str, list[float]] = {}
+    passes: dict[str, float] = {}
     for result in results:
         own = dict.fromkeys(site.junctions, 1.0)
         for movement, delay in result.movements.items():
             own[of[movement]] += delay.vehicles * max(0.0, delay.delay_s)
             seen.setdefault(movement, []).append(math.log(max(0.5, delay.delay_s)))
+            share = delay.vehicles / max(1, result.kpi.trips)
+            passes[movement] = passes.get(movement, 0.0) + share
         for name, value in own.items():
             at[name] += math.log(value) / len(results)
     logs = [math.log(max(0.01, result.kpi.delay_s)) for result in results]
@@ -271,4 +276,5 @@ def _judgement(site: Site, results: Sequence[SimulationResult]) -> Judgement:
         math.exp(fmean(logs)),
         {name: math.exp(value) for name, value in at.items()},
         {movement: math.exp(fmean(values)) for movement, values in seen.items()},
+        {movement: value / len(results) for movement, value in passes.items()},
     )

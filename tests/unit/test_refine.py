@@ -101,6 +101,31 @@ def test_luck_on_one_draw_does_not_last():
     assert found.in_force.figure == pytest.approx(10.0)
 
 
+def test_green_goes_back_to_a_movement_that_lost_too_much():
+    """The judge sees one street lose beyond its limit: the next plan gives it green again."""
+    body = problem([crossroads("A")], {"A": USUAL})
+    in_force = legal_start(body, body.current, created=CREATED, by="test")
+    start = retime(body, time_limit_s=2).plan
+    crossing = "A:ein>eout"
+
+    def judge(plans, draw):
+        found = []
+        for plan in plans:
+            green_s = sum(s.green_ds for s in plan.junctions[0].stages if crossing in s.green) / 10
+            share = green_s / (plan.junctions[0].cycle_ds / 10)
+            delay_s = 20.0 if plan.digest == in_force.digest else 60.0 - 60.0 * share
+            figure = 30.0 if plan.digest == in_force.digest else 20.0
+            found.append(Judgement(figure, {}, {crossing: delay_s}, {crossing: 0.05}))
+        return found
+
+    found = _refine(body, [start], judge, budget=3, in_force=in_force)
+    assert [trial.move for trial in found.trials[:2]] == ["in force", "start"]
+    assert " to " in found.trials[2].move
+    assert found.trials[2].figure < found.trials[1].figure
+    # Both are worse by more than the movement may lose: what was lost counts again.
+    assert found.trials[1].figure > 20.0
+
+
 def test_what_the_judge_saw_corrects_the_model():
     """A lane group that discharges at half of what the model thinks gets more green."""
     body = problem([crossroads("A")], {"A": {**USUAL, "n through": 450, "s through": 450}})
@@ -127,7 +152,8 @@ def test_what_the_judge_saw_corrects_the_model():
         ]
 
     found = _refine(body, [start], judge, budget=4)
-    assert found.best.move == "learnt"
+    figures = {trial.move: trial.figure for trial in found.trials if trial.draw == 0}
+    assert figures["learnt"] < figures["start"]
     slowest = min(found.learnt, key=lambda key: found.learnt[key])
     assert slow in next(g for g in body.junction("A").groups if g.id == slowest[1]).movements
 
