@@ -58,7 +58,7 @@ def document(width: float, height: float, body: str, title: str) -> str:
         ".path{fill:none;stroke:var(--accent);stroke-width:2}"
         ".go{fill:var(--lamp-green)}.wait{fill:var(--lamp-red);fill-opacity:.75}"
         ".change{fill:var(--lamp-yellow)}.bar{fill:var(--accent)}.other{fill:var(--before)}"
-        ".in{fill:#fff;font-size:11px;text-anchor:middle}</style>"
+        ".in{fill:var(--surface);font-size:11px;text-anchor:middle}</style>"
         f'<rect width="{width:g}" height="{height:g}" fill="var(--surface)"/>{body}</svg>\n'
     )
 
@@ -100,12 +100,11 @@ def rows(
         return left + 10 + (value - marks[0]) / (marks[-1] - marks[0]) * (right - left - 20)
 
     bottom = top + 30 + ROW_PX * len(data)
-    parts = [f'<text class="h" x="12" y="{top + 16:g}">{escape(heading)}</text>']
+    parts = [_heading(heading, unit, width, top)]
     for mark in marks:
         kind = "zero" if mark == 0 else "grid"
         parts.append(_line(kind, x(mark), top + 28, x(mark), bottom))
         parts.append(f'<text class="m c" x="{x(mark):.1f}" y="{bottom + 16:g}">{mark:g}</text>')
-    parts.append(f'<text class="m e" x="{width - 12:g}" y="{bottom + 16:g}">{escape(unit)}</text>')
     for index, (row, note) in enumerate(zip(data, notes, strict=True)):
         y = top + 30 + ROW_PX * (index + 0.5)
         parts.append(f'<text class="e" x="{left:g}" y="{y + 4:g}">{escape(row.label)}</text>')
@@ -142,7 +141,7 @@ def timelines(
         return left + value / longest * (width - left - 24)
 
     bottom = top + 30 + ROW_PX * len(lines)
-    parts = [f'<text class="h" x="12" y="{top + 16:g}">{escape(heading)}</text>']
+    parts = [_heading(heading, unit, width, top)]
     for index, (name, spans) in enumerate(lines.items()):
         y = top + 30 + ROW_PX * index
         parts.append(f'<text class="e" x="{left - 8:g}" y="{y + 16:g}">{escape(name)}</text>')
@@ -159,8 +158,7 @@ def timelines(
     for mark in marks:
         parts.append(_line("grid", x(mark), bottom, x(mark), bottom + 4))
         parts.append(f'<text class="m c" x="{x(mark):.1f}" y="{bottom + 17:g}">{mark:g}</text>')
-    parts.append(f'<text class="m e" x="{width - 12:g}" y="{bottom + 30:g}">{escape(unit)}</text>')
-    return "".join(parts), bottom + _AXIS_PX + 8
+    return "".join(parts), bottom + _AXIS_PX
 
 
 def growth(title: str, across: str, up: str, points: Sequence[tuple[float, float, str]]) -> str:
@@ -188,6 +186,13 @@ def growth(title: str, across: str, up: str, points: Sequence[tuple[float, float
     parts.append(f'<text class="m" x="12" y="40">{escape(up)}</text>')
     parts.append(f'<text class="m e" x="{width - 30:g}" y="{height - 8:g}">{escape(across)}</text>')
     return document(width, height, "".join(parts), title)
+
+
+def _heading(heading: str, unit: str, width: float, top: float) -> str:
+    return (
+        f'<text class="h" x="12" y="{top + 16:g}">{escape(heading)}</text>'
+        f'<text class="m e" x="{width - 12:g}" y="{top + 16:g}">{escape(unit)}</text>'
+    )
 
 
 def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:

@@ -23,6 +23,7 @@ WIDTH_PX = 860.0
 _MOST_MOVEMENTS = 18
 _MOST_ALTERNATIVES = 10
 _MOST_RULES = 24
+_MOST_FULL, _NEARLY_FULL = 4, 0.85
 _LABEL = 34
 
 
@@ -199,7 +200,13 @@ def _binding(result: RetimingResult, top: float) -> tuple[str, float]:
         f"{_tail(rule.junction)}: {rule.rule}, {ds_to_seconds(rule.limit_ds)} s"
         for rule in result.binding
     ]
-    shown = found[:_MOST_RULES] or ["nothing: every rule has something to spare"]
+    full = sorted(result.movements, key=lambda m: -m.degree_of_saturation)[:_MOST_FULL]
+    found += [
+        f"capacity: {_tail(item.movement)} is {100 * item.degree_of_saturation:.0f} % full"
+        for item in full
+        if item.degree_of_saturation >= _NEARLY_FULL
+    ]
+    shown = found[:_MOST_RULES] or ["nothing: every rule and movement has something to spare"]
     if len(found) > len(shown):
         shown.append(f"and {len(found) - len(shown)} more, see explain.json")
     parts = [f'<text class="h" x="12" y="{top + 16:g}">What binds</text>']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -133,6 +134,37 @@ def test_a_negative_count_is_named_with_its_line(site: Path, tmp_path: Path) -> 
     counts.write_text("\n".join([rows[0], ",".join(cells), *rows[2:]]) + "\n")
     line = refused("retime", "--site", site, "--counts", counts, "--out", tmp_path / "plan.yaml")
     assert "counts.csv:2: count: -4; valid is a whole number, 0 or more" in line
+
+
+def test_minimums_that_do_not_fit_are_named(site: Path, tmp_path: Path) -> None:
+    """A retiming that no cycle allows says which greens and clearances clash, and where."""
+    edit(site / "site.yaml", "max_cycle_s: 180", "max_cycle_s: 35")
+    done = xanh("retime", "--site", site, "--out", tmp_path / "plan.yaml", "--search", "0")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    line = done.stderr.strip().splitlines()[-1]
+    assert "no plan is possible" in line
+    assert "needs" in line
+    assert "do not fit into a cycle of at most 35 s" in line
+    assert not (tmp_path / "plan.yaml").exists()
+
+
+def test_demand_above_capacity_is_said_and_explained(site: Path, tmp_path: Path) -> None:
+    """Three times the counts: a plan all the same, its overload named, why written beside."""
+    rows = (site / "counts.csv").read_text(encoding="utf-8").splitlines()
+    fields = [row.split(",") for row in rows[1:]]
+    more = [",".join([*f[:5], str(3 * int(f[5])), *f[6:]]) for f in fields]
+    counts = tmp_path / "counts.csv"
+    counts.write_text("\n".join([rows[0], *more]) + "\n", encoding="utf-8")
+    plan, why = tmp_path / "plan.yaml", tmp_path / "why"
+    arguments = ("--counts", counts, "--out", plan, "--search", "0", "--time-limit", "2")
+    done = xanh("retime", "--site", site, *arguments, "--explain", why)
+    assert done.returncode == 0, done.stderr
+    assert "above capacity on" in done.stdout
+    body = json.loads((why / "explain.json").read_text(encoding="utf-8"))
+    assert body["overloaded"]
+    assert "above capacity" in body["note"]
+    assert (why / "explain.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_a_missing_video_and_a_wrong_camera(site: Path, tmp_path: Path) -> None:
