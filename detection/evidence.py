@@ -24,13 +24,12 @@ from detection.plate_reader import PlateReading
 from detection.plates import PlateEyes, TrackPlate, vote
 from detection.ports import Image
 from detection.snapshots import Snapshot, encode_jpeg
+from detection.webm import open_webm
 from models.camera import CameraView, Point
 from models.errors import XanhError
 from models.signals import SignalChange, SignalTimeline
 from models.violation import Violation
 
-CLIP_CODEC: Final = "vp09"
-"""VP9 in MP4: what OpenCV's own FFmpeg writes and every current browser plays."""
 CLIP_WIDTH_PX: Final = 480
 CROP_MARGIN: Final = 0.25
 PLATE_LOOKS: Final = 12
@@ -131,7 +130,7 @@ class EvidenceWriter:
             shot = min(snapshots, key=lambda item: abs(item.time_s - moment.time_s))
             frames.append(self._frame(draft, violation, moment.name, shot, snapshots, signal))
         plate = self._plate(draft / "plate.jpg", violation, snapshots)
-        self._clip(draft / "clip.mp4", violation, snapshots, signal)
+        self._clip(draft / "clip.webm", violation, snapshots, signal)
         files = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(draft.iterdir())
@@ -143,7 +142,7 @@ class EvidenceWriter:
             "plate": plate,
             "frames": frames,
             "clip": {
-                "file": "clip.mp4",
+                "file": "clip.webm",
                 "start_s": round(snapshots[0].time_s, 3),
                 "end_s": round(snapshots[-1].time_s, 3),
             },
@@ -247,10 +246,7 @@ def write_clip(path: Path, pictures: Sequence[Image], rate_hz: float) -> None:
     height, width = pictures[0].shape[:2]
     scale = min(1.0, CLIP_WIDTH_PX / width)
     size = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
-    code = cv2.VideoWriter.fourcc(*CLIP_CODEC)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate_hz, size)
-    if not writer.isOpened():
-        raise XanhError(f"{path}: OpenCV cannot write {CLIP_CODEC} video here")
+    writer = open_webm(path, rate_hz, size)
     try:
         for picture in pictures:
             writer.write(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))

@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -31,6 +30,7 @@ from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
 from detection.plates import PlateEyes
 from detection.ports import Detector, Frame, FrameSource, Image
 from detection.tiling import TiledDetector, zone_tiles
+from detection.webm import open_webm
 from models.camera import CameraView, SourceKind
 from models.counts import CountRow, counts_to_csv
 from models.errors import BadInput, XanhError
@@ -100,7 +100,7 @@ def detect_source(
     Files: ``counts.csv``, ``measures.csv``, ``crossings.csv``, ``queue.csv`` (one row a second),
     ``tracks.parquet``,
     ``health.csv`` (what was wrong with the camera, from when to when), ``summary.json``,
-    ``violations/ID/{case.json,*.jpg,clip.mp4}`` and ``overlay.webm``.
+    ``violations/ID/{case.json,*.jpg,clip.webm}`` and ``overlay.webm``.
 
     Args:
         source: The frames.
@@ -402,10 +402,7 @@ class _Overlay:
         span = self._times[-1] - self._times[0]
         rate = (len(self._times) - 1) / span if span > 0 else 6.0
         size = (self._view.width_px, self._view.height_px)
-        code = cv2.VideoWriter.fourcc(*"VP80")
-        self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, code, rate, size)
-        if not self._writer.isOpened():
-            raise XanhError(f"{self._path}: OpenCV cannot write VP8 video here")
+        self._writer = open_webm(self._path, rate, size)
         for picture in self._held:
             self._writer.write(picture)
         self._held.clear()

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from argon2 import PasswordHasher
 
+from detection.webm import open_webm
 from models.control import ControllerStatus
 from models.counts import CountRow
 from models.plan import JunctionPlan, Plan, Stage
@@ -217,9 +218,7 @@ def add_case(services: Services, folder: Path, index: int) -> str:
     folder.mkdir()
     for name in ("before", "at", "inside"):
         (folder / f"{name}.jpg").write_bytes(picture(f"{name} {index}", 50 + 10 * index))
-    clip = cv2.VideoWriter(
-        str(folder / "clip.mp4"), cv2.VideoWriter.fourcc(*"vp09"), 6.0, (320, 240)
-    )
+    clip = open_webm(folder / "clip.webm", 6.0, (320, 240))
     for frame in range(12):
         clip.write(np.full((240, 320, 3), 40 + 12 * frame, np.uint8))
     clip.release()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detection.detectors import open_detector
 from detection.motion_detector import MotionDetector
+from detection.pipeline import PipelineSettings
 from detection.ports import Image
 from detection.signal_log import read_signal_log, timeline_for
 from detection.sources import open_source, read_image
@@ -42,7 +43,7 @@ def detect_to_folder(
     weights: str | None = None,
     start: str | None = None,
     overlay: bool = False,
-    tiles: bool = True,
+    tiles: bool | None = None,
     seconds: float | None = None,
 ) -> str:
     """Detect in a source and write everything below a folder; a line on what was seen.
@@ -57,7 +58,8 @@ def detect_to_folder(
         weights: Detector, as ``detection.detectors.open_detector`` names them.
         start: ISO time of the first frame.
         overlay: Also write a video with what was seen drawn into it.
-        tiles: Look a second time, closer, at the part of the picture where vehicles queue.
+        tiles: Look a second time, closer, at the part of the picture where vehicles queue; as
+            the camera's ``tiles`` says by default, else not.
         seconds: Stop after so much of the source; a live stream needs it.
 
     Raises:
@@ -93,7 +95,8 @@ def detect_to_folder(
         options=DetectOptions(
             start=began,
             overlay=overlay,
-            tiles=tiles,
+            pipeline=PipelineSettings(rules=item.options["rules"]),
+            tiles=bool(item.options.get("tiles")) if tiles is None else tiles,
             until_s=seconds,
             plates=bool(item.options.get("plates")),
             reference=reference_picture(item),

@@ -19,6 +19,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".png": "image/png",
+    ".webm": "video/webm",
     ".mp4": "video/mp4",
     ".json": "application/json",
 }

@@ -43,7 +43,9 @@ _MARKS = (
     "lamp_px",
     "wrong_way",
 )
-CAMERA_OPTIONAL = ("pose", "source", "rate_fps", "weights", "plates", "rules", *MARKS, *_MARKS)
+CAMERA_OPTIONAL = (
+    "pose", "source", "rate_fps", "weights", "tiles", "plates", "rules", *MARKS, *_MARKS,
+)  # fmt: skip
 _KINDS = ("pixels", "projected", "stream")
 _MARKS_NEEDED = ("size_px", "stop_line", "inward", "zone", "movements")
 MAX_CALIBRATION_ERROR_M = 2.0
@@ -70,9 +72,10 @@ def read_camera(
         options["rate_fps"] = rate.number(0.1, 120)
     if camera.get("weights") is not None:
         options["weights"] = camera["weights"].text()
-    plates = camera.get("plates")
-    if plates is not None:
-        options["plates"] = plates.flag()
+    for name in ("plates", "tiles"):
+        field = camera.get(name)
+        if field is not None:
+            options[name] = field.flag()
     if pose_field is not None:
         for mark in _MARKS:
             if camera.get(mark) is not None:

@@ -84,7 +84,7 @@ def test_every_word_that_is_used_exists_and_every_word_is_used() -> None:
         for key, path in _used().items()
         if key.split(".")[0] in groups and not key.endswith((".html", ".js", ".csv", ".py", "."))
     }
-    files = {"case.json", "clip.mp4"}
+    files = {"case.json", "clip.webm"}
     missing = {key: path.name for key, path in used.items() if key not in words}
     missing = {key: path for key, path in missing.items() if key not in files}
     assert not missing

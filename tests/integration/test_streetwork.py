@@ -122,7 +122,7 @@ def test_every_flag_comes_with_its_evidence(work: StreetWork, tmp_path: Path) ->
     assert window.violations, "nobody was flagged in three minutes of many runners"
     for violation in window.violations:
         files = {path.name for path in (tmp_path / "violations" / violation.id).iterdir()}
-        assert {"case.json", "before.jpg", "at.jpg", "inside.jpg", "clip.mp4"} <= files
+        assert {"case.json", "before.jpg", "at.jpg", "inside.jpg", "clip.webm"} <= files
 
 
 def test_an_approved_plan_reaches_the_street_and_is_read_back(

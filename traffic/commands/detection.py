@@ -40,6 +40,10 @@ def detect(
         str | None, typer.Option("--start", help="ISO time of the first frame.")
     ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.webm.")] = False,
+    tiles: Annotated[
+        bool | None,
+        typer.Option("--tiles/--no-tiles", help="Look twice, closer, at the zone."),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Stop after so much of the source.")
     ] = None,
@@ -56,6 +60,7 @@ def detect(
         weights=weights,
         start=start,
         overlay=overlay,
+        tiles=tiles,
         seconds=seconds,
     )
     say(result)

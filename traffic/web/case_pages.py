@@ -44,7 +44,7 @@ _MEASURES: Mapping[str, str] = {
     "measure.riders": "",
     "measure.share": "%",
 }
-CLIP = "clip.mp4"
+CLIP = "clip.webm"
 PLATE = "plate.jpg"
 # Keys 1 to 9 and 0, in the order in which reviewers meet the reasons.
 REASONS: tuple[dict[str, str], ...] = tuple(
