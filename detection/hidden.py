@@ -37,10 +37,11 @@ OPEN: Final = (SignalState.GREEN, SignalState.YELLOW)
 class HiddenSettings:
     """Who is taken to have crossed unseen.
 
-    **Comes out**: first seen ``least_m`` to ``most_m`` past the line, by its wheels, and at most
-    ``beside_m`` beyond the line's ends both there and where its way leads back to the line;
-    followed for ``follow_s`` or more over ``travel_m`` or more. ``settle_s`` after the watch began
-    whoever was in the junction before has left.
+    **Comes out**: first seen ``least_m`` to ``most_m`` past the line, by its wheels, while nearer
+    ones hide ``covered`` of its box or more, and at most ``beside_m`` beyond the line's ends both
+    there and where its way leads back to the line; followed for ``follow_s`` or more over
+    ``travel_m`` or more. ``settle_s`` after the watch began whoever was in the junction before
+    has left.
 
     **Goes in**: lost with its front ``front_m`` over the line, or driving at ``drive_mps`` or more
     with less than ``reach_s`` to go, with nobody in sight where it must be now.
@@ -53,10 +54,11 @@ class HiddenSettings:
     least_m: float = -0.5
     most_m: float = 15.0
     beside_m: float = 1.0
+    covered: float = 0.25
     follow_s: float = 0.5
     wait_s: float = 1.5
     travel_m: float = 3.0
-    settle_s: float = 10.0
+    settle_s: float = 30.0
     front_m: float = 1.0
     drive_mps: float = 2.0
     reach_s: float = 1.2
@@ -156,7 +158,7 @@ class HiddenPassages:
         points: Sequence[TrajectoryPoint],
         wheels_m: float,
         last: TrackState,
-        seen: Sequence[TrackState],
+        others: Sequence[tuple[TrackState, TrajectoryPoint]],
         *,
         entered: bool,
     ) -> float | None:
@@ -166,7 +168,7 @@ class HiddenPassages:
             points: Its sightings.
             wheels_m: How far past the line its wheels were at the last one.
             last: Where it must be now.
-            seen: Who else is seen now.
+            others: Who else is seen now, each with its first sighting.
             entered: Its front was over the line.
         """
         s = self._settings
@@ -189,7 +191,9 @@ class HiddenPassages:
             )
             if self._line.beside_m(place, METRES) > s.beside_m:
                 return None
-        if any(self._at(last, other) for other in seen):
+        if any(
+            self._at(last, other) or self._took_over(points[-1], first) for other, first in others
+        ):
             return None
         return lost_s + to_go_s
 
@@ -200,6 +204,16 @@ class HiddenPassages:
         along = abs(dx * lost.heading[0] + dy * lost.heading[1])
         aside = abs(dx * lost.heading[1] - dy * lost.heading[0])
         return along < SAME_ALONG_M and aside < SAME_ASIDE_M
+
+    def _took_over(self, lost: TrajectoryPoint, first: TrajectoryPoint) -> bool:
+        """Whether another track began, after one was lost, where that vehicle may have been."""
+        dx, dy = first.centre[0] - lost.centre[0], first.centre[1] - lost.centre[1]
+        along, (nx, ny) = self._line.along, self._line.normal
+        return (
+            first.time_s > lost.time_s
+            and abs(dx * along[0] + dy * along[1]) < self._settings.aside_m
+            and -SAME_ALONG_M < dx * nx + dy * ny < self._settings.slack_m
+        )
 
     def _let_in(self, from_s: float, to_s: float) -> bool:
         """Whether it was let in: else it is likelier that it came from elsewhere, or waits."""

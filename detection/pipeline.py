@@ -10,8 +10,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from detection.approach_signals import ApproachSignals
+from detection.boxes import covered
 from detection.counting import (
     EPOCH,
+    Box,
     CountingSettings,
     Crossing,
     IntervalCounts,
@@ -25,7 +27,7 @@ from detection.hidden import LEAST_MPS, HiddenPassages, HiddenSettings
 from detection.judge import Judge, Watch
 from detection.measures import MeasureLog, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
-from detection.ports import Detections, Image
+from detection.ports import Detections, FloatArray, Image
 from detection.queues import Queue, measure_queue
 from detection.rider_size import RiderSize
 from detection.riders import road_users
@@ -44,6 +46,7 @@ MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
 MOVEMENT_WAIT_S: Final = 20.0
 ON_LINE_M: Final = 0.2
+NEARER: Final = 0.08
 ENTERED_M: Final = 4.0
 NEAR_LINE_M: Final = 3.0
 MIN_SEEN_M: Final = 1.5
@@ -122,6 +125,8 @@ class _Life:
     first_m: float = 0.0
     wheels_m: float = 0.0
     """How far past the line its wheels were at its first, and at its last sighting."""
+    first_covered: float = 0.0
+    """Share of it that nearer ones hid when it was first seen there."""
     over: bool = False
     """It has crossed the line inward, seen or unseen."""
     hidden_m: float | None = None
@@ -181,6 +186,8 @@ class CameraPipeline:
         self._measures: MeasureLog | None = None
         self._snapshots = SnapshotBuffer(self.settings.keep_s, self.settings.max_snapshots)
         self._lives: dict[int, _Life] = {}
+        self._screens: FloatArray = np.zeros((0, 4))
+        """Boxes of all that are seen now."""
         self._frame = -1
 
     def process(
@@ -231,6 +238,7 @@ class CameraPipeline:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
         crossings = self._end_tracks({track.id for track in tracks})
         standing = tuple(self._standing_of(len(tracks)))
+        self._screens = self._tracker.places.box_px[[track.seen for track in tracks]]
         for track, place in zip(tracks, standing, strict=True):
             self._follow(track, place, time_s, crossings)
         lost: list[str] = []
@@ -336,6 +344,8 @@ class CameraPipeline:
                     life.hidden_m = wheels_m
                 elif -NEAR_LINE_M < wheels_m < NEAR_LINE_M and track.seen:
                     life.over = self._hidden.again(time_s, track)
+            if life.hidden_m is not None:
+                life.first_covered = self._covered(track.box_px)
         life.last = track
         if not track.seen:
             return
@@ -405,11 +415,17 @@ class CameraPipeline:
                 self._settle(life, life.pending, crossings)
         return crossings
 
+    def _covered(self, box: Box) -> float:
+        """Share of a box that those hide who are seen nearer to the camera."""
+        nearer = self._screens[self._screens[:, 3] > box[3] + NEARER * (box[3] - box[1])]
+        return float(covered(np.array([box]), nearer).sum()) if len(nearer) else 0.0
+
     def _came_out(self, life: _Life) -> None:
         """Count one that was first seen past the line, if it must have come over it."""
         wheels_m, points = life.hidden_m, life.trajectory.points
         life.hidden_m = None
-        if wheels_m is None or life.last.vehicle_class == "pedestrian":
+        hidden = life.first_covered >= self.settings.hidden.covered
+        if wheels_m is None or not hidden or life.last.vehicle_class == "pedestrian":
             return
         unseen = [
             (other.last, other.trajectory.points[-1].time_s)
@@ -422,12 +438,18 @@ class CameraPipeline:
 
     def _went_over(self, life: _Life) -> None:
         """Count one that is lost from sight on its way over the line."""
-        if life.last.vehicle_class == "pedestrian" or life.first_m > -MIN_SEEN_M:
+        # One whose wheels were seen over the line was counted, or is another's second track.
+        past = life.first_m > -MIN_SEEN_M or life.wheels_m > self.settings.counting.hysteresis_m
+        if past or life.last.vehicle_class == "pedestrian":
             return
         entered = life.front is not None and life.front.direction == "in"
-        seen = [other.last for other in self._lives.values() if other.last.seen]
+        others = [
+            (other.last, other.trajectory.points[0])
+            for other in self._lives.values()
+            if other.last.seen
+        ]
         time_s = self._hidden.went_s(
-            life.trajectory.points, life.wheels_m, life.last, seen, entered=entered
+            life.trajectory.points, life.wheels_m, life.last, others, entered=entered
         )
         if time_s is not None:
             self._unseen_passage(life, time_s)

@@ -23,7 +23,7 @@ from detection.detectors import STREET, open_detector
 from detection.geometry import inside
 from detection.motion_detector import MotionDetector
 from detection.pipeline import CameraPipeline, PipelineSettings
-from detection.ports import Detections, Detector
+from detection.ports import Detections, Detector, Image
 from models.camera import SourceKind
 from models.counts import counts_from_csv
 from models.errors import BadInput
@@ -150,8 +150,8 @@ class ScoredCamera:
             fraction = step / FRAMES_PER_S
             if isinstance(self._detector, MotionDetector):
                 self._detector.advance(begin_s + fraction)
-            found = self._look(interpolate(before, now, fraction), aspects)
-            result = self._pipeline.process(begin_s + fraction, found, signal)
+            found, image = self._look(interpolate(before, now, fraction), aspects)
+            result = self._pipeline.process(begin_s + fraction, found, signal, image)
             self.record.crossings += [c for c in result.crossings if c.direction == "in"]
             self.record.violations += result.violations
         if result is not None:
@@ -164,10 +164,12 @@ class ScoredCamera:
         """Settle what is open."""
         self.record.crossings += [c for c in self._pipeline.finish() if c.direction == "in"]
 
-    def _look(self, states: VehicleStates, aspects: Mapping[str, SignalState]) -> Detections:
+    def _look(
+        self, states: VehicleStates, aspects: Mapping[str, SignalState]
+    ) -> tuple[Detections, Image | None]:
         if self._projection is not None:
             seen = self._projection.observe(states)
-            return Detections(
+            found = Detections(
                 seen.xyxy.astype(np.float32),
                 seen.score.astype(np.float32),
                 seen.class_index.astype(np.int64),
@@ -175,11 +177,12 @@ class ScoredCamera:
                 seen.riders,
                 seen.bare_heads,
             )
+            return found, None
         assert self._pixels is not None
         assert self._detector is not None
         image, _ = self._pixels.look(states, aspects)
         assert image is not None
-        return self._detector.detect([image])[0]
+        return self._detector.detect([image])[0], image
 
     def _queue(self, states: VehicleStates) -> int:
         """Vehicles that stand in the zone within the picture."""
