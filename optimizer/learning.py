@@ -19,8 +19,12 @@ from models.plan import Plan
 from optimizer.problem import LaneGroup, RetimingProblem
 from optimizer.result import group_delays
 
-FACTORS = (0.3, 0.36, 0.43, 0.52, 0.62, 0.74, 0.86, 1.0, 1.15, 1.3)
-"""Saturation flow of a lane group over what the model takes it for."""
+FACTORS = (0.3, 0.36, 0.43, 0.52, 0.62, 0.74, 0.86, 1.0)
+"""Saturation flow of a lane group over what the model takes it for.
+
+Never more: a short wait where there is room says little of how much would go, and green taken away
+for it is missed when it is needed.
+"""
 
 FIXED_S = (0.0, 2.0, 5.0, 10.0, 20.0)
 """Delay that stays whatever the signals do."""

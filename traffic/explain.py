@@ -78,7 +78,7 @@ def explanation(made: Retiming) -> dict[str, Any]:
                 "plan": trial.plan.digest,
                 "made_by": trial.move,
                 "draw": trial.draw,
-                "delay_s": trial.figure,
+                "cost_s": trial.figure,
             }
             for trial in made.trials
         ],
@@ -155,7 +155,7 @@ def _alternatives(made: Retiming, top: float) -> tuple[str, float]:
             )
             for trial in best
         ]
-        title = "Alternatives judged by SUMO"
+        title, unit = "Alternatives judged by SUMO", "delay and stops, s per vehicle"
     else:
         data = [
             Row(
@@ -168,8 +168,8 @@ def _alternatives(made: Retiming, top: float) -> tuple[str, float]:
         ]
         if made.in_force is not None:
             data.append(Row("in force", made.in_force.delay_s, note=f"{made.in_force.delay_s:.1f}"))
-        title = "Alternatives, by the model"
-    return rows(title, "s delay per vehicle", data, width=WIDTH_PX, top=top, from_zero=True)
+        title, unit = "Alternatives, by the model", "delay, s per vehicle"
+    return rows(title, unit, data, width=WIDTH_PX, top=top, from_zero=True)
 
 
 def _last_of_each(trials: Sequence[Trial]) -> list[Trial]:

@@ -114,7 +114,7 @@ def retime_site(
             replace(problem, links=()), 2, seed=seed, time_limit_s=time_limit_s / 4, created=made
         )
         starts += [item.plan for item in alone]
-    with _scenarios(site, counts, effort.scenarios) as judge:
+    with _scenarios(site, counts, effort.scenarios, problem.weights.stop_s) as judge:
         found = refine(
             problem,
             starts,
@@ -127,7 +127,7 @@ def retime_site(
             seed=seed,
         )
     best = predict(problem, found.best.plan, method, options[0].status)
-    judged = f"; {found.best.figure:.1f} s delay in SUMO"
+    judged = f"; {found.best.figure:.1f} s delay and stops in SUMO"
     if found.in_force is not None:
         judged += f", the plan in force {found.in_force.figure:.1f} s"
     judged += f", {len(found.trials)} judgements"
@@ -201,12 +201,13 @@ Judging = Callable[[Sequence[Plan], int, int], list[Judgement]]
 
 @contextmanager
 def _scenarios(
-    site: Site, counts: Sequence[CountRow], scenarios: Sequence[float]
+    site: Site, counts: Sequence[CountRow], scenarios: Sequence[float], stop_s: float
 ) -> Iterator[Judging]:
-    """A judge of plans on one draw: geometric mean of ``delay_s`` over the scenarios.
+    """A judge of plans on one draw: geometric mean over the scenarios of delay and stops.
 
-    Geometric, or the one demand that a junction cannot carry would decide alone. Each draw has
-    its own seeds, and its own vehicles where they are made from counts.
+    Delay is ``delay_s``, a stop counts ``stop_s`` as in the model. Geometric, or the one demand
+    that a junction cannot carry would decide alone. Each draw has its own seeds, and its own
+    vehicles where they are made from counts.
     """
     simulation = site.simulation
     with tempfile.TemporaryDirectory(prefix="xanh-search-") as folder:
@@ -249,15 +250,15 @@ def _scenarios(
             ]
             results = sweep(jobs, workers=workers)
             return [
-                _judgement(site, results[index : index + count])
+                _judgement(site, results[index : index + count], stop_s)
                 for index in range(0, len(results), count)
             ]
 
         yield judge
 
 
-def _judgement(site: Site, results: Sequence[SimulationResult]) -> Judgement:
-    """Geometric means over the scenarios: ``delay_s``, delay at each junction, of a movement."""
+def _judgement(site: Site, results: Sequence[SimulationResult], stop_s: float) -> Judgement:
+    """Geometric means over the scenarios: the figure, delay at each junction, of a movement."""
     of = {m.id: name for name, junction in site.junctions.items() for m in junction.movements}
     at: dict[str, float] = dict.fromkeys(site.junctions, 0.0)
     seen: dict[str, list[float]] = {}
@@ -271,7 +272,7 @@ def _judgement(site: Site, results: Sequence[SimulationResult]) -> Judgement:
             passes[movement] = passes.get(movement, 0.0) + share
         for name, value in own.items():
             at[name] += math.log(value) / len(results)
-    logs = [math.log(max(0.01, result.kpi.delay_s)) for result in results]
+    logs = [math.log(max(0.01, r.kpi.delay_s + stop_s * r.kpi.stops)) for r in results]
     return Judgement(
         math.exp(fmean(logs)),
         {name: math.exp(value) for name, value in at.items()},
