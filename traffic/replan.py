@@ -89,9 +89,10 @@ def retime_site(
     if method not in methods:
         raise BadInput("--method", method, f"valid is {', '.join(methods)}")
     problem = build_problem(site, counts, current)
-    effort = affordable(site, counts) if search is None else Effort(search, SCENARIOS)
-    if search is None and method != "cpsat":
-        effort = Effort(0, SCENARIOS)  # The others are there to be compared with: as they are.
+    effort = affordable(site, counts)
+    if search is not None or method != "cpsat":
+        # Baselines are there to be compared with: as they are, unless told otherwise.
+        effort = replace(effort, plans=search or 0)
     made = created or datetime.now(UTC)
     options = candidates(
         problem,
