@@ -99,9 +99,20 @@ class LiveSource:
         return self._size
 
     @property
+    def now_s(self) -> float:
+        """The stream's clock now."""
+        return time.monotonic() - self.began_s
+
+    @property
     def silent_s(self) -> float:
         """How long nothing has come."""
-        return time.monotonic() - self.began_s - self._last_s
+        return self.now_s - self._last_s
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether nothing has come for so long that nothing more is awaited."""
+        give_up_s = self._settings.give_up_s
+        return self._closed or (give_up_s is not None and self.silent_s > give_up_s)
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames as they arrive; ends on ``close`` or after ``give_up_s`` without any."""
@@ -110,8 +121,7 @@ class LiveSource:
             if frame is not None:
                 yield frame
                 continue
-            give_up_s = self._settings.give_up_s
-            if give_up_s is not None and self.silent_s > give_up_s:
+            if self.gave_up:
                 return
 
     def next(self, timeout_s: float) -> Frame | None:
@@ -135,6 +145,15 @@ class LiveSource:
             if left_s <= 0:
                 return None
         return None
+
+    def settle(self) -> float:
+        """End the watch: a silence that lasts is a gap too. The stream's clock at the end."""
+        now_s = self.now_s
+        if self.silent_s > self._settings.gap_s:
+            silent_s = now_s - self._last_s
+            self._note_gap(now_s, f"no frame for {silent_s:.1f} s, nor again before the end")
+        self.close()
+        return now_s
 
     def close(self) -> None:
         """Stop reading."""
@@ -165,17 +184,17 @@ class LiveSource:
         if time_s <= self._last_s and not first:
             return None  # from before a reconnection
         if time_s - self._last_s > self._settings.gap_s:
-            silent_s = time_s - self._last_s
-            self.faults.append(
-                HealthEvent(HealthKind.GAP, self._last_s, time_s, f"no frame for {silent_s:.1f} s")
-            )
-            del self.faults[:-MAX_GAPS]
+            self._note_gap(time_s, f"no frame for {time_s - self._last_s:.1f} s")
         self._last_s = time_s
         self.dropped += dropped
         self._size = (image.shape[1], image.shape[0])
         frame = Frame(self._index, time_s, image)
         self._index += 1
         return frame
+
+    def _note_gap(self, end_s: float, detail: str) -> None:
+        self.faults.append(HealthEvent(HealthKind.GAP, self._last_s, end_s, detail))
+        del self.faults[:-MAX_GAPS]
 
 
 class _Reader:

@@ -58,38 +58,40 @@ class TiledDetector:
     """A detector that looks at whole frames and at tiles of them."""
 
     def __init__(self, detector: Detector, tiles: Sequence[Tile]) -> None:
-        self._detector = detector
+        self.within = detector
+        """What looks at the frame and at its tiles."""
         self._tiles = tuple(tiles)
 
     @property
     def name(self) -> str:
         """Name of the detector within, and that it sees tiles."""
-        return f"{self._detector.name} + {len(self._tiles)} tiles"
+        return f"{self.within.name} + {len(self._tiles)} tiles"
 
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of its weights."""
-        return self._detector.weights_sha256
+        return self.within.weights_sha256
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """What it tells apart."""
-        return self._detector.class_names
+        return self.within.class_names
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Detections for each image, those of frame and tiles joined."""
-        parts: list[Image] = []
-        for image in images:
-            parts.append(image)
-            parts += [image[y0:y1, x0:x1] for x0, y0, x1, y1 in self._tiles]
-        found = self._detector.detect(parts)
+        found = self.within.detect([part for image in images for part in self.parts(image)])
         step = 1 + len(self._tiles)
         return [
-            self._join(image, found[index * step : (index + 1) * step])
+            self.join(image, found[index * step : (index + 1) * step])
             for index, image in enumerate(images)
         ]
 
-    def _join(self, image: Image, found: Sequence[Detections]) -> Detections:
+    def parts(self, image: Image) -> list[Image]:
+        """The frame, and its tiles."""
+        return [image, *(image[y0:y1, x0:x1] for x0, y0, x1, y1 in self._tiles)]
+
+    def join(self, image: Image, found: Sequence[Detections]) -> Detections:
+        """Detections of a frame out of those of its :meth:`parts`."""
         height, width = image.shape[:2]
         boxes, scores, classes = [found[0].boxes], [found[0].scores], [found[0].classes]
         for (x0, y0, x1, y1), part in zip(self._tiles, found[1:], strict=True):

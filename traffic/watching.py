@@ -23,6 +23,7 @@ from typing import Final, Protocol, TypeAlias
 
 import cv2
 
+from detection.batch import detect_due
 from detection.counting import Crossing
 from detection.detectors import open_detector
 from detection.evidence import EvidenceWriter
@@ -36,6 +37,7 @@ from detection.playback import Playback
 from detection.ports import Detections, Detector, Frame, Image
 from detection.snapshots import encode_jpeg
 from detection.sources import STREAM_SCHEMES, open_source
+from detection.tiling import TiledDetector, zone_tiles
 from detection.yolo import DetectorSettings
 from models.camera import SourceKind
 from models.counts import CountRow
@@ -172,25 +174,26 @@ class _Watch:
                 else:
                     detector = shared.get(weights) or open_detector(weights, settings)
                     shared[weights] = detector
+                    tiles = zone_tiles(camera.view) if camera.options.get("tiles") else ()
+                    if tiles:
+                        detector = TiledDetector(detector, tiles)
                 self._cameras.append(_WatchedCamera(camera, config.evidence, detector))
             except BadInput as error:
                 self.failed.append(WatchFailed(name, str(error)))
 
     def round(self) -> Iterator[WatchReport]:
         """The newest frame of every camera, and a report of each whose second is over."""
-        waiting: dict[int, tuple[Detector, list[tuple[_WatchedCamera, Frame]]]] = {}
+        due = []
         for camera in self._cameras:
             frame = camera.next_frame()
-            if frame is not None:
-                group = waiting.setdefault(id(camera.detector), (camera.detector, []))
-                group[1].append((camera, frame))
-        for detector, ready in waiting.values():
-            images = [frame.image for _, frame in ready if frame.image is not None]
-            if isinstance(detector, MotionDetector):
-                detector.advance(ready[0][1].time_s)
-            for (camera, frame), found in zip(ready, detector.detect(images), strict=True):
-                camera.process(frame, found)
-        if not waiting:
+            if frame is not None and frame.image is not None:
+                due.append((camera, frame, frame.image))
+                if isinstance(camera.detector, MotionDetector):
+                    camera.detector.advance(frame.time_s)
+        found = detect_due([(camera.detector, image) for camera, _, image in due])
+        for (camera, frame, _), boxes in zip(due, found, strict=True):
+            camera.process(frame, boxes)
+        if not due:
             time.sleep(IDLE_S)
         for camera in self._cameras:
             report = camera.report()

@@ -74,7 +74,7 @@ def test_the_example_site_is_sound(pho_hue: Path) -> None:
 
 
 def test_a_missing_argument_or_command_is_one_line() -> None:
-    assert "source" in refused("detect")
+    assert "--site" in refused("detect")
     assert "nothing-like-it" in refused("nothing-like-it")
 
 

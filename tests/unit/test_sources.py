@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mjpeg_camera import MjpegCamera
 from video_files import set_times, write_video
 
 from detection.live import LiveSettings, LiveSource
@@ -125,54 +124,9 @@ def test_a_folder_needs_a_rate_and_images(tmp_path):
         list(open_source(str(tmp_path), folder_rate_hz=5.0))
 
 
-class _Camera:
-    """A loopback MJPEG camera that can stop sending, as cameras do."""
-
-    def __init__(self) -> None:
-        self.silent = threading.Event()
-        self.connections = 0
-        camera = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                camera.connections += 1
-                self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-                self.end_headers()
-                number = 0
-                try:
-                    while not camera.closing.is_set():
-                        if camera.silent.is_set():
-                            time.sleep(0.02)
-                            continue
-                        number += 1
-                        data = cv2.imencode(".jpg", picture(number))[1].tobytes()
-                        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
-                        self.wfile.write(head.encode() + b"\r\n\r\n" + data + b"\r\n")
-                        time.sleep(0.04)
-                except OSError:
-                    return
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.closing = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/stream.mjpg"
-
-    def close(self) -> None:
-        self.closing.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
 @pytest.fixture
-def camera() -> Iterator[_Camera]:
-    server = _Camera()
+def camera() -> Iterator[MjpegCamera]:
+    server = MjpegCamera(picture)
     yield server
     server.close()
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +35,49 @@ def fail(line: str, code: int) -> None:
 def say(text: str) -> None:
     """Print a line for the user."""
     typer.echo(text)
+
+
+class Ticker:
+    """Shows how far something is, on standard error: a line that is rewritten in a terminal, else
+    one every ten seconds.
+    """
+
+    EVERY_S = 10.0
+
+    def __init__(self) -> None:
+        """Nothing is shown yet."""
+        self._shown_s = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, line: str) -> None:
+        """Show a line."""
+        if self._terminal:
+            typer.echo(f"\r\x1b[K{line}", err=True, nl=False)
+        elif time.monotonic() - self._shown_s >= self.EVERY_S:
+            self._shown_s = time.monotonic()
+            typer.echo(line, err=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            typer.echo("", err=True)
+
+
+@contextmanager
+def until_told() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM has come; the second time it ends the program as usual."""
+    told = threading.Event()
+
+    def tell(number: int, _: object) -> None:
+        told.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def load(folder: Path) -> Site:

@@ -14,8 +14,10 @@ from models.errors import BadInput
 from traffic.commands.common import (
     OutFolder,
     SiteOption,
+    Ticker,
     load,
     say,
+    until_told,
 )
 
 app = typer.Typer()
@@ -26,10 +28,18 @@ weights_app = typer.Typer(help="Detector weights: what is known, what is here.")
 
 @app.command()
 def detect(
-    source: Annotated[str, typer.Argument(help="Video file, folder of images, RTSP or HTTP URL.")],
     site: SiteOption,
-    camera: Annotated[str, typer.Option("--camera", help="Camera id of the site.")],
     out: OutFolder,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="Video file, folder of images, RTSP or HTTP URL; the site's by default."
+        ),
+    ] = None,
+    camera: Annotated[str, typer.Option("--camera", help="Camera id of the site.")] = "",
+    cameras: Annotated[
+        str, typer.Option("--cameras", help="Several, separated by commas, or all with a source.")
+    ] = "",
     signals: Annotated[
         Path | None, typer.Option("--signals", help="CSV time,signal,state.")
     ] = None,
@@ -39,7 +49,9 @@ def detect(
     start: Annotated[
         str | None, typer.Option("--start", help="ISO time of the first frame.")
     ] = None,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.webm.")] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", "--save-overlay", help="Also write overlay.webm.")
+    ] = False,
     tiles: Annotated[
         bool | None,
         typer.Option("--tiles/--no-tiles", help="Look twice, closer, at the zone."),
@@ -48,14 +60,16 @@ def detect(
         float | None, typer.Option("--seconds", help="Stop after so much of the source.")
     ] = None,
 ) -> None:
-    """Count vehicles and flag violations in a video, a folder of images or a live stream."""
-    from traffic.detecting import detect_to_folder
+    """Count vehicles and flag violations in videos, folders of images or live streams.
 
-    result = detect_to_folder(
-        source,
-        load(site),
-        camera,
-        out,
+    Ctrl-C, or SIGTERM, ends it with complete files of what was seen.
+    """
+    from traffic.detecting import DetectRequest, chosen_cameras, detect_to_folder
+
+    described = load(site)
+    request = DetectRequest(
+        cameras=chosen_cameras(described, source, camera, cameras),
+        out=out,
         signals=signals,
         weights=weights,
         start=start,
@@ -63,7 +77,11 @@ def detect(
         tiles=tiles,
         seconds=seconds,
     )
-    say(result)
+    ticker = Ticker()
+    with until_told() as stop:
+        seen = detect_to_folder(described, request, stop=stop, progress=ticker)
+    ticker.end()
+    say(seen)
 
 
 @score_app.command("detection")

@@ -1,0 +1,158 @@
+"""The files of a run of detection: tracks, overlay and the folder that appears as a whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from detection.overlay import draw_signal, draw_tracks, draw_view
+from detection.pipeline import FrameResult
+from detection.ports import Image
+from detection.webm import open_webm
+from models.camera import CameraView
+from models.errors import XanhError
+
+TRACK_ROWS_PER_GROUP: Final = 20_000
+TRACK_SCHEMA: Final = pa.schema(
+    [
+        ("frame", pa.int32()), ("time_s", pa.float64()), ("track", pa.int32()),
+        ("vehicle_class", pa.dictionary(pa.int8(), pa.string())), ("score", pa.float32()),
+        ("x0_px", pa.float32()), ("y0_px", pa.float32()), ("x1_px", pa.float32()),
+        ("y1_px", pa.float32()), ("x", pa.float32()), ("y", pa.float32()),
+        ("speed_mps", pa.float32()), ("seen", pa.bool_()),
+    ]
+)  # fmt: skip
+"""Columns of ``tracks.parquet``; x, y are metres on the ground where the camera is calibrated."""
+
+
+class TrackFile:
+    """``tracks.parquet``, written in groups so that a long run does not fill the memory."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin the file."""
+        self._writer = pq.ParquetWriter(path, TRACK_SCHEMA, compression="zstd")
+        self._columns: list[list[Any]] = [[] for _ in TRACK_SCHEMA]
+
+    def close(self) -> None:
+        """Write what is left; safe to call again."""
+        self._flush()
+        self._writer.close()
+
+    def add(self, result: FrameResult) -> None:
+        """The tracks of a frame."""
+        for track in result.tracks:
+            row = (
+                result.frame, result.time_s, track.id, track.vehicle_class, track.score,
+                *track.box_px, *track.centre, track.speed_mps, track.seen,
+            )  # fmt: skip
+            for column, value in zip(self._columns, row, strict=True):
+                column.append(value)
+        if len(self._columns[0]) >= TRACK_ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._columns[0]:
+            arrays = [
+                pa.array(column, field.type)
+                for column, field in zip(self._columns, TRACK_SCHEMA, strict=True)
+            ]
+            self._writer.write_table(pa.Table.from_arrays(arrays, schema=TRACK_SCHEMA))
+            for column in self._columns:
+                column.clear()
+
+
+class OverlayFile:
+    """A video of what was seen; nothing when no path is given."""
+
+    def __init__(self, path: Path | None, view: CameraView) -> None:
+        """The file is begun when the first frames tell their rate."""
+        self._path = path
+        self._view = view
+        self._times: list[float] = []
+        self._held: list[Image] = []
+        self._writer: Any = None
+
+    def close(self) -> None:
+        """Finish the video; safe to call again."""
+        if self._path is not None and self._writer is None and self._held:
+            self._open()
+        if self._writer is not None:
+            self._writer.release()
+
+    def add(self, image: Image, result: FrameResult, counted: int) -> None:
+        """A frame with what was seen in it, and how many have been counted so far."""
+        if self._path is None:
+            return
+        picture = image.copy()
+        draw_view(picture, self._view)
+        draw_tracks(picture, result.tracks)
+        note = f"queue {result.queue.vehicles}  counted {counted}"
+        draw_signal(picture, result.signal, result.time_s, note)
+        if self._writer is not None:
+            self._writer.write(picture)
+            return
+        # The rate of the video comes from the first frames' own times.
+        self._held.append(picture)
+        self._times.append(result.time_s)
+        if len(self._held) >= 12:
+            self._open()
+
+    def _open(self) -> None:
+        assert self._path is not None
+        span = self._times[-1] - self._times[0]
+        rate = (len(self._times) - 1) / span if span > 0 else 6.0
+        size = (self._view.width_px, self._view.height_px)
+        self._writer = open_webm(self._path, rate, size)
+        for picture in self._held:
+            self._writer.write(picture)
+        self._held.clear()
+
+
+def queue_csv(rows: Sequence[tuple[float, int, float, str]]) -> str:
+    """The text of ``queue.csv``: time, vehicles, length in metres and signal state."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("time_s", "vehicles", "length_m", "signal_state"))
+    writer.writerows((f"{t:.3f}", n, f"{length:.1f}", state) for t, n, length, state in rows)
+    return out.getvalue()
+
+
+def draft_folder(folder: Path) -> Path:
+    """A folder beside the target, on the same disk, so that renaming is possible.
+
+    Raises:
+        XanhError: If it cannot be made.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise XanhError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def publish(draft: Path, folder: Path) -> None:
+    """Move what was written to its place; each file and the violations are there as a whole."""
+    draft.chmod(0o755)
+    with suppress(OSError):
+        folder.rmdir()
+    if not folder.exists():
+        os.replace(draft, folder)
+        return
+    old = draft / ".replaced"
+    old.mkdir()
+    for item in sorted(draft.iterdir()):
+        if item == old:
+            continue
+        target = folder / item.name
+        if target.is_dir():
+            os.replace(target, old / item.name)
+        os.replace(item, target)
