@@ -293,8 +293,12 @@ class LineCounter:
         if beside_m > self._settings.beyond_ends_m:
             watch.side, watch.over = -watch.side, None
             return None
-        self._done.add(track.id)
         direction = "in" if watch.side < 0 else "out"
+        if direction == "in":
+            self._done.add(track.id)
+        else:
+            # Whoever comes in after this is another that the track was taken for, or comes back.
+            self._start_again(track, self.line.depth_m(place, track.units_per_m))
         if self._seen_twice(track, direction, over_s, place, boxes):
             return None
         return LineCrossing(

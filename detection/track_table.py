@@ -125,7 +125,8 @@ class TrackTable:
     ``ids`` is 0 until a track is confirmed. ``position`` and ``velocity`` are those of the
     vehicle's centre on the plane, with the covariance in blocks ``p_pp``, ``p_pv``, ``p_vv``.
     ``tall`` is the height of the whole vehicle in pixels over the depth scale of its contact;
-    ``held`` says that the picture has not changed where it stands.
+    ``held`` says that the picture has not changed where it stands, ``moved`` the share of its box
+    that had when it was last seen.
     """
 
     ids: IntArray
@@ -152,6 +153,7 @@ class TrackTable:
     standing: BoolArray
     held: BoolArray
     cut: BoolArray
+    moved: FloatArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -164,7 +166,7 @@ class TrackTable:
         return cls(
             whole, pair, pair, block, block, block, pair, pair, pair, np.zeros((0, 4)), pair,
             number, np.zeros((0, len(VEHICLE_CLASSES))), whole, number, whole, number, number,
-            number, flag, flag, flag, flag, flag,
+            number, flag, flag, flag, flag, flag, number,
         )  # fmt: skip
 
     @classmethod
@@ -200,6 +202,7 @@ class TrackTable:
             found.classes[rows].copy(), found.score[rows].copy(), np.ones(count, np.int64),
             np.full(count, time_s), np.full(count, time_s), np.zeros(count),
             flag, ~flag, flag.copy(), flag.copy(), found.cut[rows].copy(),
+            found.moved[rows].copy(),
         )  # fmt: skip
 
     def select(self, chosen: BoolArray | IntArray) -> TrackTable:

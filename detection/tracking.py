@@ -160,7 +160,10 @@ class Tracker:
         if changes is None:
             t.held = np.zeros(len(t), np.bool_)
         else:
+            # Where one drove past fast, the picture is again what it was before: it had changed
+            # when the vehicle was seen there.
             t.held = changes.shares(t.box) < s.still_share
+            t.held &= before | t.standing | (t.moved < s.moved_share)
             # Who passes behind or before one that stands covers its upper or its lower part.
             covered = before & ~t.held
             if covered.any():
@@ -247,6 +250,7 @@ class Tracker:
         t.box[rows], t.contact_px[rows] = box, contact_px
         t.away[rows], t.units[rows], t.cut[rows] = away, found.units[chosen], found.cut[chosen]
         t.score[rows], t.seen_s[rows], t.seen[rows] = found.score[chosen], time_s, True
+        t.moved[rows] = found.moved[chosen]
         t.hits[rows] += 1
         speed = np.hypot(*(t.velocity[rows] / t.units[rows]).T)
         t.standing[rows] = speed < 0.6

@@ -17,7 +17,7 @@ class WrongLaneRule:
     """
 
     enabled: bool = True
-    min_distance_m: float = 12.0
+    min_distance_m: float = 15.0
     min_points: int = 6
     max_gap_s: float = 1.0
     max_speed_mps: float = 22.0

@@ -29,7 +29,7 @@ class UTurnRule:
     """Parameters of the U-turn: over the line, then back the way it came, beside it.
 
     Its last ``min_back_m`` point back within ``max_off_deg`` of the opposite of the approach,
-    after a way of ``min_way_m`` since the line, ``min_beside_m`` beside where it crossed, without
+    after a way of ``min_way_m`` to ``max_way_m`` since the line, ``min_beside_m`` beside where it crossed, without
     a gap longer than ``max_gap_s`` or a step further than its speed, such an acceleration and the
     boxes' jitter allow.
     """
@@ -38,6 +38,7 @@ class UTurnRule:
     min_back_m: float = 3.0
     max_off_deg: float = 35.0
     min_way_m: float = 8.0
+    max_way_m: float = 45.0
     min_beside_m: float = 2.0
     max_gap_s: float = 1.2
     max_gain_mps2: float = 4.0
@@ -84,7 +85,9 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
     if crossing_s is None:
         return None
     after = [point for point in story.points if point.time_s >= crossing_s]
-    if len(after) < 4 or way_m(after) < rule.min_way_m or not after[-1].whole:
+    if len(after) < 4 or not after[-1].whole:
+        return None
+    if not rule.min_way_m <= way_m(after) <= rule.max_way_m:
         return None
     for now, later in pairwise(after):
         gap_s = later.time_s - now.time_s
