@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+# Demand of the days that a plan meets, as multiples of the counts.
+DEMAND_SPREAD = (0.9, 1.0, 1.1)
+
 
 def uniform_delay_s(cycle_s: float, green_ratio: float, degree_of_saturation: float) -> float:
     """HCM uniform control delay d1 = 0.5 C (1 - g/C)^2 / (1 - min(1, X) g/C)."""
@@ -31,6 +34,24 @@ def incremental_delay_s(
     x, t = degree_of_saturation, period_h
     root = (x - 1.0) ** 2 + 8.0 * k * upstream * x / (capacity_pcuph * t)
     return 900.0 * t * ((x - 1.0) + math.sqrt(root))
+
+
+def uncertain_delay_s(
+    degree_of_saturation: float, capacity_pcuph: float, period_h: float, *, upstream: float = 1.0
+) -> float:
+    """d2 in the mean over vehicles when the demand may be more or less than counted.
+
+    d2 grows ever faster towards capacity: what a full approach waits in the mean of days is not
+    what it waits on the mean day.
+    """
+    total = sum(
+        factor
+        * incremental_delay_s(
+            factor * degree_of_saturation, capacity_pcuph, period_h, upstream=upstream
+        )
+        for factor in DEMAND_SPREAD
+    )
+    return total / sum(DEMAND_SPREAD)
 
 
 def upstream_filtering(upstream_degree_of_saturation: float) -> float:

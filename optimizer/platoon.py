@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.capacity import Service, green_windows_s, services
-from optimizer.delay import incremental_delay_s, upstream_filtering
+from optimizer.delay import incremental_delay_s, uncertain_delay_s, upstream_filtering
 from optimizer.problem import CAR_SPACE_M, JunctionProblem, Link, RetimingProblem
 from optimizer.stages import StageOption, StageSet
 
@@ -313,7 +313,7 @@ class PlatoonModel:
     def evaluate(self, timings: Mapping[str, Timing]) -> tuple[GroupDelay, ...]:
         """Predicted delay of every lane group."""
         result = []
-        for name, figures in self._figures(timings).items():
+        for name, figures in self._figures(timings, uncertain=False).items():
             node = self.node(name, timings[name])
             for index, service in enumerate(node.services):
                 uniform, incremental, stops, x, peak = (float(row[index]) for row in figures)
@@ -333,9 +333,13 @@ class PlatoonModel:
         return tuple(result)
 
     def _figures(
-        self, timings: Mapping[str, Timing]
+        self, timings: Mapping[str, Timing], *, uncertain: bool
     ) -> dict[str, tuple[Array, Array, Array, Array, Array]]:
-        """Uniform and incremental delay, stops, degree of saturation, peak queue by group."""
+        """Uniform and incremental delay, stops, degree of saturation, peak queue by group.
+
+        ``uncertain``: incremental delay in the mean over what the demand may be.
+        """
+        overflow_s = uncertain_delay_s if uncertain else incremental_delay_s
         flows = self.flows(timings)
         result = {}
         saturation: dict[str, float] = {}
@@ -349,7 +353,7 @@ class PlatoonModel:
             stops = (flow.arrivals * waiting).sum(axis=1) / np.maximum(node.expected, 1e-9)
             incremental = np.array(
                 [
-                    incremental_delay_s(
+                    overflow_s(
                         float(x[index]),
                         float(capacity_pcuph[index])
                         if total[index] > 0
@@ -382,7 +386,9 @@ class PlatoonModel:
         """Vehicle seconds of delay and of weighted stops per hour."""
         weights = self.problem.weights
         total = 0.0
-        for name, (uniform, incremental, stops, x, peak) in self._figures(timings).items():
+        for name, (uniform, incremental, stops, x, peak) in self._figures(
+            timings, uncertain=True
+        ).items():
             node = self.node(name, timings[name])
             # What does not get through stays: at the end of the period the overload stands too.
             left = np.maximum(0.0, x - 1.0) * node.periodic[1] * self.problem.period_h
@@ -436,7 +442,7 @@ def in_force_limits(problem: RetimingProblem) -> dict[tuple[str, str], float]:
             uniform = float(queue.sum()) * cycle_s / steps / min(coming, 0.995 * going)
             waiting = (np.roll(queue, 1) > 1e-6) | (capacity <= 0)
             stops = float(arrivals[waiting].sum()) / coming
-            incremental = incremental_delay_s(
+            incremental = uncertain_delay_s(
                 coming / going, going * 3600.0 / cycle_s, problem.period_h
             )
             now_s = uniform + incremental + weights.stop_s * stops

@@ -176,9 +176,9 @@ class Weights:
     """
 
     stop_s: float = 4.0
-    worse_pct: float = 10.0
-    worse_s: float = 3.0
-    worse_weight: float = 3.0
+    worse_pct: float = 5.0
+    worse_s: float = 2.0
+    worse_weight: float = 5.0
     spill_s: float = 30.0
 
 

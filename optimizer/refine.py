@@ -39,6 +39,9 @@ from optimizer.stages import build_plan
 SIZES_S = (8, 4, 2, 1)
 # A smaller gain is noise even with common random numbers.
 LEAST_GAIN = 0.002
+# What a movement may lose against the plan in force in the judge's eyes: more than in the model's,
+# for there is chance in it.
+TOO_MUCH_PCT, TOO_MUCH_S = 10.0, 3.0
 # Moves of one size at a junction, the best by the model: after its lessons it orders well.
 MOST_MOVES = 9
 # Rounds of learning at most, and the plans that each proposes.
@@ -195,9 +198,8 @@ class _Search:
         self._judge(starts)
 
     def _allowed(self, delay_s: Mapping[str, float]) -> dict[str, float]:
-        weights = self.problem.weights
         return {
-            movement: max(value * (1.0 + weights.worse_pct / 100.0), value + weights.worse_s)
+            movement: max(value * (1.0 + TOO_MUCH_PCT / 100.0), value + TOO_MUCH_S)
             for movement, value in delay_s.items()
         }
 

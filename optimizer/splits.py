@@ -12,7 +12,7 @@ from ortools.sat.python import cp_model
 from models.errors import XanhError
 from models.units import ds_to_seconds
 from optimizer.capacity import Service, services
-from optimizer.delay import incremental_delay_s, uniform_delay_s
+from optimizer.delay import uncertain_delay_s, uniform_delay_s
 from optimizer.problem import JunctionProblem, RetimingProblem
 from optimizer.stages import StageSet, windows
 
@@ -242,7 +242,7 @@ def group_cost(
     ratio = min(1.0, max(effective_green_s, 0.05) / cycle_s)
     capacity = group.saturation_flow_pcuph * ratio
     x = group.demand_pcuph / capacity
-    delay = uniform_delay_s(cycle_s, ratio, x) + incremental_delay_s(x, capacity, period_h)
+    delay = uniform_delay_s(cycle_s, ratio, x) + uncertain_delay_s(x, capacity, period_h)
     return delay * group.demand_vph
 
 
