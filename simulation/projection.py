@@ -122,6 +122,26 @@ def project_boxes(
     return Boxes(moved, classes, score, states.id[chosen], riders, bare)
 
 
+def in_sight(states: VehicleStates, camera: PinholeCamera, min_height_px: float) -> IntArray:
+    """Ids of the road users that a camera can see: large enough, within the picture, not hidden.
+
+    Args:
+        states: Road users at the instant of the frame.
+        camera: The camera.
+        min_height_px: Smaller ones count as out of sight.
+    """
+    boxes, depth = _boxes(states, camera)
+    size = np.tile(np.array([camera.width_px, camera.height_px], np.float64), 2)
+    clipped = np.clip(boxes, 0.0, size)
+    seen = (depth > NEAREST_M) & (_area(clipped) >= MIN_INSIDE * _area(boxes))
+    seen &= clipped[:, 3] - clipped[:, 1] >= min_height_px
+    chosen = np.nonzero(depth > NEAREST_M)[0]
+    chosen = chosen[np.argsort(depth[chosen], kind="stable")]
+    hidden = _hidden(clipped[chosen], _FILL[states.vehicle_class[chosen]])
+    free: IntArray = states.id[chosen[seen[chosen] & (hidden < HIDDEN_TO)]]
+    return free
+
+
 def _merge(
     boxes: FloatArray, classes: ByteArray, rng: np.random.Generator, rate: float
 ) -> IntArray:

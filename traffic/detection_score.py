@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from models.site import LAWFUL, Site, SiteCamera, StreetOptions
 from models.violation import Violation, ViolationKind
 from simulation.camera import PinholeCamera
 from simulation.people import People
-from simulation.projection import JITTER_PX, MISS_RATE, Projection
+from simulation.projection import JITTER_PX, MISS_RATE, Projection, in_sight
 from simulation.states import CLASSES, VehicleStates, interpolate
 from simulation.street import Street, StreetFrame
 from traffic.camerawork import FRAMES_PER_S, SIGHT_M, PixelEye, camera_pose
@@ -46,6 +46,20 @@ what they did is settled."""
 PAIR_S = 0.5
 """A counted and a true crossing are one when nothing else lies so near to either."""
 QUEUED_MPS = 5 / 3.6
+LEAST_PX = 18.0
+"""A road user less tall than this in the picture is out of a camera's sight."""
+INSTANT_S = 2.0
+WATCHED_S = {
+    ViolationKind.PAVEMENT: 5.0,
+    ViolationKind.WRONG_LANE: 4.0,
+    ViolationKind.BLOCKING: 8.0,
+    ViolationKind.ILLEGAL_STOPPING: 20.0,
+    ViolationKind.STOP_LINE: 4.0,
+    ViolationKind.U_TURN: 5.0,
+    ViolationKind.ILLEGAL_TURN: 4.0,
+}
+"""So long from its beginning an act has to be watched; an instant one for ``INSTANT_S``."""
+LOOK_S, SIGHTS_S = 25.0, 240
 READ_BY_BOXES = frozenset({ViolationKind.OVERLOADED, ViolationKind.NO_HELMET})
 """Rules that rest on what a detector reads of the riders; packaged weights read nothing."""
 
@@ -98,6 +112,7 @@ class ScoredCamera:
         self.camera = camera
         self.record = CameraRecord()
         self._rng = np.random.default_rng([options.seed, index])
+        self._sights: deque[tuple[float, set[int]]] = deque(maxlen=SIGHTS_S)
         self._drop_rate = options.drop_rate if options.level == 1 else 0.0
         junction = site.junctions[camera.junction]
         self._place = (junction.x_m, junction.y_m)
@@ -144,6 +159,8 @@ class ScoredCamera:
         before = previous.select(np.isin(previous.id, now.id))
         signal = {movement: aspects[movement] for movement in self._movements}
         result = None
+        middle = interpolate(before, now, 0.5)
+        self._sights.append((begin_s, set(in_sight(middle, self._pinhole, LEAST_PX).tolist())))
         for step in range(FRAMES_PER_S):
             if self._drop_rate and self._rng.random() < self._drop_rate:
                 continue
@@ -159,6 +176,12 @@ class ScoredCamera:
             true = self._queue(moment)
             self.record.queue_errors.append(float(result.queue.vehicles - true))
             self.record.queue_true.append(true)
+
+    def saw(self, act: Act) -> bool:
+        """Whether an act could be seen: in most of the seconds from just before it on."""
+        from_s, to_s = act.time_s - 1.5, act.time_s + WATCHED_S.get(act.kind, INSTANT_S)
+        seen = [act.vehicle in ids for at_s, ids in self._sights if from_s <= at_s <= to_s]
+        return sum(seen) > len(seen) / 2
 
     def finish(self) -> None:
         """Settle what is open."""
@@ -232,6 +255,7 @@ class DetectionScore:
         self._camera_of = {item.camera.approach: item.camera.id for item in self.cameras}
         self._true: list[tuple[str, str, float, float]] = []
         self._acts: list[Act] = []
+        self._told: deque[tuple[float, Act]] = deque()
         self.begin_s = math.inf
         self.end_s = 0.0
 
@@ -241,7 +265,11 @@ class DetectionScore:
         self.end_s = frame.end_s
         for item in self.cameras:
             item.see(frame.begin_s, frame.previous, frame.current, frame.aspects)
-        self._acts += true_acts(frame.offences, frame.wrong_way, self._camera_of)
+        for act in true_acts(frame.offences, frame.wrong_way, self._camera_of):
+            # One told at once is looked at when its camera has seen what follows.
+            self._told.append((frame.begin_s + LOOK_S, act))
+        while self._told and self._told[0][0] <= frame.begin_s:
+            self._look_at(self._told.popleft()[1])
         row = {int(vehicle): index for index, vehicle in enumerate(frame.current.id.tolist())}
         for crossing in frame.crossings:
             camera = self._camera_of.get(crossing.approach)
@@ -250,10 +278,17 @@ class DetectionScore:
                 speed = math.nan if at is None else float(frame.current.speed_mps[at])
                 self._true.append((camera, crossing.movement, crossing.time_s, speed))
 
+    def _look_at(self, act: Act) -> None:
+        """What happened out of its camera's sight is no truth to hold against it."""
+        camera = next(item for item in self.cameras if item.camera.id == act.camera)
+        self._acts.append(act if camera.saw(act) else replace(act, clear=False))
+
     def result(self) -> dict[str, Any]:
         """Every figure, as in ``score.json``; vehicles and acts of the scored time alone."""
         for item in self.cameras:
             item.finish()
+        while self._told:
+            self._look_at(self._told.popleft()[1])
         begin_s, end_s = self.begin_s + LEAD_S, self.end_s - TAIL_S
 
         def holds(time_s: float) -> bool:

@@ -19,14 +19,16 @@ from simulation.truth import WrongWayEntry
 class Act:
     """One violation, flagged or true: which camera's approach, what, when.
 
-    A truth that is not ``clear`` lies at the limit of its definition: it need not be flagged, and
-    a flag on it is neither right nor wrong.
+    A truth that is not ``clear`` lies at the limit of its definition, or out of the camera's sight:
+    it need not be flagged, and a flag on it is neither right nor wrong. ``vehicle`` is the
+    street's number of who did it, where it is known.
     """
 
     camera: str
     kind: ViolationKind
     time_s: float
     clear: bool = True
+    vehicle: int = -1
 
 
 TOLERANCE_S: Mapping[ViolationKind, float] = {
@@ -145,12 +147,17 @@ def true_acts(
     """The street's truth as acts before the cameras of these approaches."""
     return [
         *(
-            Act(camera_of[item.approach], item.kind, item.time_s, item.clear)
+            Act(camera_of[item.approach], item.kind, item.time_s, item.clear, item.vehicle)
             for item in offences
             if item.approach in camera_of
         ),
         *(
-            Act(camera_of[entry.approach], ViolationKind.WRONG_WAY, entry.time_s)
+            Act(
+                camera_of[entry.approach],
+                ViolationKind.WRONG_WAY,
+                entry.time_s,
+                vehicle=entry.vehicle,
+            )
             for entry in wrong_way
             if entry.approach in camera_of
         ),

@@ -29,9 +29,9 @@ class UTurnRule:
     """Parameters of the U-turn: over the line, then back the way it came, beside it.
 
     Its last ``min_back_m`` point back within ``max_off_deg`` of the opposite of the approach,
-    after a way of ``min_way_m`` to ``max_way_m`` since the line, ``min_beside_m`` beside where it crossed, without
-    a gap longer than ``max_gap_s`` or a step further than its speed, such an acceleration and the
-    boxes' jitter allow.
+    after a way of ``min_way_m`` to ``max_way_m`` since the line, ``min_beside_m`` beside where it
+    crossed, without a gap longer than ``max_gap_s`` or a step further than its speed, such an
+    acceleration and the boxes' jitter allow.
     """
 
     enabled: bool = True

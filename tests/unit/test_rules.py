@@ -199,7 +199,7 @@ def test_u_turn(beside_m, back_m, flagged):
 
 @pytest.mark.parametrize(
     ("frames", "areas", "flagged"),
-    [(12, AREA, True), (8, AREA, False), (12, 2, False), (12, 0, False)],
+    [(13, AREA, True), (8, AREA, False), (13, 2, False), (13, 0, False)],
 )
 def test_wrong_lane(frames, areas, flagged):
     points = riding(5.0, 8.0, frames, areas=areas)
