@@ -368,7 +368,7 @@ class _Search:
         if budget <= 0 or len(self.stood) < 2:
             best = min(
                 (trial for trial in self.trials if trial.plan.digest == self.best.plan.digest),
-                key=lambda trial: -trial.draw,
+                key=lambda trial: trial.draw,  # the plan in force was judged on the first
             )
             held = self._on(best.draw, in_force)
             return Refinement(best, tuple(self.trials), held)
