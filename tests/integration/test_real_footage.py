@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detection.crossing_score import Passage, read_labels, score
+from detection.crossing_score import Passage, read_labels, score, score_red_light
 from detection.detectors import open_detector
 from detection.lamp import LampReader
 from detection.pipeline import FrameResult
@@ -23,11 +23,12 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "hanoi-giang-vo"
 
 
 @pytest.mark.slow
-def test_queue_and_red_light_runners_of_a_hanoi_junction(test_data, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("weights", "until_s"), [("street", None), ("yolox-nano", 21.0)])
+def test_a_hanoi_junction_is_counted_and_its_red_light_runners_are_flagged(
+    weights, until_s, test_data, tmp_path, monkeypatch
+):
     monkeypatch.setenv("XANH_WEIGHTS_DIR", str(test_data / "weights"))
-    truth = json.loads((test_data / "footage" / "vn_16h15.gt.json").read_text())
     view = load_site(EXAMPLE).camera("giang-vo-south").view
-    detector = open_detector("yolox-nano", DetectorSettings(threads=1))
     in_queue: dict[int, int] = {}
 
     def look(frame: Frame, result: FrameResult) -> None:
@@ -36,31 +37,33 @@ def test_queue_and_red_light_runners_of_a_hanoi_junction(test_data, tmp_path, mo
     summary = detect_source(
         open_source(str(test_data / "footage" / "vn_16h15.mp4")),
         view,
-        detector,
+        open_detector(weights, DetectorSettings(threads=1)),
         tmp_path / "out",
-        options=DetectOptions(tiles=True, until_s=21.0),
+        options=DetectOptions(until_s=until_s),
         progress=look,
     )
-    counted = truth["queue_counts"][0]
-    # The zone also holds riders who still roll up; 15 % is what the queue may be off.
-    assert in_queue[counted["f"]] == pytest.approx(counted["motorcycle"], rel=0.15)
+    if weights == "street":
+        truth = json.loads((test_data / "footage" / "vn_16h15.gt.json").read_text())
+        for counted in truth["queue_counts"]:
+            # The zone also holds riders who still roll up; 15 % is what the queue may be off.
+            assert in_queue[counted["f"]] == pytest.approx(counted["motorcycle"], rel=0.15)
     labels = read_labels((EXAMPLE / "labels.csv").read_text(encoding="utf-8"), "labels.csv")
     with (tmp_path / "out" / "crossings.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    # All ways count: a minute's queue stands on and about the line, and nobody comes back over it.
     found = [Passage(int(row["frame"]), float(row["x_px"])) for row in rows]
     crossings = score(found, labels["stop"], view.width_px)
-    assert crossings.recall is not None
-    assert crossings.recall >= 0.95
-    assert crossings.precision is not None
-    assert crossings.precision >= 0.85  # at most one of the six to seven is invented
+    assert (crossings.matched, crossings.found) == (crossings.labelled, crossings.labelled)
     # Four riders run the light in the first seconds of red.
-    runners = [label for label in labels["stop"] if label.red_light]
-    cases = sorted((tmp_path / "out" / "violations").glob("*red_light*"))
-    assert len(runners) - 1 <= len(cases) <= len(runners)
+    cases = []
+    for folder in sorted((tmp_path / "out" / "violations").glob("*red_light*")):
+        case = json.loads((folder / "case.json").read_text())
+        assert (case["vehicle_class"], case["signal_state"]) == ("motorcycle", "red")
+        at = min(case["track_points"], key=lambda point: abs(point[0] - case["time_s"]))
+        cases.append(Passage(round(case["time_s"] * 6.02), at[1]))
+    runners = score_red_light(cases, labels["stop"], view.width_px)
+    assert (runners.matched, runners.found) == (runners.labelled, runners.labelled)
     assert summary.signal_seen["red"] > 0.7
-    first = json.loads((cases[0] / "case.json").read_text())
-    assert first["vehicle_class"] == "motorcycle"
-    assert first["signal_state"] == "red"
 
 
 def test_the_lamp_of_a_hanoi_junction_is_read_in_every_frame(test_data):
