@@ -90,18 +90,17 @@ class HiddenPassages:
         self._line = line
         self._settings = settings
         self._signals = signals
-        self._began_s: float | None = None
+        self.began_s = 0.0
+        """When the watch began."""
         self._lost: deque[_Lost] = deque(maxlen=64)
 
     def may_have(self, time_s: float, wheels_m: float, wheels: Point) -> bool:
         """Whether one first seen at this depth and place may have crossed unseen."""
         s = self._settings
-        if self._began_s is None:
-            self._began_s = time_s
         return (
             s.enabled
             and s.least_m < wheels_m <= s.most_m
-            and time_s - self._began_s >= s.settle_s
+            and time_s - self.began_s >= s.settle_s
             and self._line.beside_m(wheels, METRES) <= s.beside_m
         )
 

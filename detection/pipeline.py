@@ -218,6 +218,7 @@ class CameraPipeline:
         self._frame = self._frame + 1 if frame is None else frame
         shown = self._signals.note(time_s, signal, signal_since_s)
         if self._counts is None:
+            self._hidden.began_s = time_s
             self._counts = IntervalCounts(
                 self.view.junction,
                 list(dict.fromkeys(path.movement for path in self.view.movements)),
