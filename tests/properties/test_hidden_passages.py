@@ -99,7 +99,7 @@ def test_who_drives_past_fast_is_not_held_where_the_picture_is_again_what_it_was
         changed = np.zeros((480, 640), np.uint8)
         if len(seen):
             past.append(seen.boxes[0].astype(int))
-            for x0, y0, x1, y1 in (past[-1], past[max(len(past) - 4, 0)]):
+            for x0, y0, x1, y1 in (past[-1], *past[-4:-3]):
                 changed[y0:y1, x0:x1] = 1
         changes = Changes(np.asarray(cv2.integral(changed), np.int32), (1.0, 1.0))
         ids |= {track.id for track in tracker.update(time_s, road_users(seen), changes)}
