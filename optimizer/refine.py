@@ -47,7 +47,7 @@ MOST_MOVES = 9
 # Rounds of learning at most, and the plans that each proposes.
 LESSONS, PROPOSALS = 3, 2
 # Times that green is given back to movements which lost too much, at a stretch; how much of it.
-REPAIRS, _GIVEN_BACK, _LEAST_BACK_S = 2, 0.1, 2
+REPAIRS, _GIVEN_BACK, _LEAST_BACK_S, _BARGAIN = 2, 0.05, 1, 0.03
 # From this budget on the last word is had by draws of its own, by so many and over so many plans.
 _LEAST_FOR_FINAL, _FINAL_DRAWS, _FINALISTS = 24, 2, 4
 
@@ -242,10 +242,13 @@ class _Search:
     def mend(self, times: int) -> None:
         """Give green back where movements lost more than they may, while that helps."""
         for _ in range(times):
+            least = LEAST_GAIN * self.judged.figure
             over = {
                 movement
                 for movement, value in self.judged.delay_s.items()
-                if value > self.limits.get(movement, math.inf)
+                if self.judged.passes.get(movement, 0.0)
+                * (value - self.limits.get(movement, math.inf))
+                > least
             }
             chosen = {name: move for name in self.best.timings if (move := self._back(name, over))}
             candidate = self._candidate(chosen) if chosen and self.left > 0 else None
@@ -269,7 +272,14 @@ class _Search:
             for giver in set(range(len(stages))) - set(needy):
                 options.append(green_move(part, timing, giver, taker, size_s))
         ordered = self._ordered(options)
-        return ordered[0] if ordered else None
+        if not ordered:
+            return None
+        after = ordered[0].change(self.best.timings)
+        before = self._model_cost(self.best.timings, name)
+        # Chance makes losers too: the model must not think it a bad bargain.
+        if after is None or self._model_cost(after, name) > (1.0 + _BARGAIN) * before:
+            return None
+        return ordered[0]
 
     def lesson(self) -> bool:
         """Solve the programs for what the judge has shown; whether a better plan came of it."""
