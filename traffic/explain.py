@@ -25,6 +25,7 @@ _MOST_ALTERNATIVES = 10
 _MOST_RULES = 24
 _MOST_FULL, _NEARLY_FULL = 4, 0.85
 _LABEL = 34
+_MADE = {"start": "the model", "learnt": "the model, taught"}
 
 
 def explanation(made: Retiming) -> dict[str, Any]:
@@ -181,7 +182,8 @@ def _last_of_each(trials: Sequence[Trial]) -> list[Trial]:
 def _cycles(plans: Sequence[JunctionPlan], move: str) -> str:
     cycles = sorted({item.cycle_ds // 10 for item in plans})
     text = "/".join(str(cycle) for cycle in cycles) + " s"
-    return _tail(f"{text}, {move}" if move else text, front=True)
+    made = _MADE.get(move, move)
+    return _tail(f"{text}, {made}" if made else text, front=True)
 
 
 def _spans(plan: JunctionPlan) -> list[Span]:
