@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from models.junction import Junction
 
@@ -301,5 +301,20 @@ class SignalPolicy(Protocol):
         change as soon as the minimum green allows; a wish may change until then, not after. A
         wish that would keep somebody red for too long is overruled. A policy that raises, or
         names a stage that the junction has not, is taken as silent.
+        """
+        ...
+
+
+@runtime_checkable
+class ExplainingPolicy(Protocol):
+    """A policy that can say why it decided as it did."""
+
+    def explanation(self, junction: str, time_s: float) -> Mapping[str, object] | None:
+        """What it decided for a junction at ``time_s`` and why, as plain values for JSON.
+
+        None if it decided nothing there at that second. The keys: ``junction``, ``time_s``,
+        ``shown``, ``wanted`` (stages), ``alternatives`` (each with ``stage``, ``cost`` or None
+        if it is not allowed, ``schedule`` as [seconds from now, stage], ``delay_s`` by
+        movement), ``binding`` (in words), ``queue_veh`` by lane, ``silent``, ``ignored``.
         """
         ...

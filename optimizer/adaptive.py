@@ -15,10 +15,11 @@ import numpy as np
 from models.policy import ControlArea, Observation, RequestKind, Sensing
 from optimizer import priority
 from optimizer.decisions import Decision, Planned, explained
+from optimizer.discharge import Drain
 from optimizer.estimator import SPACING_M
 from optimizer.exact import schedule as exact_schedule
 from optimizer.horizon import Now, effort, replay, search
-from optimizer.prediction import Departure, Exchange, Expected, LocalFlow
+from optimizer.prediction import Departure, Exchange, Expected, LocalFlow, away_s
 from optimizer.queueing import Driving, Floats
 from optimizer.stock import FASTEST_MPS, JunctionStock, Options
 
@@ -26,6 +27,7 @@ from optimizer.stock import FASTEST_MPS, JunctionStock, Options
 LEAST_PER_S = 0.01
 # Mixtures of turns are renewed this often.
 MIXTURE_S = 10.0
+UNSEEN_DRAIN = Drain()
 # A limit that does not bind.
 NEVER_S = 1e9
 
@@ -49,7 +51,15 @@ class AdaptivePolicy:
         self._flow = LocalFlow()
         self._recovery = priority.Recovery()
         o = self.options
-        self._driving = Driving(o.startup_s, o.yellow_used_s, o.stop_s, o.gap_s, o.change_s)
+        self._driving = Driving(
+            o.startup_s,
+            o.yellow_used_s,
+            o.stop_s,
+            o.gap_s,
+            o.change_s,
+            np.array(o.excess_s),
+            away_s(len(o.excess_s)),
+        )
         self._effort = effort(
             o.horizon_s, width=o.width, breadth=o.breadth, expansions=o.expansions
         )
@@ -60,7 +70,7 @@ class AdaptivePolicy:
         self._planned = {}
         self._mixed_s = -MIXTURE_S
         self._junctions = {
-            name: JunctionStock(control, area.feeds)
+            name: JunctionStock(control, area.feeds, self.options)
             for name, control in sorted(area.junctions.items())
         }
         self._exchange = Exchange(area.feeds if self.options.exchange else ())
@@ -298,7 +308,11 @@ class AdaptivePolicy:
             free_m = observation.free_m.get(lane)
             length_m = state.control.receiving_m[lane]
             if free_m is not None and free_m < length_m - 1.0:
-                room[lane] = (max(0.0, free_m / SPACING_M - 0.5), self.options.drain_per_s)
+                drain = state.drains.get(lane, UNSEEN_DRAIN)
+                room[lane] = (
+                    max(0.0, free_m / SPACING_M - 0.5),
+                    drain.per_s(self.options.drain_per_s),
+                )
         if self.directives.gates:
             on_lane = {
                 lane: len(queue)
@@ -411,6 +425,13 @@ class AdaptivePolicy:
         if planned is None:
             return None
         return explained(planned, state, self._effort)
+
+    def explanation(self, junction: str, time_s: float) -> Mapping[str, object] | None:
+        """The decision of a junction at this second as plain values; None if there was none."""
+        decision = self.explain(junction)
+        if decision is None or decision.time_s != time_s:
+            return None
+        return decision.to_dict()
 
     @property
     def coverage(self) -> Mapping[str, float]:

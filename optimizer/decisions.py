@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -57,6 +57,10 @@ class Decision:
     silent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     expansions: int = 0
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, as JSON has them."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

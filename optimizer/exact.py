@@ -3,8 +3,9 @@
 Stages in sequence with integer start and end seconds; every vehicle is a job that passes within
 the green of a stage that serves it, in order, one headway after the one before it. Queues, stops,
 start-up and what is left over at the horizon cost exactly what ``optimizer.queueing`` says, so
-that on a whole-second grid CP-SAT and an unbounded search agree. Streams that give way, and full
-receiving roads, are beyond it: their vehicles are scheduled as if they need not.
+that on a whole-second grid CP-SAT and an unbounded search agree. Streams that give way, full
+receiving roads and the longer headways at the start of a queue are beyond it: their vehicles are
+scheduled as if there were none.
 
 Job-shop view of a signal: Xie, Smith, Lu and Barlow (2012), Transportation Research C 24.
 """

@@ -187,10 +187,12 @@ def _search(
     heads = np.empty((nodes, lanes), np.int64)
     frees = np.empty((nodes, lanes))
     lasts = np.empty((nodes, lanes), np.int64)
+    movings = np.empty((nodes, lanes), np.int64)
     useds = np.empty((nodes, exits))
     head = np.empty(lanes, np.int64)
     free_s = np.empty(lanes)
     last = np.empty(lanes, np.int64)
+    moving = np.empty(lanes, np.int64)
     used = np.empty(exits)
     departure_s = np.empty(traffic.arrival_s.shape[0])
 
@@ -218,6 +220,7 @@ def _search(
     heads[root] = traffic.first[:lanes]
     frees[root] = traffic.lane_free_s
     lasts[root] = traffic.last_movement
+    movings[root] = traffic.moving
     useds[root] = 0.0
 
     best = _NEVER
@@ -262,6 +265,7 @@ def _search(
                     head[:] = heads[node]
                     free_s[:] = frees[node]
                     last[:] = lasts[node]
+                    moving[:] = movings[node]
                     used[:] = useds[node]
                     spent = cost[node]
                     if hold:
@@ -276,6 +280,7 @@ def _search(
                             head,
                             free_s,
                             last,
+                            moving,
                             used,
                             departure_s,
                         )
@@ -292,6 +297,7 @@ def _search(
                             head,
                             free_s,
                             last,
+                            moving,
                             used,
                             departure_s,
                         )
@@ -331,6 +337,7 @@ def _search(
                     heads[to] = head
                     frees[to] = free_s
                     lasts[to] = last
+                    movings[to] = moving
                     useds[to] = used
     change_s = np.empty(steps)
     targets = np.empty(steps, np.int64)
@@ -364,6 +371,7 @@ def _replay(
     head = traffic.first[:lanes].copy()
     free_s = traffic.lane_free_s.copy()
     last = traffic.last_movement.copy()
+    moving = traffic.moving.copy()
     used = np.zeros(traffic.room.shape[0])
     departure_s = np.full(traffic.arrival_s.shape[0], np.inf)
     steps = effort.grid_s.shape[0]
@@ -389,6 +397,7 @@ def _replay(
                 head,
                 free_s,
                 last,
+                moving,
                 used,
                 departure_s,
             )
@@ -408,6 +417,7 @@ def _replay(
                 head,
                 free_s,
                 last,
+                moving,
                 used,
                 departure_s,
             )

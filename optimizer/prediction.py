@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.policy import Feed
 
 # A passenger car's usual acceleration (Krauss model's default, comfortable in traffic).
@@ -29,6 +32,17 @@ def arrival_s(distance_m: float, speed_mps: float, free_mps: float) -> float:
             math.sqrt(speed_mps * speed_mps + 2.0 * ACCEL_MPS2 * distance_m) - speed_mps
         ) / ACCEL_MPS2
     return speeding_s + (distance_m - speeding_m) / free_mps
+
+
+def away_s(count: int, spacing_m: float = 7.5, free_mps: float = 13.9) -> NDArray[np.float64]:
+    """What the first vehicles of a queue still lose behind the line until they are at full speed.
+
+    The k-th crosses at v_k = sqrt(2 a (1 + k d)) and loses (v_f - v_k)^2 / (2 a v_f).
+    """
+    crossing_mps = np.sqrt(2.0 * ACCEL_MPS2 * (1.0 + spacing_m * np.arange(count)))
+    missing_mps: NDArray[np.float64] = np.maximum(0.0, free_mps - crossing_mps)
+    lost_s: NDArray[np.float64] = missing_mps**2 / (2.0 * ACCEL_MPS2 * free_mps)
+    return lost_s
 
 
 class Expected(NamedTuple):

@@ -25,6 +25,8 @@ Flags = NDArray[np.bool_]
 
 # Of two schedules that cost the same, the one with fewer changes.
 CHANGE_COST = 1e-3
+# Who had to wait so long for a gap, or for room, stands and must start.
+HELD_S = 2.0
 
 _Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 
@@ -93,6 +95,8 @@ class Traffic(NamedTuple):
         weight: (N,) cost of one second of its delay.
         lane_free_s: (L,) when the line is free for the next vehicle.
         last_movement: (L,) movement that left each lane last.
+        moving: (L,) vehicles that have started from each lane's queue, at most K; K where the
+            queue, if there is one, moves.
         room: (X,) vehicles that the receiving road takes now.
         drain_per_s: (X,) vehicles a second that leave room there.
     """
@@ -105,6 +109,7 @@ class Traffic(NamedTuple):
     weight: Floats
     lane_free_s: Floats
     last_movement: Ints
+    moving: Ints
     room: Floats
     drain_per_s: Floats
 
@@ -113,11 +118,14 @@ class Driving(NamedTuple):
     """How traffic behaves.
 
     Attributes:
-        startup_s: Lost at the start of green before the first vehicle of a queue crosses.
+        startup_s: Until the first vehicle of a queue crosses after the start of green.
         yellow_used_s: For how long after the end of green vehicles still pass.
         stop_s: Delay of braking to a stop and starting again, v/2a + v/2b.
         gap_s: Gap needed in a stream that one gives way to.
         change_s: What a queue that is left over on red waits on average until its next green.
+        excess_s: (K,) what the headways behind the first vehicles of a queue that starts exceed
+            the saturation headway by.
+        away_s: (K,) what those vehicles still lose behind the line until they are at full speed.
     """
 
     startup_s: float
@@ -125,6 +133,8 @@ class Driving(NamedTuple):
     stop_s: float
     gap_s: float
     change_s: float
+    excess_s: Floats
+    away_s: Floats
 
 
 @compiled
@@ -139,15 +149,18 @@ def serve(
     head: Ints,
     free_s: Floats,
     last: Ints,
+    moving: Ints,
     used: Floats,
     departure_s: Floats,
 ) -> float:
     """Let vehicles pass from ``begin_s`` to ``end_s``; the delay of those that passed, weighted.
 
-    ``head``, ``free_s``, ``last`` and ``used`` are the state and change. ``before`` is the display
-    before this one: a queue that it held loses the start-up time; -1 if this goes on.
+    ``head``, ``free_s``, ``last``, ``moving`` and ``used`` are the state and change. ``before``
+    is the display before this one: a queue that it held loses the start-up time; -1 if this goes
+    on.
     """
     cost = 0.0
+    starters = driving.excess_s.shape[0]
     for place in range(shown.order.shape[0]):
         lane = shown.order[place]
         i = head[lane]
@@ -159,7 +172,11 @@ def serve(
         ready_s = free_s[lane]
         if before >= 0 and shown.rate[before, traffic.movement[i]] <= 0.0:
             ready_s = max(ready_s, begin_s + driving.startup_s)
+            moving[lane] = 0
+        # Whoever arrives after this meets no queue.
+        queue_to_s = ready_s
         ready_s = max(ready_s, begin_s)
+        started = moving[lane]
         while i < end:
             movement = traffic.movement[i]
             rate = shown.rate[display, movement]
@@ -168,6 +185,9 @@ def serve(
             passes_s = max(ready_s, traffic.arrival_s[i])
             if passes_s >= end_s:
                 break
+            if traffic.arrival_s[i] > queue_to_s:
+                started = starters
+            free_passes_s = passes_s
             if shown.yields_to[display, movement, 0] >= 0:
                 passes_s = _gap(
                     passes_s, display, movement, shown, traffic, driving, head, free_s, last
@@ -184,15 +204,24 @@ def serve(
                     if passes_s >= end_s:
                         break
                 used[leaves_by] += traffic.size[i]
+            if passes_s > free_passes_s + HELD_S:
+                started = 0
             delay_s = passes_s - traffic.arrival_s[i]
             cost += traffic.weight[i] * delay_s
-            if delay_s > 1.0:
-                cost += traffic.weight[i] * driving.stop_s * min(1.0, 0.5 * (delay_s - 1.0))
-            departure_s[i] = passes_s
+            stop_s = driving.stop_s
             ready_s = passes_s + traffic.headway_s[i] / rate
+            if started < starters:
+                stop_s += driving.away_s[started]
+                ready_s += driving.excess_s[started] * traffic.size[i]
+                started += 1
+            queue_to_s = ready_s
+            if delay_s > 1.0:
+                cost += traffic.weight[i] * stop_s * min(1.0, 0.5 * (delay_s - 1.0))
+            departure_s[i] = passes_s
             last[lane] = movement
             i += 1
         head[lane] = i
+        moving[lane] = started
         free_s[lane] = max(free_s[lane], ready_s)
     return cost
 
@@ -326,6 +355,7 @@ def change(
     head: Ints,
     free_s: Floats,
     last: Ints,
+    moving: Ints,
     used: Floats,
     departure_s: Floats,
 ) -> float:
@@ -346,6 +376,7 @@ def change(
             head,
             free_s,
             last,
+            moving,
             used,
             departure_s,
         )
@@ -361,6 +392,7 @@ def change(
             head,
             free_s,
             last,
+            moving,
             used,
             departure_s,
         )
@@ -376,6 +408,7 @@ def change(
             head,
             free_s,
             last,
+            moving,
             used,
             departure_s,
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from models.policy import ControlJunction, ControlLane, Feed, Observation
+from models.policy import ControlJunction, ControlLane, DetectorReading, Feed, Observation
+from optimizer.discharge import MOST_CROSS, Drain, LaneWatch
 from optimizer.estimator import SPACING_M, Estimator, Upstream
 from optimizer.layout import Layout, layout
 from optimizer.prediction import STANDING_MPS, Expected, LocalFlow, arrival_s
@@ -28,6 +30,10 @@ AT_LINE_M = 15.0
 # A queue moves so long after its green began, at the latest.
 STARTED_S = 4.0
 MOST_HELD_S = 20.0
+# Drivers reach the line so much later than they could.
+DRIVERS_LATE_S = 0.5
+# A road with less room than two vehicles take is full.
+FULL_ROAD_M = 2.0 * SPACING_M
 # A queue that stands for so long at green is held by its first vehicle.
 STILL_S = 5.0
 ROOM_WITHOUT_LIMIT = 1e9
@@ -42,14 +48,14 @@ class Options:
         width: Partial schedules kept per time and stage.
         breadth: Partial schedules followed up per time.
         expansions: Partial schedules looked at in one decision, at most.
-        headway_s: Saturation headway of a car on a lane.
-        startup_s, yellow_used_s, stop_s, gap_s, change_s: See ``queueing.Driving``.
+        headway_s: Saturation headway of a car on a lane, before anything was learned.
+        startup_s, yellow_used_s, stop_s, gap_s, change_s, excess_s: See ``queueing.Driving``.
+        wave_s: Between two standing vehicles of a queue until the second starts too.
         saturated_startup_s: Counted as start-up where at least half of the lanes are full: time
             lost to changes is then lost for everybody who comes later, beyond the horizon.
         spillback: Weight that a lane gains as it fills up towards the junction before it.
         congestion: Share of its weight that a vehicle loses whose next road is full.
-        drain_per_s: Vehicles a second and lane that leave a road which stands, where nothing
-            better is known.
+        drain_per_s: Vehicles a second and lane that a full road still takes, before it was seen.
         bus_share: Share of a bus's load and lateness that counts beyond a car.
         pedestrians_ph: People an hour at each crossing, where nobody counts them.
         exchange: Whether neighbours' outflow is used.
@@ -64,9 +70,11 @@ class Options:
     startup_s: float = 1.0
     saturated_startup_s: float = 5.0
     yellow_used_s: float = 1.0
-    stop_s: float = 4.0
+    stop_s: float = 2.0
     gap_s: float = 2.5
     change_s: float = 8.0
+    excess_s: tuple[float, ...] = (0.85, 0.35, 0.15, 0.05)
+    wave_s: float = 1.2
     spillback: float = 0.0
     congestion: float = 0.0
     drain_per_s: float = 0.25
@@ -88,9 +96,12 @@ class JunctionStock:
         turns: Turns counted per (lane, movement), by approach.
         vehicles: Known on each lane, in order.
         filled: Share of each lane's length that its vehicles would take standing.
+        moving: Per lane, vehicles that have started from its queue (``queueing.Traffic``).
+        watches: Per lane, what is learned at its line.
+        drains: What receiving lanes took while they were full.
     """
 
-    def __init__(self, control: ControlJunction, feeds: tuple[Feed, ...]) -> None:
+    def __init__(self, control: ControlJunction, feeds: tuple[Feed, ...], options: Options) -> None:
         self.control = control
         self.layout: Layout = layout(control)
         self.estimator = Estimator(control.lanes)
@@ -112,6 +123,10 @@ class JunctionStock:
         self.vehicles: dict[str, list[Expected]] = {}
         self.upstream = Upstream(control)
         # Per lane: since when nobody crossed though it is green, and what its first may be.
+        self.moving: Ints = np.zeros(len(self.layout.lanes) + len(self.layout.crossings), np.int64)
+        self.watches = [LaneWatch(options.excess_s) for _ in self.lanes]
+        self.drains: dict[str, Drain] = {}
+        self._queued = [False] * len(self.lanes)
         self._still_s = [0.0] * len(self.lanes)
         self.held_s = [0.0] * len(self.lanes)
         self._heads: list[frozenset[int] | None] = [None] * len(self.lanes)
@@ -123,27 +138,35 @@ class JunctionStock:
         """Take in vehicles that are seen with their turn."""
         headway_s, horizon_s = options.headway_s, options.horizon_s
         going = self._going(observation)
+        protected = self._protected(observation)
         for number, lane in enumerate(self.lanes):
             free_mps = min(FASTEST_MPS, lane.speed_mps)
             seen = observation.vehicles.get(lane.id, ())
             half_m = lane.length_m / 2.0
-            far = on_lane = 0
+            far = on_lane = waves = 0
             queue = []
-            for vehicle in seen:
+            released = bool(seen) and seen[0].speed_mps >= STANDING_MPS
+            self.moving[number] = len(options.excess_s) if released else 0
+            watch = self.watches[number]
+            streams = [
+                self.layout.stream_of.get((lane.id, item.movement), self.layout.mixture(number))
+                for item in seen
+            ]
+            for vehicle, stream in zip(seen, streams, strict=True):
                 at_m = vehicle.distance_m
                 on_lane += at_m <= lane.length_m
                 far += half_m < at_m <= lane.length_m
+                at_s = arrival_s(at_m, vehicle.speed_mps, free_mps)
                 if vehicle.speed_mps < STANDING_MPS and at_m < 10.0 * SPACING_M:
-                    at_s = 0.0
-                else:
-                    at_s = arrival_s(at_m, vehicle.speed_mps, free_mps)
+                    # It starts when the wave from the line has reached it.
+                    waves += 1
+                    at_s = at_s + waves * options.wave_s if released else 0.0
                 if at_s < horizon_s:
-                    stream = self.layout.stream_of.get(
-                        (lane.id, vehicle.movement), self.layout.mixture(number)
-                    )
                     factor = min(2.5, max(0.15, pcu.get(vehicle.vehicle_class, 1.0)))
-                    queue.append(Expected(at_s, stream, headway_s * factor, 1.0, 1.0))
+                    own_s = factor * watch.headway_s(stream, headway_s)
+                    queue.append(Expected(at_s, stream, own_s, 1.0, 1.0))
             self.vehicles[lane.id] = queue
+            watch.see(seen, streams[:MOST_CROSS], protected, free_mps)
             self._hold(
                 number,
                 bool(seen)
@@ -155,6 +178,39 @@ class JunctionStock:
             flow.see(lane.id, observation.time_s, far, half_m / free_mps)
             if seen:
                 self._count_turns(lane, [vehicle.movement for vehicle in seen])
+        self._watch_exits(observation)
+
+    def _protected(self, observation: Observation) -> frozenset[int]:
+        """Streams that are green now, also while the stage changes, and give way to nobody."""
+        shown = observation.shown[self.control.id]
+        rates = self.layout.displays.rate
+        best = rates[self.layout.stages.index(shown.stage)]
+        if shown.next_stage is not None:
+            best = np.minimum(best, rates[self.layout.stages.index(shown.next_stage)])
+        return frozenset(int(stream) for stream in np.flatnonzero(best >= 1.0))
+
+    def _watch_exits(self, observation: Observation) -> None:
+        """How many vehicles full roads still take from those who have green towards them."""
+        shown = observation.shown[self.control.id]
+        if shown.next_stage is not None:
+            return
+        rates = self.layout.displays.rate[self.layout.stages.index(shown.stage)]
+        exit_of = self.layout.displays.exit_of
+        entered: dict[int, int] = {}
+        for watch in self.watches:
+            for stream in watch.gone:
+                entered[int(exit_of[stream])] = entered.get(int(exit_of[stream]), 0) + 1
+        wanted = {
+            int(exit_of[queue[0].stream])
+            for queue in self.vehicles.values()
+            if queue and rates[queue[0].stream] > 0.0 and queue[0].arrival_s < 1.0
+        }
+        for index, lane in enumerate(self.layout.exits):
+            free_m = observation.free_m.get(lane)
+            if free_m is None or free_m >= FULL_ROAD_M:
+                continue
+            if index in wanted or index in entered:
+                self.drains.setdefault(lane, Drain()).see(entered.get(index, 0))
 
     def _going(self, observation: Observation) -> frozenset[int]:
         """Streams that should be moving: green for long enough to have started."""
@@ -202,6 +258,10 @@ class JunctionStock:
             estimate = self.estimator.lanes[lane.id]
             self._watch_head(number, observation, rates, changing)
             reading = observation.readings.get(lane.id)
+            self._count_out(number, reading, observation.sensed_s, green[lane.id])
+            headway_s = self.watches[number].headway_s(
+                self.layout.mixture(number), options.headway_s
+            )
             self._hold(
                 number,
                 reading is not None
@@ -209,7 +269,8 @@ class JunctionStock:
                 and reading.crossed == 0
                 and any(link in going for link in self.layout.links_of[number]),
             )
-            for place, at_s in enumerate(estimate.arrivals_s):
+            left = self._left_meanwhile(number, observation, green[lane.id], headway_s)
+            for place, at_s in enumerate(islice(estimate.arrivals_s, left, None), left):
                 if at_s >= observation.time_s + late_s + options.horizon_s:
                     break
                 on, turns = self._lane_of(lane, at_s - observation.time_s, place), shares
@@ -222,9 +283,7 @@ class JunctionStock:
                     turns,
                 )
                 queues[on.id].append(
-                    Expected(
-                        max(0.0, at_s - observation.time_s), stream, options.headway_s, 1.0, 1.0
-                    )
+                    Expected(max(0.0, at_s - observation.time_s), stream, headway_s, 1.0, 1.0)
                 )
             self.filled[lane.id] = (
                 len(estimate.arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)
@@ -236,6 +295,45 @@ class JunctionStock:
         self.vehicles = {
             name: sorted(queue, key=lambda item: item.arrival_s) for name, queue in queues.items()
         }
+        self._watch_exits(observation)
+
+    def _left_meanwhile(
+        self, number: int, observation: Observation, green: bool, headway_s: float
+    ) -> int:
+        """Vehicles that have left since the second that the readings describe, as far as known.
+
+        Of a queue that discharges the next one follows a headway after the last; without a queue
+        those leave who are due.
+        """
+        lane = self.lanes[number]
+        reading = observation.readings.get(lane.id)
+        late_s = observation.time_s - observation.sensed_s
+        arrivals_s = self.estimator.lanes[lane.id].arrivals_s
+        if not green or reading is None or not arrivals_s or late_s <= 0.0:
+            return 0
+        watch = self.watches[number]
+        if watch.discharging:
+            return int(watch.since_s + late_s >= headway_s)
+        if reading.queue:
+            return 0
+        first_s = arrivals_s[0] + DRIVERS_LATE_S
+        return int(observation.sensed_s < first_s <= observation.time_s)
+
+    def _count_out(
+        self, number: int, reading: DetectorReading | None, sensed_s: float, green: bool
+    ) -> None:
+        """Learn from a lane's count at the line; whoever should be there by now follows."""
+        watch, stream = self.watches[number], self.layout.mixture(number)
+        due = self.estimator.lanes[self.lanes[number].id].arrivals_s
+        queue = reading.queue if reading else 0
+        watch.count(
+            [stream] * (reading.crossed if reading else 0),
+            green and bool(due) and (queue > 0 or due[0] < sensed_s - 1.0),
+            self._queued[number],
+            frozenset({stream} if green else ()),
+        )
+        self._queued[number] = queue > 0
+        self.moving[number] = watch.most_started if watch.discharging else 0
 
     def _lane_of(self, lane: ControlLane, until_s: float, place: int) -> ControlLane:
         """The lane on which a vehicle will stand: a pocket that begins further on, or this one."""
@@ -342,6 +440,7 @@ class JunctionStock:
             weight=np.ascontiguousarray(table[:, 4]),
             lane_free_s=np.array([*self.held_s, *[0.0] * len(self.layout.crossings)]),
             last_movement=self.last,
+            moving=self.moving,
             room=np.array([item[0] for item in space], dtype=np.float64),
             drain_per_s=np.array([item[1] for item in space], dtype=np.float64),
         )

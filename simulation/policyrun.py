@@ -18,7 +18,7 @@ import sumo
 
 from models.errors import XanhError
 from models.plan import Plan
-from models.policy import Observation, Sensing, SignalPolicy
+from models.policy import ExplainingPolicy, Observation, Sensing, SignalPolicy
 from models.site import Site
 from models.validation import Kpi
 from simulation.control_area import Wiring, wire
@@ -48,7 +48,8 @@ class PolicyJob:
 
     ``run`` says what is simulated (its ``plan`` stays None: the policy shows the stages of
     ``plan``). ``make`` builds the policy in the process that runs it and must be picklable.
-    ``samples`` is a Parquet file to write.
+    ``samples`` is a Parquet file to write. ``explain`` is a junction and the second from which on
+    its next decision is to be explained.
     """
 
     run: SimulationJob
@@ -59,6 +60,7 @@ class PolicyJob:
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
     samples: Path | None = None
+    explain: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class PolicyResult:
     ``switches`` counts changes of stage; ``overruled`` wishes that were not followed because
     somebody had waited too long; ``silent_s`` the seconds in which the policy failed, or named
     stages that do not exist, and the fixed plan stood in; ``fault`` is its first failure.
+    ``explanation`` is the decision asked for, None if there was none.
     """
 
     name: str
@@ -90,6 +93,7 @@ class PolicyResult:
     silent_s: float
     fault: str
     wall_s: float
+    explanation: Mapping[str, object] | None = None
 
 
 def run_policy(job: PolicyJob) -> PolicyResult:
@@ -136,6 +140,7 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
         silent_s=drive.silent_s,
         fault=drive.fault,
         wall_s=time.perf_counter() - started,
+        explanation=drive.explanation,
     )
 
 
@@ -151,6 +156,7 @@ class PolicyDrive:
         self.switches = 0
         self.silent_s = 0.0
         self.fault = ""
+        self.explanation: Mapping[str, object] | None = None
         self._decisions_ms: list[float] = []
         self._shown: dict[str, str] = {}
 
@@ -217,6 +223,7 @@ class PolicyDrive:
                 if asked:
                     sensed = sensor.sense(time_s)
                     wishes = self._decide(policy, sensed, time_s)
+                    self._explain(policy, time_s)
                     called = called_links(self.wiring.area, sensed)
                 for name, executor in self.executors.items():
                     before = executor.shown.stage
@@ -258,6 +265,14 @@ class PolicyDrive:
         elapsed_ms = (time.process_time() - started) * 1000
         self._decisions_ms.append(elapsed_ms / max(1, len(self.executors)))
         return wishes
+
+    def _explain(self, policy: SignalPolicy, time_s: float) -> None:
+        """Keep the first decision from the second on that was asked for."""
+        if self.job.explain is None or self.explanation is not None:
+            return
+        junction, from_s = self.job.explain
+        if time_s >= from_s and isinstance(policy, ExplainingPolicy):
+            self.explanation = policy.explanation(junction, time_s)
 
     def decision_time(self) -> DecisionTime:
         """What the policy's decisions took."""

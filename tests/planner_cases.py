@@ -22,7 +22,16 @@ from models.policy import (
 from optimizer.horizon import Effort, Now
 from optimizer.queueing import Displays, Driving, Traffic
 
-DRIVING = Driving(startup_s=1.0, yellow_used_s=1.0, stop_s=4.0, gap_s=2.5, change_s=8.0)
+DRIVING = Driving(
+    startup_s=1.0,
+    yellow_used_s=1.0,
+    stop_s=4.0,
+    gap_s=2.5,
+    change_s=8.0,
+    excess_s=np.empty(0),
+    away_s=np.empty(0),
+)
+"""Every headway the same, so that answers can be told by hand and by CP-SAT."""
 
 
 def displays(
@@ -65,6 +74,7 @@ def traffic(
         weight=np.ones(len(flat)),
         lane_free_s=np.zeros(lanes),
         last_movement=np.arange(lanes, dtype=np.int64),
+        moving=np.zeros(lanes, dtype=np.int64),
         room=np.full(exits, 1e9),
         drain_per_s=np.zeros(exits),
     )

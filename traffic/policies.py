@@ -150,6 +150,7 @@ def run_named(
     setting: Setting,
     *,
     samples: Path | None = None,
+    explain: tuple[str, float] | None = None,
 ) -> dict[str, Any]:
     """Simulate a policy by its name: the values of ``kpi.json``.
 
@@ -161,6 +162,8 @@ def run_named(
         seed: Seed of the demand and of SUMO.
         setting: Envelope and sensing of this run.
         samples: Parquet file of per-second samples to write (not for SUMO's own controllers).
+        explain: Junction and second: its next decision from then on comes back under
+            ``explanation`` (None if there is none).
 
     Raises:
         BadInput: If there is no such policy.
@@ -185,6 +188,7 @@ def run_named(
                 sensing=setting.sensing,
                 miss_rate=setting.miss_rate,
                 samples=samples,
+                explain=explain,
             )
         )
     return {
@@ -199,6 +203,7 @@ def run_named(
         "silent_s": result.silent_s,
         "fault": result.fault,
         "wall_s": round(result.wall_s, 3),
+        **({} if explain is None else {"explanation": result.explanation}),
     }
 
 
@@ -227,7 +232,12 @@ def run_of(
 
 def write_json(path: Path, body: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
+    write_text(path, json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

@@ -131,6 +131,36 @@ def test_commands_write_the_contracted_keys(
     assert pq.read_table(tmp_path / "sampled" / "samples.parquet").num_rows == END_S * lanes
 
 
+def test_a_decision_is_explained_as_data_and_as_a_figure(
+    two: tuple[Site, Plan], tmp_path: Path
+) -> None:
+    site = str(two[0].folder)
+    line = ["simulate", "--site", site, "--policy", "adaptive", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, [*line, "--explain", "A@60"])
+    assert done.exit_code == 0, done.output
+    body = json.loads((tmp_path / "explain.json").read_text())
+    assert body["junction"] == "A"
+    assert body["time_s"] >= 60
+    chosen = [row for row in body["alternatives"] if row["stage"] == body["wanted"]]
+    assert len(chosen) == 1
+    costs = [row["cost"] for row in body["alternatives"] if row["cost"] is not None]
+    assert chosen[0]["cost"] == pytest.approx(min(costs), rel=0.05)
+    for name in ("explain.svg", "explain-vi.svg"):
+        assert "<svg" in (tmp_path / name).read_text(encoding="utf-8")
+    assert "explanation" not in json.loads((tmp_path / "kpi.json").read_text())
+
+
+@pytest.mark.parametrize("asked", ["A", "Z@60", "A@soon"])
+def test_what_is_to_be_explained_must_be_there(
+    two: tuple[Site, Plan], tmp_path: Path, asked: str
+) -> None:
+    site = str(two[0].folder)
+    line = ["simulate", "--site", site, "--policy", "adaptive", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, [*line, "--explain", asked])
+    assert done.exit_code != 0
+    assert "JUNCTION@SECOND" in str(done.exception) + done.output
+
+
 def test_a_bench_runs_raw_scenarios_and_resumes(raw: Path, tmp_path: Path) -> None:
     line = ["bench", "signals", "--scenarios", str(raw), "--seeds", "2", "--out", str(tmp_path)]
     line += ["--methods", "fixed,actuated,maxpressure", "--blocks", "equal"]

@@ -135,3 +135,33 @@ def test_the_longest_green_ends_for_those_who_wait() -> None:
     begin = now(2)._replace(green_s=30.0)
     found = search(begin, shown, vehicles, DRIVING, whole_seconds(40, width=50))
     assert found.change_s[0] <= 5.0
+
+
+def test_the_first_headways_of_a_queue_are_longer_and_its_first_vehicles_lose_behind_the_line() -> (
+    None
+):
+    """Excess 1 and 0.5 s; 2 and 1 s lost behind the line; those in motion know neither."""
+    driving = DRIVING._replace(excess_s=np.array([1.0, 0.5]), away_s=np.array([2.0, 1.0]))
+    vehicles = traffic([[], [0.0, 0.0, 0.0, 0.0]])
+    args = (now(2), displays([[0], [1]], 2))
+    bounds = whole_seconds(20, width=1)
+    plain, _ = replay(_change_at((1.0, 1)), *args, vehicles, DRIVING, bounds)
+    cost, passes_s = replay(_change_at((1.0, 1)), *args, vehicles, driving, bounds)
+    assert passes_s.tolist() == [4.0, 7.0, 9.5, 11.5]
+    # Plain: 4, 6, 8, 10 s.
+    assert cost - plain == pytest.approx((1.0 + 1.5 + 1.5) + (2.0 + 1.0))
+    late = traffic([[], [12.0, 12.0, 12.0]])
+    _, passes_s = replay(_change_at((1.0, 1)), *args, late, driving, bounds)
+    assert passes_s.tolist() == [12.0, 14.0, 16.0]
+
+
+def test_a_queue_in_motion_keeps_its_pace() -> None:
+    """Two have started already: no more excess; after none it is there."""
+    driving = DRIVING._replace(excess_s=np.array([1.0, 0.5]), away_s=np.zeros(2))
+    vehicles = traffic([[0.0, 0.0, 0.0]])
+    for started, expected in ((2, [0.0, 2.0, 4.0]), (1, [0.0, 2.5, 4.5]), (0, [0.0, 3.0, 5.5])):
+        begun = vehicles._replace(moving=np.array([started]))
+        _, passes_s = replay(
+            STAY, now(1), displays([[0]], 1), begun, driving, whole_seconds(20, width=1)
+        )
+        assert passes_s.tolist() == expected

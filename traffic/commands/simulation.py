@@ -5,12 +5,14 @@ Heavy imports happen inside the commands, so that a wrong argument answers at on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from models.errors import BadInput
+from models.site import Site
 from traffic.commands.common import (
     OutFolder,
     SiteOption,
@@ -57,6 +59,14 @@ def simulate_one(
     samples: Annotated[
         bool, typer.Option("--samples", help="Per-second samples to samples.parquet.")
     ] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            help="JUNCTION@SECOND: why the policy decided there as it did, to explain.json and "
+            "explain.svg.",
+        ),
+    ] = None,
 ) -> None:
     """Simulate a plan or a policy once; write kpi.json."""
     from traffic.policies import Setting, run_named, run_plan, write_json
@@ -65,6 +75,7 @@ def simulate_one(
         raise BadInput("--plan, --policy", "", "both are given; valid is one of them")
     loaded = load(site)
     need_network(loaded, "be simulated")
+    asked = _asked(loaded, explain, policy)
     rows = read_counts(loaded, counts) if counts or not loaded.simulation.routes else None
     target = out / "samples.parquet" if samples else None
     if policy is None:
@@ -75,11 +86,56 @@ def simulate_one(
     else:
         setting = Setting(parse_envelope(clearance, min_green), parse_sensing(sensing), miss_rate)
         current = read_current(loaded)
-        body = run_named(loaded, current, policy, rows, seed, setting, samples=target)
+        body = run_named(
+            loaded, current, policy, rows, seed, setting, samples=target, explain=asked
+        )
         if body.get("fault"):
             say(f"the policy failed for {body['silent_s']:g} s: {body['fault']}")
+    if asked is not None:
+        _write_explanation(loaded, out, body.pop("explanation", None), asked)
     write_json(out / "kpi.json", body)
     say(
         f"delay {body['delay_s']:.1f} s over {body['trips']} trips ({body['finished']} finished, "
         f"{body['running']} running, {body['undeparted']} not departed); wrote {out / 'kpi.json'}"
     )
+
+
+def _asked(site: Site, explain: str | None, policy: str | None) -> tuple[str, float] | None:
+    """Junction and second of ``--explain``.
+
+    Raises:
+        BadInput: If it names neither.
+    """
+    if explain is None:
+        return None
+    if policy is None:
+        raise BadInput("--explain", explain, "a plan decides nothing; valid with --policy")
+    junction, _, second = explain.rpartition("@")
+    if junction not in site.junctions:
+        names = ", ".join(sorted(site.junctions)[:5])
+        raise BadInput("--explain", explain, f"valid is JUNCTION@SECOND, for example {names}@600")
+    try:
+        return junction, float(second)
+    except ValueError:
+        raise BadInput(
+            "--explain", explain, "valid is JUNCTION@SECOND with a second of the simulation"
+        ) from None
+
+
+def _write_explanation(
+    site: Site, out: Path, decision: Mapping[str, object] | None, asked: tuple[str, float]
+) -> None:
+    from simulation.labels import movement_labels
+    from simulation.wording import Language
+    from traffic.decisionfigure import decision_svg
+    from traffic.policies import write_json, write_text
+
+    if decision is None:
+        say(f"no decision to explain at {asked[0]} from second {asked[1]:g} on")
+        return
+    write_json(out / "explain.json", dict(decision))
+    names: dict[Language, str] = {"en": "explain.svg", "vi": "explain-vi.svg"}
+    for language, name in names.items():
+        labels = movement_labels(site, language)
+        write_text(out / name, decision_svg(decision, labels, language=language))
+    say(f"wrote {out / 'explain.svg'}")
