@@ -73,6 +73,14 @@ class ApproachSignals:
         """Timeline of one movement's head."""
         return self._exact or SignalTimeline(tuple(self._by_movement[movement]))
 
+    @property
+    def red_now(self) -> bool:
+        """Whether any head shows red as far as was noted last, or may."""
+        if self._exact is not None:
+            return True
+        lists = self._by_movement.values()
+        return any(changes[-1].state is SignalState.RED for changes in lists if changes)
+
     def states_at(self, time_s: float) -> frozenset[SignalState]:
         """The states that the movements' heads showed at a time."""
         return frozenset(self.of(name).state_at(time_s) for name in self._movements)

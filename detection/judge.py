@@ -6,6 +6,7 @@ what signs and marks say of the vehicle's class, which head rules it, who drove 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -61,6 +62,9 @@ _WITHOUT_METRES: Final = frozenset({Kind.RED_LIGHT, Kind.WRONG_WAY})
 """Rules that hold without a calibration; all others need lengths on the ground."""
 _ASKED_ONCE: Final = frozenset({Kind.SPEEDING, Kind.OVERLOADED, Kind.NO_HELMET})
 """A measurement that is repeated until it says yes is none."""
+_LASTING: Final = frozenset({Kind.ILLEGAL_STOPPING, Kind.BLOCKING, Kind.STOP_LINE})
+LASTING_S: Final = 0.45
+"""How long one stands is asked so often."""
 _OF_THE_HEAD: Final = frozenset({Kind.RED_LIGHT, Kind.EARLY_START, Kind.STOP_LINE, Kind.BLOCKING})
 
 
@@ -70,6 +74,7 @@ class Watch:
 
     crossing: LineCrossing | None = None
     crossed_on_green: bool = True
+    lasting_s: float = -math.inf
     settled: set[Kind] = field(default_factory=set)
     """Kinds that were flagged, or can no longer be."""
     riders: list[int] = field(default_factory=list)
@@ -167,6 +172,10 @@ class Judge:
     ) -> list[tuple[rules.Finding, str | None]]:
         """What is to be flagged now, each with the vehicle's movement where it is known."""
         due = self._due(track, watch, points[-1])
+        if watch.lasting_s + LASTING_S > points[-1].time_s:
+            due = [kind for kind in due if kind not in _LASTING]
+        elif not _LASTING.isdisjoint(due):
+            watch.lasting_s = points[-1].time_s
         if not due:
             return []
         story, match = self._story(track, watch, tuple(points), due)
@@ -197,7 +206,8 @@ class Judge:
             due.append(Kind.WRONG_WAY)
         if watch.crossing is not None:
             since_s = last.time_s - watch.crossing.time_s
-            if stands and since_s < STOOD_S and last.areas & self._bits[AreaKind.BOX]:
+            boxed = stands and last.areas & self._bits[AreaKind.BOX]
+            if boxed and since_s < STOOD_S and self._signals.red_now:
                 due.append(Kind.BLOCKING)
             if since_s < SETTLED_S:
                 due += self._after_the_line(track, watch, last, forward_mps)

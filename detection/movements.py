@@ -10,10 +10,10 @@ import numpy as np
 from detection.ports import FloatArray
 from models.camera import CameraView, Point
 
-SAMPLES: Final = 60
+SAMPLES: Final = 40
 HEADING_WEIGHT_M: Final = 6.0
 """A final heading that differs by one radian weighs as much as this distance."""
-MOST_POINTS: Final = 40
+MOST_POINTS: Final = 24
 """So many points of a way tell where it leads as well as all of them do."""
 CERTAIN_M: Final = 6.0
 """After this distance beyond the line a movement can be told."""
