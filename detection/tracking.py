@@ -42,6 +42,8 @@ __all__ = ["LENGTH_M", "WIDTH_M", "TrackState", "Tracker", "TrackerSettings"]
 
 HELD_GAIN: Final = 0.05
 """How far one box moves a vehicle that stands."""
+SLOW_MPS: Final = 4.0
+"""One who is as slow as this may stand at the next look."""
 KNOWN_HITS: Final = 3
 """After so many sightings the height of a vehicle is known."""
 _PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
@@ -163,7 +165,8 @@ class Tracker:
             # Where one drove past fast, the picture is again what it was before: it had changed
             # when the vehicle was seen there.
             t.held = changes.shares(t.box) < s.still_share
-            t.held &= before | t.standing | (t.moved < s.moved_share)
+            slow = np.hypot(*(t.velocity / t.units).T) < SLOW_MPS
+            t.held &= before | t.standing | slow | (t.moved < s.moved_share)
             # Who passes behind or before one that stands covers its upper or its lower part.
             covered = before & ~t.held
             if covered.any():
