@@ -6,6 +6,7 @@ their names, the one that is wanted by colour, weight and place: it stands first
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
@@ -28,6 +29,9 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "other": "next best: {stage}",
         "bound": "What bound the choice",
         "nothing": "nothing but the cost",
+        "red": "{name} has been red for {more} s",
+        "room": "no room on {name}",
+        "longest": "longest green of {name}",
         "silent": "{name} says nothing",
         "ignored": "{name} is not believed",
         "more": "and {count} more",
@@ -47,12 +51,21 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "other": "tốt thứ hai: {stage}",
         "bound": "Điều ràng buộc lựa chọn",
         "nothing": "không gì ngoài chi phí",
+        "red": "{name} đã đỏ {more} giây",
+        "room": "không còn chỗ trên {name}",
+        "longest": "{name} đã hết thời gian xanh dài nhất",
         "silent": "{name} không báo gì",
         "ignored": "không tin {name}",
         "more": "và {count} hướng nữa",
         "rest": "chưa rõ hướng rẽ",
     },
 }
+# How the planner words what bound it.
+_BINDINGS = (
+    ("red", re.compile(r"(?P<name>.+) has been red for (?P<more>\d+) s")),
+    ("room", re.compile(r"no room on (?P<name>.+)")),
+    ("longest", re.compile(r"longest green of (?P<name>.+)")),
+)
 _STYLE = """
 text{font:13px system-ui,sans-serif;fill:#1b1f24}.m{fill:#5d6671}.h{font-weight:600}
 .s{font-size:11px}.t{font-size:17px;font-weight:600}.r{text-anchor:end}.c{text-anchor:middle}
@@ -219,10 +232,17 @@ def _short(text: str, most: int = 44) -> str:
 def _bounds(
     decision: Mapping[str, Any], labels: Mapping[str, str], words: Mapping[str, str]
 ) -> list[str]:
-    lines = []
-    for text in decision["binding"]:
-        named = next((m for m in labels if text.startswith(f"{m} ")), None)
-        lines.append(labels[named] + text[len(named) :] if named else text)
+    lines = [_binding(text, labels, words) for text in decision["binding"]]
     lines += [words["silent"].format(name=name) for name in decision["silent"]]
     lines += [words["ignored"].format(name=name) for name in decision["ignored"]]
     return lines or [words["nothing"]]
+
+
+def _binding(text: str, labels: Mapping[str, str], words: Mapping[str, str]) -> str:
+    for key, pattern in _BINDINGS:
+        found = pattern.fullmatch(text)
+        if found:
+            parts = found.groupdict()
+            name = labels.get(parts["name"], parts["name"])
+            return words[key].format(name=name, more=parts.get("more", ""))
+    return text

@@ -51,7 +51,7 @@ def test_what_is_not_allowed_has_no_cost_and_bindings_read_as_names(
     rows[0] |= {"cost": None, "schedule": (), "delay_s": None}
     bound = decision | {
         "alternatives": rows,
-        "binding": ("W:nw>sw has been red for 170 s",),
+        "binding": ("W:nw>sw has been red for 170 s", "no room on e_0", "longest green of A"),
         "silent": ("E",),
         "ignored": ("nw_0:line",),
     }
@@ -60,6 +60,9 @@ def test_what_is_not_allowed_has_no_cost_and_bindings_read_as_names(
     assert "southbound through has been red for 170 s" in texts
     assert "E says nothing" in texts
     assert "nw_0:line is not believed" in texts
+    texts = _texts(decision_svg(bound, {"W:nw>sw": "xuống nam đi thẳng"}, language="vi"))
+    assert "xuống nam đi thẳng đã đỏ 170 giây" in texts
+    assert "không còn chỗ trên e_0" in texts
 
 
 def test_a_policy_without_reasons_has_none() -> None:
