@@ -30,14 +30,16 @@ class HealthSettings:
     """When a picture is not believed.
 
     ``frozen_s`` without any pixel of the reduced picture changing by more than ``still_levels``
-    (of 255) is a frozen camera: a living one has noise. A picture whose values span less than
-    ``blank_levels`` shows nothing; ``blank_s`` of that make an event.
-    ``same_shape`` is how far the ratio of the sides may differ for a picture of another size to be
-    scaled back to the calibrated one.
+    (of 255), nor all of them by ``still_mean`` on average, is a frozen camera: a living one has
+    noise, and a still picture that is encoded again and again wavers less. A picture whose values
+    span less than ``blank_levels`` shows nothing; ``blank_s`` of that make an event. ``same_shape``
+    is how far the ratio of the sides may differ for a picture of another size to be scaled back to
+    the calibrated one.
     """
 
     frozen_s: float = 8.0
-    still_levels: int = 3
+    still_levels: int = 8
+    still_mean: float = 0.7
     blank_levels: int = 24
     blank_s: float = 0.5
     same_shape: float = 0.01
@@ -180,12 +182,16 @@ class HealthMonitor:
 
     def _look_for_change(self, time_s: float, thumb: npt.NDArray[np.int16]) -> None:
         still = self._still
-        if still is None or np.abs(thumb - still[1]).max() > self._settings.still_levels:
+        if still is None or self._lives(np.abs(thumb - still[1])):
             self._still = time_s, thumb
             self._end(HealthKind.FROZEN, time_s)
         elif HealthKind.FROZEN not in self._open and time_s - still[0] >= self._settings.frozen_s:
             self._begin(HealthKind.FROZEN, still[0], "the picture does not change at all")
             self._disbelieve(still[0], time_s)
+
+    def _lives(self, change: npt.NDArray[np.int16]) -> bool:
+        s = self._settings
+        return int(change.max()) > s.still_levels or float(change.mean()) > s.still_mean
 
     def _look_at_pose(self, time_s: float, image: Image) -> None:
         finding = None if self._pose is None else self._pose.look(time_s, image)

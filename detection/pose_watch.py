@@ -191,7 +191,10 @@ class PoseWatch:
         # by less than half, and what moved must be spread over the picture.
         standing = int((np.hypot(*(ours - theirs).T) < AGREE_PX).sum())
         spread = np.ptp(agreed, axis=0) / self._size
-        if 2 * standing > len(agreed) or spread.min() < 0.4:
+        # Where hardly anything stands any more it is the scene that moved, wherever its corners
+        # are: often along the house fronts alone.
+        everything = len(agreed) >= 3 * least and 10 * standing < len(agreed)
+        if 2 * standing > len(agreed) or spread.min() < (0.15 if everything else 0.4):
             return np.eye(2, 3) if standing >= least else None
         return np.asarray(matrix, np.float64)
 

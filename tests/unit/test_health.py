@@ -7,10 +7,12 @@ from datetime import timedelta
 import cv2
 import numpy as np
 import pytest
+from video_files import write_video
 
 from detection.counting import EPOCH
 from detection.health import HealthMonitor
 from detection.ports import Frame
+from detection.sources import open_source
 from models.counts import CountRow
 from models.health import HealthEvent, HealthKind, health_to_csv
 
@@ -88,6 +90,20 @@ def test_a_frozen_picture_is_an_event_with_start_and_end_and_was_not_watched():
     assert replace(told, coverage=0.7) == row
 
 
+def test_a_still_picture_that_is_encoded_again_and_again_is_frozen(tmp_path):
+    """A camera whose sensor hangs goes on encoding: the picture wavers with each key frame."""
+    still = view_of(SCENE, 5.0)
+    pictures = [view_of(SCENE, t) for t in seconds(0, 4)] + [still] * 80
+    video = write_video(tmp_path / "frozen.mp4", pictures, 5.0, "mp4v")
+    monitor = HealthMonitor(SIZE)
+    for frame in open_source(str(video)):
+        monitor.look(frame)
+    monitor.finish(frame.time_s)
+    (event,) = monitor.events
+    assert event.kind is HealthKind.FROZEN
+    assert event.start_s == pytest.approx(4.0, abs=1.0)
+
+
 @pytest.mark.parametrize(("value", "what"), [(0, "black"), (130, "one colour")])
 def test_blank_frames_are_used_for_nothing(value, what):
     monitor = HealthMonitor(SIZE)
@@ -132,6 +148,16 @@ def test_a_camera_that_is_turned_and_turned_back():
     assert 30.0 <= (event.end_s or 0.0) <= 36.0
     assert not monitor.suspends(5.0)
     assert not monitor.suspends(40.0)
+
+
+def test_a_camera_is_known_to_have_moved_where_only_the_house_fronts_have_corners():
+    scene = SCENE.copy()
+    scene[130:] = 118  # bare asphalt
+    monitor = HealthMonitor(SIZE)
+    assert all(watch(monitor, lambda t: view_of(scene, t), seconds(0, 10)))
+    usable = watch(monitor, lambda t: view_of(scene, t, dx=25), seconds(10, 22))
+    assert not any(usable[-20:])
+    assert [event.kind for event in monitor.now] == [HealthKind.MOVED]
 
 
 def test_a_nudge_that_moves_nothing_much_is_no_move():
