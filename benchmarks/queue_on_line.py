@@ -130,10 +130,11 @@ def main() -> None:
         busy += len(boxes)
     counted += pipeline.finish()
     inward = [item for item in counted if item.direction == "in" and item.time_s >= LEAD_S]
+    outward = sum(item.direction == "out" and item.time_s >= LEAD_S for item in counted)
     assert set(true.values()) <= {1}
     print(
         f"{minutes:g} min, {len(true)} vehicles crossed, {len(inward)} counted "
-        f"({100 * (len(inward) / len(true) - 1):+.2f} %), {len(counted) - len(inward)} outward; "
+        f"({100 * (len(inward) / len(true) - 1):+.2f} %), {outward} outward; "
         f"{busy / frames:.0f} boxes, {1000 * spent_s / frames:.2f} ms a frame"
     )
 

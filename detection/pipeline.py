@@ -428,14 +428,17 @@ class CameraPipeline:
         hidden = life.first_covered >= self.settings.hidden.covered
         if wheels_m is None or not hidden or life.last.vehicle_class == "pedestrian":
             return
-        unseen = [
+        time_s = self._hidden.crossed_s(points, wheels_m, self._unseen())
+        if time_s is not None:
+            self._unseen_passage(life, time_s)
+
+    def _unseen(self) -> list[tuple[TrackState, float]]:
+        """Who crossed and is not seen just now, and when each was seen last."""
+        return [
             (other.last, other.trajectory.points[-1].time_s)
             for other in self._lives.values()
             if other.over and not other.last.seen
         ]
-        time_s = self._hidden.crossed_s(points, wheels_m, unseen)
-        if time_s is not None:
-            self._unseen_passage(life, time_s)
 
     def _went_over(self, life: _Life) -> None:
         """Count one that is lost from sight on its way over the line."""
