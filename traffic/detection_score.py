@@ -347,6 +347,7 @@ class DetectionScore:
         return {
             "counted": seen.total(),
             "true": real.total(),
+            "unseen": sum(not item.seen for items in counted.values() for item in items),
             "error": errors["total"],
             "worst_geh": max(
                 (geh(seen[name] / hours, real[name] / hours) for name in known), default=0.0
@@ -418,6 +419,7 @@ def table(result: Mapping[str, Any]) -> str:
         f"level {result['level']}, {result['minutes']:g} min, {len(result['cameras'])} cameras, "
         f"{result['detector']}",
         f"counts: {counts['counted']} of {counts['true']} ({_percent(counts['error'])}), "
+        f"{counts['unseen']} of them hidden at the line, "
         f"worst GEH of a movement {counts['worst_geh']:.2f}",
         f"speed: {_number(speed['bias_mps'])} m/s on average, {_number(speed['mean_error_mps'])} "
         f"m/s either way, {speed['pairs']} vehicles",
