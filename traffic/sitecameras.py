@@ -293,19 +293,30 @@ def _reference(calibration: Field | None) -> Path | None:
 
 def _check_seen(field: Field, view: CameraView, points: Sequence[Point]) -> None:
     """Refuse a mark of which nothing lies in the picture."""
-    pixels = GroundPlane(view).to_image(np.array(points, np.float64))
-    scale = 512.0 / max(view.width_px, view.height_px)
-    picture = np.zeros((round(view.height_px * scale), round(view.width_px * scale)), np.uint8)
-    if np.isfinite(pixels).all():
-        corners = np.clip(pixels * scale, -30_000, 30_000).round().astype(np.int32)
-        if len(points) > 2:
-            cv2.fillPoly(picture, [corners], 1)
-        cv2.polylines(picture, [corners], len(points) > 2, 1)
-    if not picture.any():
+    if seen_share(view, points) <= 0.0:
         raise field.bad(
             f"lies outside the picture of {view.width_px}x{view.height_px}; valid is a place "
             "that the camera sees"
         )
+
+
+def seen_share(view: CameraView, points: Sequence[Point]) -> float:
+    """Share of an area (three points or more) or a line of the view's plane that it shows."""
+    pixels = GroundPlane(view).to_image(np.array(points, np.float64))
+    if not np.isfinite(pixels).all():
+        return 0.0
+    size = np.array([view.width_px, view.height_px], np.float64)
+    # The picture in the middle of a canvas three times its size; what lies beyond is far outside.
+    scale = 256.0 / size.max()
+    width, height = np.ceil(size * scale).astype(int).tolist()
+    canvas = np.zeros((3 * height, 3 * width), np.uint8)
+    corners = np.clip(pixels * scale, -30_000, 30_000).round().astype(np.int32)
+    corners += np.array([width, height], np.int32)
+    if len(points) > 2:
+        cv2.fillPoly(canvas, [corners], 1)
+    cv2.polylines(canvas, [corners], len(points) > 2, 1)
+    inside = int(canvas[height : 2 * height + 1, width : 2 * width + 1].sum())
+    return inside / max(int(canvas.sum()), 1)
 
 
 def _unchanged(point: Point) -> Point:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from detection.rules import RuleSettings
 from models.counts import CountRow, counts_from_csv, geh
@@ -19,7 +20,7 @@ from simulation.demand import IMBALANCE_GEH
 from simulation.fitted import check_flows
 from simulation.network import read_junctions, with_crossing_clearances
 from traffic.planfiles import read_plan
-from traffic.sitecameras import CAMERA_OPTIONAL, CAMERA_REQUIRED, read_camera
+from traffic.sitecameras import CAMERA_OPTIONAL, CAMERA_REQUIRED, read_camera, seen_share
 from traffic.siterules import read_rules
 from traffic.yamlfile import Field, Section, read_yaml, unique
 
@@ -48,6 +49,9 @@ _ENVELOPE = (
     "max_red_s",
     "granularity_s",
 )
+
+
+MOST_UNSEEN: Final = 0.1
 
 
 class Level(StrEnum):
@@ -128,7 +132,12 @@ def check_site(folder: Path) -> tuple[Finding, ...]:
         site = load_site(folder)
     except BadInput as error:
         return (Finding(Level.ERROR, str(error)),)
-    return (*_check_import(folder), *_check_plan_file(site), *_check_counts(site))
+    return (
+        *_check_import(folder),
+        *_check_marks(site),
+        *_check_plan_file(site),
+        *_check_counts(site),
+    )
 
 
 def _top(path: Path) -> Section:
@@ -388,6 +397,25 @@ def _check_import(folder: Path) -> list[Finding]:
                 f"junction {entry['id'].text()}: guessed: {text}" for text in entry.texts("guessed")
             ]
     return [Finding(Level.NOTE, f"{folder / 'site.yaml'}: {line}") for line in lines]
+
+
+def _check_marks(site: Site) -> list[Finding]:
+    """Marks of real cameras that reach out of the picture: what is there is never seen."""
+    findings = []
+    for camera in site.cameras:
+        if camera.options["kind"] != "stream":
+            continue
+        for name, points in (("zone", camera.view.zone), ("stop_line", camera.view.stop_line)):
+            unseen = 1.0 - seen_share(camera.view, points)
+            if unseen > MOST_UNSEEN:
+                findings.append(
+                    Finding(
+                        Level.NOTE,
+                        f"{site.folder / 'site.yaml'}: camera {camera.id}: {name}: {unseen:.0%} of "
+                        "it lies outside the picture, where nothing is seen",
+                    )
+                )
+    return findings
 
 
 def _check_plan_file(site: Site) -> list[Finding]:

@@ -254,6 +254,16 @@ def test_a_point_above_the_horizon_is_no_ground(write):
         load_site(write(text))
 
 
+def test_a_zone_that_reaches_out_of_the_picture_is_noted_and_one_outside_refused(write):
+    inside = "zone: [[0, 479], [639, 479], [500, 300], [100, 300]]"
+    half = CAMERA_SITE.replace(inside, "zone: [[0, 479], [1279, 479], [1279, 300], [0, 300]]")
+    notes = [str(f) for f in check_site(write(half)) if f.level is Level.NOTE]
+    assert any("camera cam: zone: 50% of it lies outside the picture" in note for note in notes)
+    outside = CAMERA_SITE.replace(inside, "zone: [[700, 479], [900, 479], [900, 300], [700, 300]]")
+    with pytest.raises(BadInput, match=r"cameras\[0\]\.zone: lies outside the picture of 640x480"):
+        load_site(write(outside))
+
+
 def test_a_calibration_point_far_from_the_others_is_named(write):
     further = ("[320, 360], m: [0, 30]", "[320, 480], m: [0, 0]", "[320, 240], m: [0, 40]")
     extra = CALIBRATION + "".join(f"        - {{px: {pair}}}\n" for pair in further)
