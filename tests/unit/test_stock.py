@@ -1,0 +1,74 @@
+"""A junction's stock: standing queues that move, vehicles that left since the last reading."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from planner_cases import pair, seen
+
+from models.policy import Approaching, DetectorReading, Sensing
+from optimizer.prediction import LocalFlow, arrival_s
+from optimizer.stock import JunctionStock, Options
+
+OPTIONS = Options()
+QUIET = DetectorReading(0, 0, 0.0, 0)
+
+
+def _stock(sensing: Sensing) -> JunctionStock:
+    area = pair(sensing)
+    return JunctionStock(area.junctions["W"], area.feeds, OPTIONS)
+
+
+def _looked(*vehicles: tuple[float, float]) -> list[float]:
+    """When the vehicles at (distance, speed) on W's first lane are expected at the line."""
+    stock = _stock(Sensing.ORACLE)
+    cars = tuple(Approaching("W:w>we", at_m, speed, "car") for at_m, speed in vehicles)
+    stock.look(seen(vehicles={"w_0": cars}), LocalFlow(), {}, OPTIONS)
+    return [item.arrival_s for item in stock.vehicles["w_0"]]
+
+
+def test_a_queue_that_stands_is_at_the_line() -> None:
+    """Its first vehicle stands: the search counts its start from the green."""
+    assert _looked((1.0, 0.0), (8.5, 0.0)) == [0.0, 0.0]
+
+
+def test_the_rear_of_a_queue_that_moves_starts_when_the_wave_reaches_it() -> None:
+    """The first has started; two behind it stand still, one wave after another."""
+    first, second, third = _looked((1.0, 3.0), (8.5, 0.0), (16.0, 0.0))
+    assert first == pytest.approx(arrival_s(1.0, 3.0, 15.0))
+    assert second == pytest.approx(OPTIONS.wave_s + arrival_s(8.5, 0.0, 15.0))
+    assert third == pytest.approx(2 * OPTIONS.wave_s + arrival_s(16.0, 0.0, 15.0))
+
+
+def _known(crossed: tuple[int, ...], *, late_s: float) -> int:
+    """Vehicles known after six entered, and so many crossed second by second at green."""
+    stock = _stock(Sensing.DETECTORS)
+    entering = (6, *[0] * 20)
+    for second, count in enumerate((*[0] * 21, *crossed)):
+        entered = entering[second] if second < len(entering) else 0
+        queue = 6 if second > 14 else 0
+        reading = DetectorReading(entered, count, 1.0, max(0, queue - sum(crossed[: second - 20])))
+        observation = seen(
+            time_s=100.0 + second,
+            stage={"W": "A" if second > 20 else "B"},
+            since_s=60.0,
+            readings={"w_0": reading, "nw_0": QUIET},
+        )
+        observation = replace(observation, sensed_s=observation.time_s - late_s)
+        stock.estimate(observation, OPTIONS)
+    return len(stock.vehicles["w_0"])
+
+
+def test_of_a_queue_that_leaves_the_next_has_gone_since_the_reading() -> None:
+    """One crossed two seconds before now: by now the next has, too."""
+    crossed = (1, 0, 1, 0)
+    assert _known(crossed, late_s=0.0) == 4
+    assert _known(crossed, late_s=1.0) == 3
+    # Just after a crossing the next is still there.
+    assert _known((1, 0, 1), late_s=0.0) == 4
+
+
+def test_without_a_queue_leaving_nobody_is_taken_as_gone() -> None:
+    """The queue stands at green: nobody has crossed yet."""
+    assert _known((0, 0), late_s=1.0) == 6
