@@ -227,7 +227,7 @@ class Conduct:
         if on_lane:
             self._ask_front_row(session, now, on_lane, against, time_s)
         for name in self._red_runners.starting(time_s):
-            if _stands_ahead(now, name):
+            if stands_ahead(now, name):
                 # On its way into the junction SUMO would drive it through one who waits there.
                 self._red_runners.put_off(name, time_s + 1)
             else:
@@ -500,7 +500,7 @@ class Conduct:
         self.rides.append(Ride(state, path, 0.0, float(state.speed_mps[0]), target_mps))
 
 
-def _stands_ahead(now: Snapshot, name: str) -> bool:
+def stands_ahead(now: Snapshot, name: str) -> bool:
     """Whether somebody stands right ahead of a rider."""
     states, row = now.states, now.row.get(name)
     if row is None:

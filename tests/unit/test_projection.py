@@ -8,7 +8,7 @@ import pytest
 from models.camera import CameraPose
 from simulation.camera import PinholeCamera
 from simulation.people import People
-from simulation.projection import MISS_RATE, Projection, project_boxes
+from simulation.projection import MISS_RATE, Projection, in_sight, project_boxes
 from simulation.states import CLASSES, VehicleStates
 
 # 8 m up, looking north and down on the road.
@@ -54,6 +54,14 @@ def test_out_of_sight_is_out_of_the_boxes() -> None:
     )
     assert set(exact(street)) == {4}
     assert len(project_boxes(VehicleStates.empty(), CAMERA, np.random.default_rng(1))) == 0
+
+
+def test_in_sight_is_who_is_large_enough_and_not_hidden() -> None:
+    street = states(
+        rider(1, 0.0, 12.0), bus(2, 0.0, 22.0), rider(3, 0.0, 29.0), rider(4, 3.0, 90.0)
+    )
+    assert set(in_sight(street, CAMERA, 18.0).tolist()) == {1, 2}
+    assert set(in_sight(street, CAMERA, 5.0).tolist()) == {1, 2, 4}
 
 
 def test_who_stands_behind_a_bus_is_missed_and_who_stands_before_it_is_not() -> None:

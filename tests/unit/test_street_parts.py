@@ -11,11 +11,14 @@ from models.errors import BadInput
 from models.junction import Junction, Movement, Turn
 from models.plan import JunctionPlan, Stage
 from models.signals import SignalState
+from simulation.conduct import stands_ahead
 from simulation.delay_meter import DelayMeter
 from simulation.field_controller import FixedTimeController
 from simulation.live_demand import CHUNK_S, LiveDemand, read_departures
 from simulation.netfile import read_net
+from simulation.states import VehicleStates
 from simulation.street import Queue, queue_behind
+from simulation.sumo_session import Snapshot
 from simulation.truth import StopLine, crossing_fraction, signal_of
 from simulation.violators import (
     RED_RUNNER_TYPE,
@@ -91,6 +94,33 @@ def test_a_runner_who_waits_for_green_does_not_run() -> None:
     runners.ask("7", 10.0)
     runners.crossed("7")
     assert runners.starting(1e9) == []
+
+
+def test_a_runner_waits_while_somebody_stands_in_its_way() -> None:
+    runners = RedRunners(1.0, seed=1)
+    runners.ask("7", 0.0)
+    assert runners.starting(1e6) == ["7"]
+    runners.put_off("7", 1e6 + 1)
+    assert not runners.running
+    assert runners.starting(1e6) == []
+    assert runners.starting(1e6 + 1) == ["7"]
+
+
+def test_who_stands_ahead_is_in_the_way_and_who_stands_beside_is_not() -> None:
+    def blocked(x_m: float, y_m: float, speed_mps: float) -> bool:
+        rows = [
+            (1, 0, 0.0, 0.0, 0.0, 0.0, 1.9, 0.7, 1.6),
+            (2, 0, x_m, y_m, 0.0, speed_mps, 1.9, 0.7, 1.6),
+        ]
+        everybody = VehicleStates.from_rows(rows)
+        now = Snapshot(("1", "2"), everybody, np.zeros((2, 2)), np.zeros(2), {"1": 0, "2": 1})
+        return stands_ahead(now, "1")
+
+    assert blocked(0.3, 4.0, 0.0)
+    assert not blocked(1.5, 4.0, 0.0)
+    assert not blocked(0.3, 4.0, 3.0)
+    assert not blocked(0.3, -4.0, 0.0)
+    assert not blocked(0.3, 20.0, 0.0)
 
 
 def test_kerbs_of_pho_hue_are_found_with_their_approach(pho_hue: Path) -> None:
