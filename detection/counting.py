@@ -36,7 +36,7 @@ APART: Final = 0.3
 """Boxes of two tracks of one vehicle cover more of the smaller one than this."""
 UNLIKE: Final = 2.0
 LATELY: Final = 12
-STARTING_MPS2: Final = 2.0
+STARTING_MPS2: Final = 1.5
 HALTED_MPS: Final = 2.0
 DRIVES_ON: Final = 0.35
 """One who passed the line unseen drives on at this share of the speed that took him over it."""
