@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     random = np.random.default_rng(1)
     print("junctions,seconds,cycle_s,gap,status")
-    points = []
+    points, worst = [], 0.0
     for size in (n for n in SIZES if n <= options.most):
         names = [f"J{index:02d}" for index in range(size)]
         junctions = [crossroads(name) for name in names]
@@ -73,8 +73,10 @@ def main() -> None:
         took_s = time.process_time() - started_s
         cycle_s = next(iter(result.cycle_ds.values())) / 10
         print(f"{size},{took_s:.1f},{cycle_s:g},{result.gap:.4f},{result.status}", flush=True)
-        points.append((float(size), took_s, f"{took_s:.0f} s, gap {100 * result.gap:.1f} %"))
-    figure = growth("Retiming a corridor on one core", "junctions", "processor seconds", points)
+        points.append((float(size), took_s, f"{took_s:.0f} s" if size > 4 else ""))
+        worst = max(worst, result.gap)
+    title = f"Retiming a corridor on one core, proven gap at most {100 * worst:.1f} %"
+    figure = growth(title, "junctions", "processor seconds", points)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(figure, encoding="utf-8")
     print(f"wrote {options.out}")

@@ -182,7 +182,8 @@ def growth(title: str, across: str, up: str, points: Sequence[tuple[float, float
     parts.append(f'<path class="path" d="M{" L".join(f"{x:.1f} {y:.1f}" for x, y in at)}"/>')
     for (x, y), (_, _, text) in zip(at, points, strict=True):
         parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
-        parts.append(f'<text class="c" x="{x:.1f}" y="{y - 9:.1f}">{escape(text)}</text>')
+        if text:
+            parts.append(f'<text class="e" x="{x - 7:.1f}" y="{y - 7:.1f}">{escape(text)}</text>')
     parts.append(f'<text class="m" x="12" y="40">{escape(up)}</text>')
     parts.append(f'<text class="m e" x="{width - 30:g}" y="{height - 8:g}">{escape(across)}</text>')
     return document(width, height, "".join(parts), title)
