@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from detection import rules
@@ -37,6 +37,8 @@ READ_S: Final = 3.0
 have turned off), and was read often enough."""
 STILL_MPS: Final = 2.0
 """One who stays at a place may seem to move as fast as this far from the camera."""
+GUESSED: Final = 2.5
+"""So much more a place jumps where metres are guessed from the heights of boxes."""
 PASSED_M: Final = 2.0
 QUEUE_AHEAD_M: Final = 12.0
 QUEUE_BESIDE_M: Final = 1.6
@@ -103,7 +105,8 @@ class Judge:
         """
         self._view = view
         self._road = view.road
-        self._settings = settings
+        # Without a calibration metres are guessed from each box's height, which jumps.
+        self._settings = settings if view.metric else _for_guessed_metres(settings)
         self._signals = signals
         self._movement_of = movement_of
         self._enabled = {
@@ -281,3 +284,9 @@ class Judge:
             bare_heads=watch.bare_heads,
         )
         return story, match
+
+
+def _for_guessed_metres(settings: rules.RuleSettings) -> rules.RuleSettings:
+    red_light = settings.red_light
+    jitter_m = GUESSED * red_light.jitter_m
+    return replace(settings, red_light=replace(red_light, jitter_m=jitter_m))
