@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from test_line_counter import VIEW, rider
+
+from detection.approach_signals import ApproachSignals
+from detection.counting import LineCrossing
+from detection.judge import Judge, Watch
+from detection.movements import MovementMatcher
+from detection.rules import RuleSettings
+from detection.trajectory import TrajectoryPoint
+from models.signals import SignalChange, SignalState, SignalTimeline
+from models.violation import ViolationKind
+
+
+@pytest.mark.parametrize(("metric", "leap_m", "flagged"), [
+    (True, 0.0, True), (True, 1.8, False), (False, 1.8, True), (False, 5.0, False),
+])  # fmt: skip
+def test_a_box_that_jumps_hides_no_runner_where_metres_are_guessed(metric, leap_m, flagged):
+    """A rider at 5 m/s over the line on red, whose place leaps once."""
+    view = dataclasses.replace(VIEW, metric=metric)
+    signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.RED),)))
+    matcher = MovementMatcher(view)
+    judge = Judge(
+        view, RuleSettings(), signals,
+        lambda points, track, since_s: matcher.match([p.centre for p in points], (1.0, 1.0)),
+    )  # fmt: skip
+    watch, points, found = Watch(), [], []
+    for step in range(16):
+        depth_m = -4.0 + 5.0 * step / 6 + (leap_m if step > 7 else 0.0)
+        track = rider(1, 0.0, depth_m - 2.0, speed=5.0)
+        points.append(
+            TrajectoryPoint(
+                5.0 + step / 6, step, (0, 0), track.centre, track.front, depth_m, depth_m, 5.0,
+                depth_m < 0, (0, 0, 1, 1),
+            )
+        )  # fmt: skip
+        if step == 5:
+            judge.crossed(watch, LineCrossing(1, "in", points[-1].time_s - 0.03, step, (0, 0), 5.0))
+        found += judge.judge(track, watch, points)
+    kinds = [finding.kind for finding, _ in found]
+    assert (ViolationKind.RED_LIGHT in kinds) is flagged
