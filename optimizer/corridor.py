@@ -15,7 +15,7 @@ from ortools.sat.python import cp_model
 
 from optimizer.elimination import Array, joined, reduce_network, total
 from optimizer.platoon import PlatoonModel, Timing, periodic_queue
-from optimizer.problem import Link, RetimingProblem
+from optimizer.problem import RetimingProblem
 from optimizer.splits import deterministic_solver
 
 
@@ -108,18 +108,15 @@ def solve_offsets(
 
     The tables depend on how each signal discharges, hence on the offsets before it: solve,
     recompute, until nothing changes or ``rounds`` are over; the best under the full model wins.
+    What elimination leaves of a network is solved by descent in each round and by CP-SAT, for at
+    most ``time_limit``, once at the end.
     """
     step = offset_step_ds(model.problem, list(timings), model.cycle_ds)
     current = dict(timings)
     best: OffsetResult | None = None
     best_cost = model.cost(current)
     for _ in range(rounds):
-        departures = model.departures(current)
-        tables = [
-            (link, link_table(model, index, current, step, departures))
-            for index, link in enumerate(model.links)
-        ]
-        found = _solve(model, current, tables, step, seed, time_limit)
+        found = _solve(model, current, _tables(model, current, step), step, seed, 0.0)
         cost = model.cost(found.timings)
         if best is None or cost < best_cost - 1e-6:
             best, best_cost = found, min(cost, best_cost)
@@ -129,20 +126,39 @@ def solve_offsets(
             break
         current = found.timings
     assert best is not None
-    return best
+    if best.status == "OPTIMAL":
+        return best
+    tables = _tables(model, best.timings, step)
+    proven = _solve(model, best.timings, tables, step, seed, time_limit)
+    if model.cost(proven.timings) <= best_cost:
+        return proven
+    steps = {name: timing.offset_ds // step for name, timing in best.timings.items()}
+    return replace(best, objective=total(joined(tables), steps), bound=proven.bound)
+
+
+def _tables(
+    model: PlatoonModel, timings: Mapping[str, Timing], step_ds: int
+) -> list[tuple[str, str, Sequence[float]]]:
+    """Upstream, downstream and cost of each link by offset difference."""
+    departures = model.departures(timings)
+    return [
+        (link.upstream, link.downstream, link_table(model, index, timings, step_ds, departures))
+        for index, link in enumerate(model.links)
+        if link.upstream != link.downstream
+    ]
 
 
 def _solve(
     model: PlatoonModel,
     timings: Mapping[str, Timing],
-    tables: Sequence[tuple[Link, Sequence[float]]],
+    tables: Sequence[tuple[str, str, Sequence[float]]],
     step_ds: int,
     seed: int,
     time_limit: float,
 ) -> OffsetResult:
     count = model.cycle_ds // step_ds
     names = sorted(timings)
-    costs = joined([(link.upstream, link.downstream, table) for link, table in tables])
+    costs = joined(tables)
     reduced = reduce_network(names, costs)
     core: dict[str, int] = {}
     bound, status = 0.0, "OPTIMAL"
@@ -169,9 +185,12 @@ def _solve_core(
     seed: int,
     time_limit: float,
 ) -> tuple[dict[str, int], float, str]:
-    """Offsets in steps, proven bound and status of what elimination left, by CP-SAT."""
-    program = cp_model.CpModel()
+    """Offsets in steps, bound and status of what elimination left: by descent, then CP-SAT."""
     started = _descend(tables, hints, count)
+    least = float(sum(math.floor(table.min()) for table in tables.values()))
+    if time_limit <= 0:
+        return started, least, "FEASIBLE"
+    program = cp_model.CpModel()
     offsets = {name: program.NewIntVar(0, count - 1, f"offset {name}") for name in hints}
     anchor = min(hints)
     program.Add(offsets[anchor] == 0)
@@ -190,7 +209,7 @@ def _solve_core(
         program.AddHint(variable, (started[name] - started[anchor]) % count)
     solver = deterministic_solver(time_limit, seed)
     status = solver.Solve(program)
-    bound = max(solver.BestObjectiveBound(), sum(math.floor(t.min()) for t in tables.values()))
+    bound = max(solver.BestObjectiveBound(), least)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return started, bound, "FEASIBLE"
     found = {name: int(solver.Value(variable)) for name, variable in offsets.items()}

@@ -45,7 +45,7 @@ TOO_MUCH_PCT, TOO_MUCH_S = 10.0, 3.0
 # Moves of one size at a junction, the best by the model: after its lessons it orders well.
 MOST_MOVES = 9
 # Rounds of learning at most, and the plans that each proposes.
-LESSONS, PROPOSALS = 3, 2
+LESSONS, PROPOSALS, _LESSON_S = 3, 2, 12.0
 # Times that green is given back to movements which lost too much, at a stretch; how much of it.
 REPAIRS, _GIVEN_BACK, _LEAST_BACK_S, _BARGAIN = 2, 0.05, 1, 0.03
 # From this budget on the last word is had by draws of its own, by so many and over so many plans.
@@ -292,7 +292,7 @@ class _Search:
             self.model_problem,
             min(PROPOSALS, max(1, self.left // 4)),
             seed=self.seed,
-            time_limit_s=3.0 * len(self.junctions),
+            time_limit_s=min(3.0 * len(self.junctions), _LESSON_S),
             created=self.created,
         )
         plans = [Plan(self.problem.site, p.plan.junctions, self.created, self.by) for p in proposed]

@@ -210,7 +210,9 @@ def _pool(
         offsets = (
             solve_bands(model, timings, seed=seed)
             if method == "maxband"
-            else solve_offsets(model, timings, seed=seed, time_limit=max(0.5, budget / 10))
+            else solve_offsets(
+                model, timings, seed=seed, time_limit=min(2.0, max(0.5, budget / 20))
+            )
             if linked
             else OffsetResult(dict(timings), 0.0, 0.0, _worst_status(chosen))
         )
