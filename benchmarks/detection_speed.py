@@ -1,16 +1,20 @@
 """What each step from a video file to its flags costs on one core.
 
-    XANH_TEST_DATA=... .venv/bin/python benchmarks/detection_speed.py [FRAMES]
+    XANH_TEST_DATA=... .venv/bin/python benchmarks/detection_speed.py [--frames N] [--peer PYTHON]
 
 Processor time, not wall time, so that a busy machine does not change the figures much; one
 thread everywhere. The processor is named, and whether it has AMX; `f32` computes without
-bfloat16 (the figure for a processor that has neither AMX nor AVX512-BF16).
+bfloat16 (the figure for a processor that has neither AMX nor AVX512-BF16). `--peer` names an
+interpreter that has ultralytics: its own tracker and ObjectCounter then run on the same clip, in
+the same run, with its own detector (yolov8n, int8, 640).
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
-import sys
+import subprocess
 import time
 from pathlib import Path
 
@@ -31,7 +35,9 @@ from models.site import VEHICLE_CLASSES
 from traffic.sites import load_site
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "hanoi-giang-vo"
+PEER = Path(__file__).with_name("ultralytics_peer.py")
 OBJECTS = 60
+DETECTORS = (("yolox-nano", ""), ("yolox-nano", "f32"), ("street", ""), ("street", "f32"))
 
 
 def processor() -> str:
@@ -73,42 +79,57 @@ def main() -> None:
     cv2.setNumThreads(1)
     data = Path(os.environ["XANH_TEST_DATA"])
     os.environ.setdefault("XANH_WEIGHTS_DIR", str(data / "weights"))
-    limit = int(sys.argv[1]) if len(sys.argv) > 1 else 384
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=384)
+    parser.add_argument("--peer", help="a Python with ultralytics")
+    arguments = parser.parse_args()
+    limit: int = arguments.frames
+    clip = data / "footage" / "vn_16h15.mp4"
     print(processor())
     view = load_site(EXAMPLE).camera("giang-vo-south").view
     began = time.process_time()
     images: list[tuple[float, Image]] = []
-    for frame in open_source(str(data / "footage" / "vn_16h15.mp4")):
+    for frame in open_source(str(clip)):
         if frame.image is not None and len(images) < limit:
             images.append((frame.time_s, frame.image))
     decode_s = (time.process_time() - began) * len(images) / (frame.index + 1)
-    print(f"decode                     {per_frame(decode_s, len(images))}")
-    found: list[Detections] = []
-    network_s: dict[str, float] = {}
-    for precision in ("", "f32"):
-        settings = DetectorSettings(threads=1, precision=precision)
-        detector = open_detector("yolox-nano", settings)
+    print(f"decode {per_frame(decode_s, len(images))}")
+    assert view.lamp_px is not None
+    for weights, precision in DETECTORS:
+        detector = open_detector(weights, DetectorSettings(threads=1, precision=precision))
         detector.detect([images[0][1]])
         began = time.process_time()
         found = [detector.detect([image])[0] for _, image in images]
-        network_s[precision] = time.process_time() - began
-        name = f"YOLOX-nano 416 {precision or 'as OpenVINO picks'}"
-        print(f"{name:27s}{per_frame(network_s[precision], len(images))}")
-    assert view.lamp_px is not None
-    pipeline = CameraPipeline(view, detector="", weights_sha256="")
-    lamp = LampReader(view.lamp_px)
-    began = time.process_time()
-    tracks = 0
-    for (time_s, image), detections in zip(images, found, strict=True):
-        state = lamp.read(time_s, image)
-        tracks += len(pipeline.process(time_s, detections, state, image).tracks)
-    rest_s = time.process_time() - began
-    print(f"lamp, fusion to rules      {per_frame(rest_s, len(images))}, "
-          f"{tracks / len(images):.0f} tracks")  # fmt: skip
-    for precision, spent_s in network_s.items():
-        total_s = decode_s + spent_s + rest_s
-        print(f"end to end {precision or 'default':8s}        {per_frame(total_s, len(images))}: "
-              f"{len(images) / total_s:.0f} frames/s of one core")  # fmt: skip
+        network_s = time.process_time() - began
+        pipeline = CameraPipeline(view, detector="", weights_sha256="")
+        lamp = LampReader(view.lamp_px)
+        began = time.process_time()
+        tracks = 0
+        for (time_s, image), detections in zip(images, found, strict=True):
+            state = lamp.read(time_s, image)
+            tracks += len(pipeline.process(time_s, detections, state, image).tracks)
+        rest_s = time.process_time() - began
+        total_s = decode_s + network_s + rest_s
+        count = len(images)
+        print(
+            f"{weights:11s}{precision or 'default':8s} network {per_frame(network_s, count)}, "
+            f"lamp to rules {per_frame(rest_s, count)} at {tracks / count:.0f} tracks, "
+            f"end to end {per_frame(total_s, count)}: {count / total_s:.0f} frames/s of one core"
+        )
+    if arguments.peer:
+        environment = {**os.environ, "YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "0"}
+        for tracker in ("bytetrack.yaml", "botsort.yaml"):
+            command = [
+                arguments.peer, str(PEER), str(clip), str(data / "weights"), tracker,
+            ]  # fmt: skip
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=True
+            )
+            spent_ms = json.loads(done.stdout.strip().splitlines()[-1])["cpu_ms"]
+            print(
+                f"ultralytics ObjectCounter, {tracker.split('.')[0]:10s} end to end "
+                f"{spent_ms:.2f} ms: {1000 / spent_ms:.0f} frames/s of one core"
+            )
     pipeline = CameraPipeline(view, detector="", weights_sha256="")
     steps = 240
     boxes = [street(view, step) for step in range(steps)]
@@ -116,7 +137,7 @@ def main() -> None:
     for step in range(steps):
         pipeline.process(step / 6, boxes[step], SignalState.GREEN)
     spent_s = time.process_time() - began
-    print(f"tracking, rules, {OBJECTS} objects {per_frame(spent_s, steps)}")
+    print(f"tracking and rules, {OBJECTS} objects, no picture {per_frame(spent_s, steps)}")
 
 
 if __name__ == "__main__":
