@@ -46,6 +46,9 @@ SLOW_MPS: Final = 4.0
 """One who is as slow as this may stand at the next look."""
 KNOWN_HITS: Final = 3
 """After so many sightings the height of a vehicle is known."""
+RIDER_SHARE: Final = 0.15
+"""Of a detector that tells walkers from riders: one who rides was called so at times."""
+_TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in ("motorcycle", "bicycle")]
 _PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
 _MOTORCYCLE: Final = VEHICLE_CLASSES.index("motorcycle")
 
@@ -107,6 +110,7 @@ class Tracker:
         self._inward: FloatArray = np.array(view.inward, np.float64)
         self._next_id = 1
         self._time_s: float | None = None
+        self._walkers = False
         self.places = Places.none()
         self._tracks = TrackTable.empty()
         self._expected: FloatArray = np.zeros((0, 4))
@@ -139,7 +143,7 @@ class Tracker:
         dt = 0.0 if self._time_s is None else time_s - self._time_s
         if dt < 0:
             raise ValueError(f"time goes back by {-dt:.3f} s")
-        self._time_s = time_s
+        self._time_s, self._walkers = time_s, walkers
         if dt > self.settings.lost_standing_s:
             # After so long without a picture nobody can be told from anybody.
             self._tracks = TrackTable.empty()
@@ -344,11 +348,11 @@ class Tracker:
         if len(rows) == 0:
             self.places = Places.none()
             return []
-        classes = np.where(
-            (t.classes == _PERSON) & (t.fastest > self.settings.walking_mps),
-            _MOTORCYCLE,
-            t.classes,
-        )[rows]
+        rides = (t.classes == _PERSON) & (t.fastest > self.settings.walking_mps)
+        if self._walkers:
+            # Far away two walkers taken for one seem to hurry.
+            rides &= t.votes[:, _TWO_WHEELERS].sum(axis=1) > RIDER_SHARE * t.votes.sum(axis=1)
+        classes = np.where(rides, _MOTORCYCLE, t.classes)[rows]
         position, velocity, heading = t.position[rows], t.velocity[rows], t.heading[rows]
         front = position + self._reach(classes, heading, t.away[rows], t.units[rows])
         contact_m = position - centre_offset(self.plane, t.away[rows], heading, classes)

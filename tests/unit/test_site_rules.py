@@ -53,7 +53,7 @@ def test_marks_come_from_the_network_and_signs_from_the_file(pho_hue):
     [
         ("blocking: {min_stand_s: 5}", "blocking: {min_stand: 5}", "did you mean min_stand_s?"),
         ("blocking: {min_stand_s: 5}", "blocked: {}", "rules.blocked: unknown key"),
-        ("min_passed: 4", "min_passed: 2.5", "valid is a whole number"),
+        ("min_passed: 5", "min_passed: 2.5", "valid is a whole number"),
         ("blocking: {min_stand_s: 5}", "blocking: {enabled: 1}", "valid is true or false"),
         ("u_turn: forbidden", "u_turn: no", "u_turn"),
         ("lane: c2_3", "lane: c9_3", "'c9_3'; valid is c1_1"),
