@@ -169,7 +169,7 @@ class Tracker:
             # Where one drove past fast, the picture is again what it was before: it had changed
             # when the vehicle was seen there.
             t.held = changes.shares(t.box) < s.still_share
-            slow = np.hypot(*(t.velocity / t.units).T) < SLOW_MPS
+            slow = (np.hypot(*(t.velocity / t.units).T) < SLOW_MPS) & (t.hits >= KNOWN_HITS)
             t.held &= before | t.standing | slow | (t.moved < s.moved_share)
             # Who passes behind or before one that stands covers its upper or its lower part.
             covered = before & ~t.held
