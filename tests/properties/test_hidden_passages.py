@@ -6,6 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from street_truth import Camera, Vehicle, box, frames, straight
 
 from detection.counting import Crossing
 from detection.pipeline import CameraPipeline
@@ -15,7 +16,6 @@ from detection.stillness import Changes
 from detection.tracking import Tracker
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
-from tests.properties.street_truth import Camera, Vehicle, box, frames, straight
 
 LINE_S = 36.0
 """By then whoever stood about at the beginning has left."""
