@@ -1,56 +1,29 @@
-"""How queues really leave: saturation headways and full roads' intake, learned at the line.
+"""What is seen at the line: whether a queue is leaving, and what a full road still takes.
 
-A lane's saturation headway depends on its turn's radius, its speed and what comes behind the
-junction; no formula knows it. What a full road takes depends on a signal further on. So seconds
-and vehicles are counted while a queue leaves, or wants to enter; their quotient, with a prior
-that counts as some of them, is what the planner uses from then on.
+What a full road takes depends on a signal further on; no formula knows it. So seconds and vehicles
+are counted while somebody wants to enter it; their quotient, with a prior that counts as some
+seconds, is what the planner uses from then on.
+
+Learning each stream's saturation headway in the same way was tried and left out: a queue that is
+held up behind the line, or by a full pocket beside it, looks like a slow one, and a lane taken for
+slow is given green at the expense of those that flow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.policy import Approaching
-from optimizer.prediction import ACCEL_MPS2, STANDING_MPS, arrival_s
+from optimizer.prediction import ACCEL_MPS2
 
-# A headway's prior counts as so many vehicles; older ones count half from so many on.
-PRIOR_VEH = 10.0
-MEMORY_VEH = 60.0
-# A headway learned is no shorter, and no longer, than these parts of its prior.
-LEAST, MOST = 0.7, 2.0
 # A drain's prior counts as so many seconds; older ones count half from so many on.
 DRAIN_PRIOR_S = 20.0
 DRAIN_MEMORY_S = 120.0
-# One who is slower than this share of the free speed, and could be at the line within so long,
-# follows in the queue of those who cross.
-QUEUED = 0.75
-FOLLOWS_S = 3.5
 # Nobody crossed for so long: what holds the queue is no slow discharge.
 BROKEN_S = 8.0
 # More do not cross one line within a second.
 MOST_CROSS = 3
-
-
-@dataclass(slots=True)
-class Discharge:
-    """One stream's headway: seconds of discharge and vehicles that crossed in them."""
-
-    seconds: float = 0.0
-    vehicles: float = 0.0
-
-    def add(self, seconds: float, vehicles: int) -> None:
-        """So many crossed in so many seconds of a queue's discharge."""
-        self.seconds += seconds
-        self.vehicles += vehicles
-        if self.vehicles > MEMORY_VEH:
-            self.seconds *= 0.5
-            self.vehicles *= 0.5
-
-    def headway_s(self, prior_s: float) -> float:
-        """The headway learned, starting from a prior."""
-        learned_s = (self.seconds + PRIOR_VEH * prior_s) / (self.vehicles + PRIOR_VEH)
-        return min(MOST * prior_s, max(LEAST * prior_s, learned_s))
 
 
 @dataclass(slots=True)
@@ -78,85 +51,39 @@ class LaneWatch:
 
     Attributes:
         gone: Streams of those who crossed in the last second.
-        learned: Headway by stream.
+        discharging: Whether a queue is leaving now.
         since_s: Since the last one crossed, while a queue leaves.
     """
 
-    def __init__(self, excess_s: Sequence[float]) -> None:
-        """``excess_s`` is what a starting queue's first headways exceed the others by."""
+    def __init__(self) -> None:
         self.gone: list[int] = []
-        self.learned: dict[int, Discharge] = {}
-        self._excess_s = excess_s
+        self.discharging = False
         self._before: tuple[Approaching, ...] = ()
         self._streams: list[int] = []
-        self._leader = -1
         self.since_s = 0.0
-        self._started = 0
 
-    @property
-    def discharging(self) -> bool:
-        """Whether a queue is leaving now."""
-        return self._leader >= 0
-
-    @property
-    def most_started(self) -> int:
-        """So many vehicles after the start of a queue its headways are the others'."""
-        return len(self._excess_s)
-
-    def headway_s(self, stream: int, prior_s: float) -> float:
-        """The headway behind a vehicle of a stream."""
-        learned = self.learned.get(stream)
-        return learned.headway_s(prior_s) if learned else prior_s
-
-    def see(
-        self,
-        vehicles: tuple[Approaching, ...],
-        streams: Sequence[int],
-        protected: Collection[int],
-        free_mps: float,
-    ) -> None:
+    def see(self, vehicles: tuple[Approaching, ...], streams: Sequence[int]) -> None:
         """Take in a second with full sight.
 
         Args:
             vehicles: Who is on the way to the line, nearest first.
             streams: Their streams, at least of the first ``MOST_CROSS``.
-            protected: Streams that need not give way now.
-            free_mps: Speed on the empty lane.
         """
-        gone = self._streams[: crossings(self._before, vehicles)]
-        stood = bool(self._before) and self._before[0].speed_mps < STANDING_MPS
+        self.gone = self._streams[: crossings(self._before, vehicles)]
         self._before = vehicles
         self._streams = list(streams[:MOST_CROSS])
-        follows = (
-            bool(vehicles)
-            and streams[0] in protected
-            and vehicles[0].speed_mps < QUEUED * free_mps
-            and arrival_s(vehicles[0].distance_m, vehicles[0].speed_mps, free_mps) <= FOLLOWS_S
-        )
-        self.count(gone, follows, stood, protected)
 
-    def count(
-        self, gone: list[int], follows: bool, stood: bool, protected: Collection[int]
-    ) -> None:
-        """Take in a second: who crossed, and whether the next of a queue follows.
-
-        ``stood`` tells whether the first of them had stood at the line.
-        """
+    def count(self, gone: list[int], *, follows: bool) -> None:
+        """Take in a second of detectors: who crossed, and whether the next of a queue follows."""
         self.gone = gone
-        if self._leader < 0:
-            if gone and follows and gone[-1] in protected:
-                self._leader, self.since_s = gone[-1], 0.0
-                self._started = 0 if stood else len(self._excess_s)
+        if not self.discharging:
+            self.discharging, self.since_s = bool(gone) and follows, 0.0
             return
         self.since_s += 1.0
         if gone:
-            extra_s = sum(self._excess_s[self._started : self._started + len(gone)])
-            self._started += len(gone)
-            discharge = self.learned.setdefault(self._leader, Discharge())
-            discharge.add(max(0.0, self.since_s - extra_s), len(gone))
-            self._leader, self.since_s = (gone[-1] if follows else -1), 0.0
+            self.discharging, self.since_s = follows, 0.0
         elif not follows or self.since_s > BROKEN_S:
-            self._leader = -1
+            self.discharging = False
 
 
 def crossings(before: tuple[Approaching, ...], after: tuple[Approaching, ...]) -> int:

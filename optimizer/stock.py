@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from models.policy import ControlJunction, ControlLane, DetectorReading, Feed, Observation
-from optimizer.discharge import MOST_CROSS, Drain, LaneWatch
+from optimizer.discharge import Drain, LaneWatch
 from optimizer.estimator import SPACING_M, Estimator, Upstream
 from optimizer.layout import Layout, layout
 from optimizer.prediction import STANDING_MPS, Expected, LocalFlow, arrival_s
@@ -106,6 +106,7 @@ class JunctionStock:
         self.layout: Layout = layout(control)
         self.estimator = Estimator(control.lanes)
         self.lanes = [control.lanes[name] for name in self.layout.lanes]
+        self._place = {name: number for number, name in enumerate(self.layout.lanes)}
         self.fed = {feed.approach for feed in feeds if feed.to_junction == control.id}
         self.onwards = {
             movement.id: tuple(
@@ -124,9 +125,9 @@ class JunctionStock:
         self.upstream = Upstream(control)
         # Per lane: since when nobody crossed though it is green, and what its first may be.
         self.moving: Ints = np.zeros(len(self.layout.lanes) + len(self.layout.crossings), np.int64)
-        self.watches = [LaneWatch(options.excess_s) for _ in self.lanes]
+        self.watches = [LaneWatch() for _ in self.lanes]
+        self._started = len(options.excess_s)
         self.drains: dict[str, Drain] = {}
-        self._queued = [False] * len(self.lanes)
         self._still_s = [0.0] * len(self.lanes)
         self.held_s = [0.0] * len(self.lanes)
         self._heads: list[frozenset[int] | None] = [None] * len(self.lanes)
@@ -138,15 +139,14 @@ class JunctionStock:
         """Take in vehicles that are seen with their turn."""
         headway_s, horizon_s = options.headway_s, options.horizon_s
         going = self._going(observation)
-        protected = self._protected(observation)
+        self.vehicles = {lane.id: [] for lane in self.lanes}
         for number, lane in enumerate(self.lanes):
             free_mps = min(FASTEST_MPS, lane.speed_mps)
             seen = observation.vehicles.get(lane.id, ())
             half_m = lane.length_m / 2.0
             far = on_lane = waves = 0
-            queue = []
             released = bool(seen) and seen[0].speed_mps >= STANDING_MPS
-            self.moving[number] = len(options.excess_s) if released else 0
+            self.moving[number] = self._started if released else 0
             watch = self.watches[number]
             streams = [
                 self.layout.stream_of.get((lane.id, item.movement), self.layout.mixture(number))
@@ -163,31 +163,38 @@ class JunctionStock:
                     at_s = at_s + waves * options.wave_s if released else 0.0
                 if at_s < horizon_s:
                     factor = min(2.5, max(0.15, pcu.get(vehicle.vehicle_class, 1.0)))
-                    own_s = factor * watch.headway_s(stream, headway_s)
-                    queue.append(Expected(at_s, stream, own_s, 1.0, 1.0))
-            self.vehicles[lane.id] = queue
-            watch.see(seen, streams[:MOST_CROSS], protected, free_mps)
+                    on = self._lane_for(lane, vehicle.movement)
+                    leaves = self.layout.stream_of.get((on.id, vehicle.movement), stream)
+                    self.vehicles[on.id].append(
+                        Expected(at_s, leaves, headway_s * factor, 1.0, 1.0)
+                    )
+            watch.see(seen, streams)
             self._hold(
                 number,
                 bool(seen)
                 and seen[0].distance_m < AT_LINE_M
                 and seen[0].speed_mps < STANDING_MPS
-                and queue[0].stream in going,
+                and streams[0] in going,
             )
             self.filled[lane.id] = on_lane * SPACING_M / max(lane.length_m, SPACING_M)
             flow.see(lane.id, observation.time_s, far, half_m / free_mps)
             if seen:
                 self._count_turns(lane, [vehicle.movement for vehicle in seen])
+        for queue in self.vehicles.values():
+            queue.sort(key=lambda item: item.arrival_s)
         self._watch_exits(observation)
 
-    def _protected(self, observation: Observation) -> frozenset[int]:
-        """Streams that are green now, also while the stage changes, and give way to nobody."""
-        shown = observation.shown[self.control.id]
-        rates = self.layout.displays.rate
-        best = rates[self.layout.stages.index(shown.stage)]
-        if shown.next_stage is not None:
-            best = np.minimum(best, rates[self.layout.stages.index(shown.next_stage)])
-        return frozenset(int(stream) for stream in np.flatnonzero(best >= 1.0))
+    def _lane_for(self, lane: ControlLane, movement: str) -> ControlLane:
+        """The lane that a vehicle turns from: its own, or a pocket that begins further on."""
+        if (lane.id, movement) in self.layout.stream_of:
+            return lane
+        own = self._place[lane.id]
+        others = [
+            other
+            for other in self.lanes
+            if other.approach == lane.approach and (other.id, movement) in self.layout.stream_of
+        ]
+        return min(others, key=lambda other: abs(self._place[other.id] - own), default=lane)
 
     def _watch_exits(self, observation: Observation) -> None:
         """How many vehicles full roads still take from those who have green towards them."""
@@ -259,9 +266,7 @@ class JunctionStock:
             self._watch_head(number, observation, rates, changing)
             reading = observation.readings.get(lane.id)
             self._count_out(number, reading, observation.sensed_s, green[lane.id])
-            headway_s = self.watches[number].headway_s(
-                self.layout.mixture(number), options.headway_s
-            )
+            headway_s = options.headway_s
             self._hold(
                 number,
                 reading is not None
@@ -322,18 +327,15 @@ class JunctionStock:
     def _count_out(
         self, number: int, reading: DetectorReading | None, sensed_s: float, green: bool
     ) -> None:
-        """Learn from a lane's count at the line; whoever should be there by now follows."""
+        """Take in a lane's count at the line; whoever should be there by now follows."""
         watch, stream = self.watches[number], self.layout.mixture(number)
         due = self.estimator.lanes[self.lanes[number].id].arrivals_s
         queue = reading.queue if reading else 0
         watch.count(
             [stream] * (reading.crossed if reading else 0),
-            green and bool(due) and (queue > 0 or due[0] < sensed_s - 1.0),
-            self._queued[number],
-            frozenset({stream} if green else ()),
+            follows=green and bool(due) and (queue > 0 or due[0] < sensed_s - 1.0),
         )
-        self._queued[number] = queue > 0
-        self.moving[number] = watch.most_started if watch.discharging else 0
+        self.moving[number] = self._started if watch.discharging else 0
 
     def _lane_of(self, lane: ControlLane, until_s: float, place: int) -> ControlLane:
         """The lane on which a vehicle will stand: a pocket that begins further on, or this one."""

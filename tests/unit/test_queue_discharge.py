@@ -1,4 +1,4 @@
-"""What is learned at the line: who crossed, how fast a queue leaves, what a full road takes."""
+"""What is seen at the line: who crossed, whether a queue leaves, what a full road takes."""
 
 from __future__ import annotations
 
@@ -29,48 +29,34 @@ def test_who_crossed_is_told_by_whose_way_fits() -> None:
     assert crossings((_car(60.0, 10.0),), ()) == 0
 
 
-@pytest.mark.parametrize("headway_s", [1.6, 2.0, 3.0])
-def test_the_headway_of_a_queue_is_learned(headway_s: float) -> None:
-    """Three queues of thirty; the prior of ten vehicles still counts a little."""
-    watch = LaneWatch(())
-    for _ in range(3):
-        for second in range(int(30 * headway_s) + 3):
-            cars = _queue(float(second), headway_s, 30)
-            watch.see(cars, [4] * len(cars), {4}, 14.0)
-    assert watch.headway_s(4, 2.0) == pytest.approx(headway_s, abs=0.4)
-    assert abs(watch.headway_s(4, 2.0) - headway_s) <= 0.35 * abs(2.0 - headway_s) + 0.05
-    assert watch.headway_s(5, 2.0) == 2.0
-
-
-def test_nothing_is_learned_from_free_flow_or_while_giving_way() -> None:
-    """Vehicles at full speed follow by chance; a stream that gives way waits for gaps."""
-    watch = LaneWatch(())
-    for second in range(60):
+def test_a_watched_lane_tells_the_streams_of_who_crossed() -> None:
+    """Twenty vehicles of two streams in turn: all of them leave, in their order."""
+    watch = LaneWatch()
+    gone = []
+    for second in range(66):
         cars = _queue(float(second), 3.0, 20)
-        watch.see(cars, [4] * len(cars), (), 14.0)
-        watch.see(tuple(car._replace(speed_mps=14.0) for car in cars), [4] * len(cars), {4}, 14.0)
-    assert not watch.learned
+        streams = [4 + (20 - len(cars) + place) % 2 for place in range(len(cars))]
+        watch.see(cars, streams)
+        gone += watch.gone
+    assert gone == [4, 5] * 10
 
 
-def test_the_first_headways_of_a_queue_are_known_to_be_longer() -> None:
-    """Crossings 1, 3 + 1, 2 + 1 ... s apart after the start, headway 2: learned is 2."""
-    watch = LaneWatch((1.0, 1.0))
-    for second in (0, 3, 6, 8, 10, 12, 14, 16, 18, 20):
-        watch.count([7], True, True, {7})
-        following = {0: 2, 3: 2}.get(second, 1)
-        for _ in range(following):
-            watch.count([], True, False, {7})
-    assert watch.learned[7].seconds / watch.learned[7].vehicles == pytest.approx(2.0)
-
-
-def test_a_queue_that_breaks_off_teaches_nothing() -> None:
-    """Ten seconds without anybody crossing are no headway."""
-    watch = LaneWatch(())
-    watch.count([7], True, True, {7})
-    for _ in range(10):
-        watch.count([], True, False, {7})
-    watch.count([7], True, False, {7})
-    assert not watch.learned
+def test_a_queue_leaves_until_it_is_gone_or_held_up() -> None:
+    """It begins with the first who crosses while others follow."""
+    watch = LaneWatch()
+    watch.count([], follows=True)
+    assert not watch.discharging
+    watch.count([7], follows=True)
+    watch.count([], follows=True)
+    assert watch.discharging
+    assert watch.since_s == 1.0
+    watch.count([7], follows=True)
+    assert watch.since_s == 0.0
+    for _ in range(9):
+        watch.count([], follows=True)
+    assert not watch.discharging
+    watch.count([7], follows=False)
+    assert not watch.discharging
 
 
 def test_what_a_full_road_takes_is_learned() -> None:

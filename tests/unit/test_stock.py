@@ -72,3 +72,27 @@ def test_of_a_queue_that_leaves_the_next_has_gone_since_the_reading() -> None:
 def test_without_a_queue_leaving_nobody_is_taken_as_gone() -> None:
     """The queue stands at green: nobody has crossed yet."""
     assert _known((0, 0), late_s=1.0) == 6
+
+
+def test_who_will_turn_from_a_pocket_is_expected_there() -> None:
+    """Before the pocket begins all drive on one lane; the order by arrival is kept."""
+    area = pair(Sensing.ORACLE)
+    west = area.junctions["W"]
+    pocket = replace(west.lanes["nw_0"], approach="w", length_m=20.0)
+    west = replace(west, lanes={**west.lanes, "nw_0": pocket})
+    stock = JunctionStock(west, area.feeds, OPTIONS)
+    cars = (
+        Approaching("W:w>we", 60.0, 12.0, "car"),
+        Approaching("W:nw>sw", 70.0, 12.0, "car"),
+        Approaching("W:w>we", 80.0, 12.0, "car"),
+    )
+    ahead = (Approaching("W:nw>sw", 90.0, 12.0, "car"),)
+    stock.look(seen(vehicles={"w_0": cars, "nw_0": ahead}), LocalFlow(), {}, OPTIONS)
+    through, turning = stock.vehicles["w_0"], stock.vehicles["nw_0"]
+    assert [item.arrival_s for item in through] == [
+        arrival_s(at, 12.0, 15.0) for at in (60.0, 80.0)
+    ]
+    assert [item.arrival_s for item in turning] == [
+        arrival_s(at, 12.0, 15.0) for at in (70.0, 90.0)
+    ]
+    assert {item.stream for item in turning} == {stock.layout.stream_of["nw_0", "W:nw>sw"]}
