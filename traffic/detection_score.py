@@ -37,7 +37,7 @@ from simulation.states import CLASSES, VehicleStates, interpolate
 from simulation.street import Street, StreetFrame
 from traffic.camerawork import FRAMES_PER_S, SIGHT_M, PixelEye, camera_pose
 from traffic.planfiles import read_plan
-from traffic.scoring import TOLERANCE_S, Act, count_error, score_rules, true_acts
+from traffic.scoring import TOLERANCE_S, Act, compare, count_error, true_acts
 
 LEAD_S = 30
 TAIL_S = 45
@@ -303,10 +303,9 @@ class DetectionScore:
             Act(item.camera.id, violation.kind, violation.time_s)
             for item in self.cameras
             for violation in item.record.violations
-            if holds(violation.time_s)
         ]
-        acts = [act for act in self._acts if holds(act.time_s)]
-        scores = score_rules(flagged, acts, TOLERANCE_S)
+        # An act at the edge of the scored time is found on either side of it.
+        compared = compare(flagged, self._acts, TOLERANCE_S).within(holds)
         unread = READ_BY_BOXES if self.options.level == 2 else frozenset()
         return {
             "level": self.options.level,
@@ -317,8 +316,10 @@ class DetectionScore:
             "counts": self._counts(counted, true, (end_s - begin_s) / 3600),
             "rules": {
                 kind.value: {**score.to_dict(), "judged": kind not in unread}
-                for kind, score in scores.items()
+                for kind, score in compared.scores().items()
             },
+            "false_flags": [_named(act) for act in compared.false],
+            "missed_acts": [_named(act) for act in compared.missed],
             "speed": _speed(counted, true),
             "queue": self._queue(),
         }
@@ -462,6 +463,11 @@ def _speed(
         "bias_mps": round(float(np.mean(errors)), 3),
         "mean_error_mps": round(float(np.mean(np.abs(errors))), 3),
     }
+
+
+def _named(act: Act) -> dict[str, Any]:
+    """An act as ``score.json`` lists it; times are the street's seconds."""
+    return {"camera": act.camera, "kind": act.kind.value, "time_s": round(act.time_s, 2)}
 
 
 def _percent(value: float | None) -> str:

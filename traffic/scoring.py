@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,29 +116,60 @@ def match_acts(
     return sorted(pairs)
 
 
-def score_rules(
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Flags against truths: ``matched`` and ``false`` flags, clear truths ``missed``, ``unclear``
+    truths. A flag on an unclear act is neither right nor wrong."""
+
+    matched: tuple[Act, ...]
+    false: tuple[Act, ...]
+    missed: tuple[Act, ...]
+    unclear: tuple[Act, ...]
+
+    def within(self, holds: Callable[[float], bool]) -> Comparison:
+        """What of it lies in a part of the time."""
+        return Comparison(
+            *(
+                tuple(act for act in part if holds(act.time_s))
+                for part in (self.matched, self.false, self.missed, self.unclear)
+            )
+        )
+
+    def scores(self) -> dict[ViolationKind, RuleScore]:
+        """Each rule over all cameras."""
+        matched, false, missed, unclear = (
+            Counter(act.kind for act in part)
+            for part in (self.matched, self.false, self.missed, self.unclear)
+        )
+        return {
+            kind: RuleScore(
+                matched[kind] + missed[kind],
+                matched[kind] + false[kind],
+                matched[kind],
+                unclear[kind],
+            )
+            for kind in ViolationKind
+        }
+
+
+def compare(
     flagged: Sequence[Act],
     truth: Sequence[Act],
     tolerance_s: Mapping[ViolationKind, float],
-) -> dict[ViolationKind, RuleScore]:
-    """Score each rule over all given cameras.
-
-    Flags are matched with clear truths first; of those left, one on an unclear act is no flag.
-    """
+) -> Comparison:
+    """Match flags with clear truths first; of those left, one on an unclear act is no flag."""
     firm = [act for act in truth if act.clear]
     unclear = [act for act in truth if not act.clear]
     pairs = match_acts(flagged, firm, tolerance_s)
-    matched = Counter(flagged[flag].kind for flag, _ in pairs)
-    used = {flag for flag, _ in pairs}
+    used, found = {flag for flag, _ in pairs}, {act for _, act in pairs}
     left = [act for index, act in enumerate(flagged) if index not in used]
-    excused = Counter(left[flag].kind for flag, _ in match_acts(left, unclear, tolerance_s))
-    flags = Counter(act.kind for act in flagged)
-    truths = Counter(act.kind for act in firm)
-    doubts = Counter(act.kind for act in unclear)
-    return {
-        kind: RuleScore(truths[kind], flags[kind] - excused[kind], matched[kind], doubts[kind])
-        for kind in ViolationKind
-    }
+    excused = {flag for flag, _ in match_acts(left, unclear, tolerance_s)}
+    return Comparison(
+        tuple(flagged[flag] for flag in sorted(used)),
+        tuple(act for index, act in enumerate(left) if index not in excused),
+        tuple(act for index, act in enumerate(firm) if index not in found),
+        tuple(unclear),
+    )
 
 
 def true_acts(

@@ -14,7 +14,7 @@ from models.plan import Plan
 from models.site import Site, SiteCamera
 from models.validation import ValidationReport
 from models.violation import ViolationKind
-from traffic.scoring import TOLERANCE_S, Act, count_error, score_rules, true_acts
+from traffic.scoring import TOLERANCE_S, Act, compare, count_error, true_acts
 from traffic.streetwork import Window
 
 
@@ -103,7 +103,7 @@ class Summary:
                 true.append(crossing.movement)
             truth += true_acts(window.offences, window.wrong_way, camera_of)
         known = {path.movement for camera in cameras for path in camera.view.movements}
-        rules = score_rules(flagged, truth, TOLERANCE_S)
+        rules = compare(flagged, truth, TOLERANCE_S).scores()
         return {
             "cameras": len(cameras),
             "vehicles_counted": len(counted),

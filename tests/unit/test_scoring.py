@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.violation import ViolationKind
-from traffic.scoring import Act, count_error, match_acts, score_rules
+from traffic.scoring import Act, compare, count_error, match_acts
 
 RED, WRONG = ViolationKind.RED_LIGHT, ViolationKind.WRONG_WAY
 WITHIN = {RED: 1.0, WRONG: 5.0}
@@ -16,7 +16,7 @@ def red(time_s: float, camera: str = "a") -> Act:
 
 
 def test_one_truth_is_matched_by_one_flag_only() -> None:
-    score = score_rules([red(10.0), red(10.2)], [red(10.1)], WITHIN)[RED]
+    score = compare([red(10.0), red(10.2)], [red(10.1)], WITHIN).scores()[RED]
     assert (score.truth, score.flagged, score.matched) == (1, 2, 1)
     assert score.precision == 0.5
     assert score.recall == 1.0
@@ -32,9 +32,27 @@ def test_other_time_camera_or_kind_is_no_match(flag: Act) -> None:
 
 
 def test_nothing_to_score_is_none_not_one() -> None:
-    score = score_rules([], [], WITHIN)[RED]
+    score = compare([], [], WITHIN).scores()[RED]
     assert score.precision is None
     assert score.recall is None
+
+
+def test_false_flags_and_missed_acts_are_named_an_unclear_act_is_neither() -> None:
+    doubtful = Act("a", RED, 50.0, clear=False)
+    flags, truth = [red(10.0), red(30.0), red(50.2)], [red(10.1), red(40.0), doubtful]
+    found = compare(flags, truth, WITHIN)
+    assert found.matched == (flags[0],)
+    assert found.false == (flags[1],)
+    assert found.missed == (truth[1],)
+    assert found.unclear == (doubtful,)
+
+
+def test_an_act_at_the_edge_of_the_scored_time_is_found_beyond_it() -> None:
+    found = compare([red(20.4)], [red(19.9)], WITHIN)
+    inside = found.within(lambda time_s: time_s >= 20.0)
+    assert (len(inside.matched), inside.false, inside.missed) == (1, (), ())
+    outside = found.within(lambda time_s: time_s < 20.0)
+    assert (outside.matched, outside.false, outside.missed) == ((), (), ())
 
 
 def test_count_error_is_relative_to_truth() -> None:
