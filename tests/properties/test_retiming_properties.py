@@ -68,7 +68,10 @@ def test_every_plan_keeps_the_rulebook(first, second, envelope, linked):
     assert check_plan(result.plan, {j.id: j for j in junctions}) == ()
     assert all(math.isfinite(m.delay_s) for m in result.movements)
     if linked:
-        assert len(set(result.cycle_ds.values())) == 1
+        # One cycle in common; a junction may run twice in it.
+        common = max(result.cycle_ds.values())
+        assert {common // cycle for cycle in result.cycle_ds.values()} <= {1, 2}
+        assert all(common % cycle == 0 for cycle in result.cycle_ds.values())
 
 
 @given(st.floats(30, 180), st.floats(0.05, 0.95), st.floats(0.0, 1.5), st.floats(0.001, 0.04))
