@@ -168,9 +168,6 @@ class AdaptivePolicy:
         queues = []
         for lane in state.lanes:
             weight = flushed.get(lane.id, 1.0)
-            if lane.approach in state.fed:
-                crowded = min(1.0, max(0.0, 5.0 * (state.filled.get(lane.id, 0.0) - 0.8)))
-                weight *= 1.0 + self.options.spillback * crowded
             queue = state.vehicles.get(lane.id, [])
             mixed = layout_.mixture(place[lane.id])
             asking = [
@@ -192,7 +189,6 @@ class AdaptivePolicy:
                     item._replace(
                         weight=item.weight
                         * weight
-                        * self._onward_weight(state, item.stream)
                         * self._recovery.weight(
                             state.control.id,
                             time_s,
@@ -223,19 +219,6 @@ class AdaptivePolicy:
                 for at in np.arange(batch_s / 2, self.options.horizon_s, batch_s)
             ),
         ]
-
-    def _onward_weight(self, state: JunctionStock, stream: int) -> float:
-        """A vehicle that would only join the next queue loses little by waiting here."""
-        feeds = state.onwards.get(state.layout.movement_of[stream], ())
-        if not feeds or self.options.congestion <= 0.0:
-            return 1.0
-        crowded = 0.0
-        for feed in feeds:
-            onward = self._junctions.get(feed.to_junction)
-            if onward is not None:
-                full = max((onward.filled.get(lane, 0.0) for lane in feed.lanes), default=0.0)
-                crowded = max(crowded, min(1.0, max(0.0, 2.0 * (full - 0.5))))
-        return 1.0 - self.options.congestion * crowded
 
     def _add_inflow(
         self, state: JunctionStock, time_s: float, expected: dict[str, list[Expected]]

@@ -48,13 +48,11 @@ class Options:
         width: Partial schedules kept per time and stage.
         breadth: Partial schedules followed up per time.
         expansions: Partial schedules looked at in one decision, at most.
-        headway_s: Saturation headway of a car on a lane, before anything was learned.
+        headway_s: Saturation headway of a car on a lane.
         startup_s, yellow_used_s, stop_s, gap_s, change_s, excess_s: See ``queueing.Driving``.
         wave_s: Between two standing vehicles of a queue until the second starts too.
         saturated_startup_s: Counted as start-up where at least half of the lanes are full: time
             lost to changes is then lost for everybody who comes later, beyond the horizon.
-        spillback: Weight that a lane gains as it fills up towards the junction before it.
-        congestion: Share of its weight that a vehicle loses whose next road is full.
         drain_per_s: Vehicles a second and lane that a full road still takes, before it was seen.
         bus_share: Share of a bus's load and lateness that counts beyond a car.
         pedestrians_ph: People an hour at each crossing, where nobody counts them.
@@ -75,8 +73,6 @@ class Options:
     change_s: float = 8.0
     excess_s: tuple[float, ...] = (0.85, 0.35, 0.15, 0.05)
     wave_s: float = 1.2
-    spillback: float = 0.0
-    congestion: float = 0.0
     drain_per_s: float = 0.25
     bus_share: float = 0.1
     pedestrians_ph: float = 30.0
@@ -266,7 +262,6 @@ class JunctionStock:
             self._watch_head(number, observation, rates, changing)
             reading = observation.readings.get(lane.id)
             self._count_out(number, reading, observation.sensed_s, green[lane.id])
-            headway_s = options.headway_s
             self._hold(
                 number,
                 reading is not None
@@ -274,7 +269,7 @@ class JunctionStock:
                 and reading.crossed == 0
                 and any(link in going for link in self.layout.links_of[number]),
             )
-            left = self._left_meanwhile(number, observation, green[lane.id], headway_s)
+            left = self._left_meanwhile(number, observation, green[lane.id], options.headway_s)
             for place, at_s in enumerate(islice(estimate.arrivals_s, left, None), left):
                 if at_s >= observation.time_s + late_s + options.horizon_s:
                     break
@@ -288,7 +283,9 @@ class JunctionStock:
                     turns,
                 )
                 queues[on.id].append(
-                    Expected(max(0.0, at_s - observation.time_s), stream, headway_s, 1.0, 1.0)
+                    Expected(
+                        max(0.0, at_s - observation.time_s), stream, options.headway_s, 1.0, 1.0
+                    )
                 )
             self.filled[lane.id] = (
                 len(estimate.arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)

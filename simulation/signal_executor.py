@@ -55,8 +55,6 @@ class SignalExecutor:
         self.max_red_s = max(control.max_red_s, self._round_s)
         self.overruled = 0
         """How often a wish was not followed because somebody had waited too long."""
-        self.nonsense = 0
-        """How often a wish named a stage that the junction has not."""
         self._red_since: dict[int, float] = {}
         self._called_since: dict[int, float] = {}
         self._heads_red: Mapping[str, float] = {}
@@ -111,7 +109,6 @@ class SignalExecutor:
         """
         self._call(called, time_s)
         if wish is not None and wish not in self.control.stages:
-            self.nonsense += 1
             wish = self.plan_stage(time_s)
         if self._next is not None and time_s >= self._change_s + self._change.length_s - 1e-9:
             self._begin(self._next, time_s)
