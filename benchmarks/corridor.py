@@ -40,7 +40,6 @@ from models.site import Site
 from optimizer.refine import legal_start
 from simulation.charts import Row, document, rows
 from simulation.demand import write_demand
-from simulation.guard import run_guarded
 from simulation.metrics import (
     all_drives,
     planned_routes,
@@ -51,7 +50,7 @@ from simulation.metrics import (
 )
 from simulation.progression import Corridor, find_corridors
 from simulation.roads import read_roads
-from simulation.runner import command, prepare, site_job, sumo_environment, sumo_version
+from simulation.runner import prepare, run_sumo, site_job, sumo_version
 from traffic.planfiles import read_plan
 from traffic.retiming import build_problem
 from traffic.sites import load_site
@@ -86,7 +85,7 @@ def run_corridor(
     """Simulate a plan with one demand and seed and measure the corridor.
 
     Raises:
-        RuntimeError: If SUMO fails.
+        XanhError: If SUMO fails.
     """
     options = site.simulation
     begin_s, until_s = options.begin_s + options.warm_up_s, options.end_s
@@ -102,15 +101,7 @@ def run_corridor(
         write_demand(longer, counts, demand, seed=seed, begin_s=options.begin_s, end_s=end_s)
         job = site_job(longer, plan, (demand,), seed=seed, name=f"seed {seed}")
         prepare(job, folder)
-        ended = run_guarded(
-            command(job, folder),
-            folder=folder,
-            environment=sumo_environment(),
-            cpu_limit_s=job.patience_s,
-            wall_limit_s=10 * job.patience_s,
-        )
-        if ended.code != 0 or ended.timed_out:
-            raise RuntimeError(f"seed {seed}: SUMO ended with {ended.code}: {ended.complaint}")
+        run_sumo(job, folder)
         everybody = read_everybody(folder / "tripinfo.xml", end_s=end_s)
         trips = [trip for trip in everybody.trips if begin_s <= trip.planned_s < until_s]
         turns, roads = signalized_turns(site.junctions.values()), read_roads(job.network)

@@ -30,7 +30,6 @@ from typing import Any
 from models.counts import CountRow, counts_from_csv
 from models.plan import Plan
 from models.site import Site
-from simulation.guard import run_guarded
 from simulation.pairs import Scenario
 from simulation.runner import (
     SUMO_BINARY,
@@ -38,6 +37,7 @@ from simulation.runner import (
     SimulationJob,
     command,
     prepare,
+    run_sumo,
     simulate,
     sumo_environment,
     sumo_version,
@@ -104,14 +104,7 @@ def _bare(job: SimulationJob) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(job, folder)
-        ended = run_guarded(
-            command(job, folder),
-            folder=folder,
-            environment=sumo_environment(),
-            cpu_limit_s=1e6,
-            wall_limit_s=1e6,
-        )
-        assert ended.code == 0, ended.complaint
+        run_sumo(job, folder)
 
 
 def _timed(call: Callable[[], Any]) -> float:

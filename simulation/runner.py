@@ -174,23 +174,33 @@ def simulate(job: SimulationJob) -> SimulationResult:
     with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
         folder = Path(temporary)
         prepare(job, folder)
-        ended = run_guarded(
-            command(job, folder),
-            folder=folder,
-            environment=sumo_environment(),
-            cpu_limit_s=job.patience_s,
-            # Other work on the machine may slow a run down; for ever is still too long.
-            wall_limit_s=10 * job.patience_s,
-        )
-        if ended.timed_out:
-            raise TooSlow(
-                job.name,
-                f"given up after {job.patience_s:g} s of processor time: the traffic has ground "
-                "to a standstill, or the demand is far beyond what the network carries",
-            )
-        if ended.code != 0:
-            raise SimulationFailed(job.name, _first_error(ended.complaint, ended.code))
+        run_sumo(job, folder)
         return replace(measure_all(job, folder), wall_s=time.perf_counter() - started)
+
+
+def run_sumo(job: SimulationJob, folder: Path) -> None:
+    """Run SUMO on what ``prepare`` wrote, until it has ended.
+
+    Raises:
+        TooSlow: If it takes longer than the job's patience.
+        SimulationFailed: If SUMO refuses or breaks off, naming the job and SUMO's first error.
+    """
+    ended = run_guarded(
+        command(job, folder),
+        folder=folder,
+        environment=sumo_environment(),
+        cpu_limit_s=job.patience_s,
+        # Other work on the machine may slow a run down; for ever is still too long.
+        wall_limit_s=10 * job.patience_s,
+    )
+    if ended.timed_out:
+        raise TooSlow(
+            job.name,
+            f"given up after {job.patience_s:g} s of processor time: the traffic has ground to a "
+            "standstill, or the demand is far beyond what the network carries",
+        )
+    if ended.code != 0:
+        raise SimulationFailed(job.name, _first_error(ended.complaint, ended.code))
 
 
 def prepare(job: SimulationJob, folder: Path) -> None:
