@@ -19,7 +19,16 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from detection.overlay import PlanView, draw_path, draw_signal, draw_tracks, with_signal_strip
+from detection.bystanders import PLACES_FILE, Box, CasePlaces, ClipFrame, places_of
+from detection.overlay import (
+    PlanView,
+    draw_path,
+    draw_stop_line,
+    draw_tracks,
+    with_footer,
+    with_signal_strip,
+)
+from detection.plane import GroundPlane
 from detection.plate_reader import PlateReading
 from detection.plates import PlateEyes, TrackPlate, vote
 from detection.ports import Image
@@ -30,6 +39,7 @@ from models.errors import XanhError
 from models.signals import SignalChange, SignalTimeline
 from models.violation import Violation
 
+CLIP_FILE: Final = "clip.webm"
 CLIP_WIDTH_PX: Final = 480
 CROP_MARGIN: Final = 0.25
 PLATE_LOOKS: Final = 12
@@ -77,6 +87,8 @@ class EvidenceWriter:
         self._folder = folder
         self._settings = settings or EvidenceSettings()
         self._plan = PlanView(view)
+        first, second = GroundPlane(view).to_image(np.array(view.stop_line, np.float64)).tolist()
+        self._line_px: tuple[Point, Point] = (tuple(first), tuple(second))
 
     def folder(self, violation: str) -> Path:
         """Where the case of this violation lies."""
@@ -126,11 +138,21 @@ class EvidenceWriter:
     ) -> None:
         signal = SignalTimeline(tuple(SignalChange(*change) for change in violation.signal))
         frames: list[dict[str, Any]] = []
-        for moment in moments:
-            shot = min(snapshots, key=lambda item: abs(item.time_s - moment.time_s))
-            frames.append(self._frame(draft, violation, moment.name, shot, snapshots, signal))
+        shown = {moment.name: _shot_of(moment, snapshots, violation) for moment in moments}
+        for name, shot in shown.items():
+            frames.append(self._frame(draft, violation, name, shot, snapshots, signal))
         plate = self._plate(draft / "plate.jpg", violation, snapshots)
-        self._clip(draft / "clip.webm", violation, snapshots, signal)
+        clip = self._clip(draft / CLIP_FILE, violation, snapshots, signal)
+        if snapshots[0].jpeg is not None:
+            places = CasePlaces(
+                size_px=(self._view.width_px, self._view.height_px),
+                subject=violation.track,
+                lamp_px=self._view.lamp_px,
+                stop_line_px=self._line_px,
+                frames={name: places_of(shot) for name, shot in shown.items()},
+                clip=tuple(ClipFrame(shot.time_s, places_of(shot)) for shot in clip),
+            )
+            (draft / PLACES_FILE).write_text(places.to_json(), encoding="utf-8")
         files = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(draft.iterdir())
@@ -142,7 +164,7 @@ class EvidenceWriter:
             "plate": plate,
             "frames": frames,
             "clip": {
-                "file": "clip.webm",
+                "file": CLIP_FILE,
                 "start_s": round(snapshots[0].time_s, 3),
                 "end_s": round(snapshots[-1].time_s, 3),
             },
@@ -166,7 +188,8 @@ class EvidenceWriter:
             assert shot.jpeg is not None
             (draft / f"{name}-raw.jpg").write_bytes(shot.jpeg)
             files.append(f"{name}-raw.jpg")
-            crop = _crop(image, shot, violation.track)
+            box = next((t.box_px for t in shot.tracks if t.id == violation.track), None)
+            crop = None if box is None else crop_around(image, box)
             if crop is not None:
                 (draft / f"{name}-crop.jpg").write_bytes(encode_jpeg(crop))
                 files.append(f"{name}-crop.jpg")
@@ -192,9 +215,10 @@ class EvidenceWriter:
         if image is None:
             image = self._plan.draw(shot.tracks, violation.track)
         else:
+            draw_stop_line(image, self._line_px)
             draw_tracks(image, [t for t in shot.tracks if t.id == violation.track], violation.track)
             draw_path(image, _contacts(violation, shot.time_s))
-        draw_signal(image, signal.state_at(shot.time_s), shot.time_s, note)
+        image = with_footer(image, signal.state_at(shot.time_s), shot.time_s, note)
         return with_signal_strip(
             image, signal, snapshots[0].time_s, snapshots[-1].time_s, shot.time_s
         )
@@ -228,13 +252,29 @@ class EvidenceWriter:
         violation: Violation,
         snapshots: Sequence[Snapshot],
         signal: SignalTimeline,
-    ) -> None:
+    ) -> Sequence[Snapshot]:
+        """Write the clip; the snapshots that are in it."""
         step = max(1, -(-len(snapshots) // self._settings.max_clip_frames))
         chosen = snapshots[::step]
         pictures = [self._drawn(violation, shot, signal, snapshots) for shot in chosen]
         span = chosen[-1].time_s - chosen[0].time_s
         rate = (len(chosen) - 1) / span if span > 0 else 6.0
         write_clip(path, pictures, rate)
+        return chosen
+
+
+def _shot_of(moment: KeyMoment, snapshots: Sequence[Snapshot], violation: Violation) -> Snapshot:
+    """The snapshot of a moment; before the act one in which the vehicle is followed already."""
+    followed = [
+        shot
+        for shot in snapshots
+        if shot.time_s < violation.time_s and any(t.id == violation.track for t in shot.tracks)
+    ]
+    early = moment.time_s < violation.time_s
+    return min(
+        followed if early and followed else snapshots,
+        key=lambda item: abs(item.time_s - moment.time_s),
+    )
 
 
 def write_clip(path: Path, pictures: Sequence[Image], rate_hz: float) -> None:
@@ -279,15 +319,13 @@ def _contacts(violation: Violation, until_s: float) -> list[Point]:
     return [(p.x_px, p.y_px) for p in violation.points if p.time_s <= until_s + 1e-6]
 
 
-def _crop(image: Image, shot: Snapshot, track: int) -> Image | None:
-    """The vehicle with a margin, as recorded; None where it is not in the frame."""
-    for item in shot.tracks:
-        if item.id == track:
-            x0, y0, x1, y1 = item.box_px
-            margin_x, margin_y = CROP_MARGIN * (x1 - x0), CROP_MARGIN * (y1 - y0)
-            height, width = image.shape[:2]
-            left, right = np.clip([x0 - margin_x, x1 + margin_x], 0, width).astype(int)
-            top, bottom = np.clip([y0 - margin_y, y1 + margin_y], 0, height).astype(int)
-            if right - left >= 2 and bottom - top >= 2:
-                return image[top:bottom, left:right]
-    return None
+def crop_around(image: Image, box: Box) -> Image | None:
+    """A vehicle with a margin; None where its box is out of the picture."""
+    x0, y0, x1, y1 = box
+    margin_x, margin_y = CROP_MARGIN * (x1 - x0), CROP_MARGIN * (y1 - y0)
+    height, width = image.shape[:2]
+    left, right = np.clip([x0 - margin_x, x1 + margin_x], 0, width).astype(int)
+    top, bottom = np.clip([y0 - margin_y, y1 + margin_y], 0, height).astype(int)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    return image[top:bottom, left:right]

@@ -37,13 +37,18 @@ HIGHLIGHT: Final[Colour] = (40, 40, 255)
 LINE: Final[Colour] = (255, 255, 255)
 ZONE: Final[Colour] = (200, 160, 60)
 STRIP_PX: Final = 14
+FOOTER_PX: Final = 24
 LABELLED_PX: Final = 30
 """Boxes lower than this carry no label: far away they would cover each other."""
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def _text(image: Image, text: str, at: tuple[int, int], colour: Colour, size: float = 0.4) -> None:
-    cv2.putText(image, text, at, _FONT, size, (0, 0, 0), 2, cv2.LINE_AA)
+    """Text on a shade of its own: what lies behind it stays visible, and it stays readable."""
+    (width, height), below = cv2.getTextSize(text, _FONT, size, 1)
+    x, y = at
+    rows, columns = slice(max(y - height - 1, 0), y + below), slice(max(x - 1, 0), x + width + 2)
+    image[rows, columns] = image[rows, columns] // 5 * 2
     cv2.putText(image, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
 
 
@@ -66,24 +71,40 @@ def draw_view(image: Image, view: CameraView) -> None:
         cv2.rectangle(image, (x0, y0), (x1, y1), LINE, 1)
 
 
+def draw_stop_line(image: Image, ends_px: Sequence[Point]) -> None:
+    """Draw where the stop line is taken to be, in place."""
+    _polyline(image, np.array(ends_px, np.float64), LINE, 1)
+
+
 def draw_tracks(image: Image, tracks: Iterable[TrackState], highlight: int | None = None) -> None:
     """Draw boxes with class and track number onto an image, in place."""
     for track in tracks:
         x0, y0, x1, y1 = (round(value) for value in track.box_px)
         if not track.seen and track.id != highlight:
             continue
-        chosen = track.id == highlight
-        colour = HIGHLIGHT if chosen else CLASS_COLOUR[track.vehicle_class]
-        cv2.rectangle(image, (x0, y0), (x1, y1), colour, 2 if chosen else 1)
-        cv2.circle(image, (round(track.contact_px[0]), round(track.contact_px[1])), 2, colour, -1)
-        if y1 - y0 < LABELLED_PX and not chosen:
+        if track.id == highlight:
+            draw_subject(image, track.box_px, track.vehicle_class, track.id)
             continue
-        label = (
-            f"{track.id}"
-            if track.vehicle_class == "motorcycle"
-            else f"{track.vehicle_class} {track.id}"
-        )
-        _text(image, label, (x0, max(y0 - 4, 10)), colour, 0.42)
+        colour = CLASS_COLOUR[track.vehicle_class]
+        cv2.rectangle(image, (x0, y0), (x1, y1), colour, 1)
+        cv2.circle(image, (round(track.contact_px[0]), round(track.contact_px[1])), 2, colour, -1)
+        if y1 - y0 >= LABELLED_PX:
+            _label(image, track.vehicle_class, track.id, (x0, y0), colour)
+
+
+def draw_subject(image: Image, box_px: Sequence[float], vehicle_class: str, track: int) -> None:
+    """Draw the box of the vehicle that a case is about, in place."""
+    x0, y0, x1, y1 = (round(value) for value in box_px)
+    cv2.rectangle(image, (x0, y0), (x1, y1), HIGHLIGHT, 2)
+    cv2.circle(image, (round((box_px[0] + box_px[2]) / 2), y1), 2, HIGHLIGHT, -1)
+    _label(image, vehicle_class, track, (x0, y0), HIGHLIGHT)
+
+
+def _label(
+    image: Image, vehicle_class: str, track: int, corner: tuple[int, int], colour: Colour
+) -> None:
+    text = f"{track}" if vehicle_class == "motorcycle" else f"{vehicle_class} {track}"
+    _text(image, text, (corner[0], max(corner[1] - 4, 10)), colour, 0.42)
 
 
 def draw_path(image: Image, contacts: Sequence[Point], colour: Colour = HIGHLIGHT) -> None:
@@ -92,11 +113,16 @@ def draw_path(image: Image, contacts: Sequence[Point], colour: Colour = HIGHLIGH
         _polyline(image, np.array(contacts, np.float64), colour, 2)
 
 
-def draw_signal(image: Image, state: SignalState, time_s: float, note: str = "") -> None:
-    """Draw the signal's state and the time in the top left corner, in place."""
-    cv2.circle(image, (14, 14), 9, (0, 0, 0), -1)
-    cv2.circle(image, (14, 14), 7, SIGNAL_COLOUR[state], -1, cv2.LINE_AA)
-    _text(image, f"{state.value}  {time_s:.2f} s  {note}".rstrip(), (30, 18), LINE, 0.42)
+def with_footer(image: Image, state: SignalState, time_s: float, note: str = "") -> Image:
+    """The image with the signal's state and the time in a bar below it: nothing is covered."""
+    height, width = image.shape[:2]
+    result: Image = np.full((height + FOOTER_PX, width, 3), 24, np.uint8)
+    result[:height] = image
+    middle = height + FOOTER_PX // 2
+    cv2.circle(result, (14, middle), 8, SIGNAL_COLOUR[state], -1, cv2.LINE_AA)
+    text = f"{state.value.replace('_', ' ')}   {time_s:.2f} s   {note}".rstrip()
+    cv2.putText(result, text, (30, middle + 5), _FONT, 0.5, LINE, 1, cv2.LINE_AA)
+    return result
 
 
 def with_signal_strip(

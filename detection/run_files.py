@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detection.overlay import draw_signal, draw_tracks, draw_view
+from detection.overlay import draw_tracks, draw_view, with_footer
 from detection.pipeline import FrameResult
 from detection.ports import Image
 from detection.webm import open_webm
@@ -95,8 +95,8 @@ class OverlayFile:
         picture = image.copy()
         draw_view(picture, self._view)
         draw_tracks(picture, result.tracks)
-        note = f"queue {result.queue.vehicles}  counted {counted}"
-        draw_signal(picture, result.signal, result.time_s, note)
+        note = f"queue {result.queue.vehicles}   counted {counted}"
+        picture = with_footer(picture, result.signal, result.time_s, note)
         if self._writer is not None:
             self._writer.write(picture)
             return
@@ -110,8 +110,8 @@ class OverlayFile:
         assert self._path is not None
         span = self._times[-1] - self._times[0]
         rate = (len(self._times) - 1) / span if span > 0 else 6.0
-        size = (self._view.width_px, self._view.height_px)
-        self._writer = open_webm(self._path, rate, size)
+        height, width = self._held[0].shape[:2]
+        self._writer = open_webm(self._path, rate, (width, height))
         for picture in self._held:
             self._writer.write(picture)
         self._held.clear()

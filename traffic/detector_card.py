@@ -92,7 +92,7 @@ def card_text(
         "",
         "## Training",
         *(
-            f"- Leg {number}: {run.frames:,} frames, {run.minutes:.0f} minutes on {run.threads}"
+            f"- Leg {number}: {run.frames:,} frames, {run.minutes:.3g} minutes on {run.threads}"
             f" thread of {processor_name()}: {run.images_per_s:.1f} images a second,"
             f" {run.epochs:.1f} epochs, pictures of {run.width_px} x {run.height_px}."
             for number, run in enumerate(runs, 1)

@@ -31,7 +31,7 @@ from detection.health import HealthMonitor
 from detection.lamp import LampReader
 from detection.live import LiveSource
 from detection.motion_detector import MOTION, MotionDetector
-from detection.overlay import draw_signal, draw_tracks, draw_view
+from detection.overlay import draw_tracks, draw_view, with_footer
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
 from detection.playback import Playback
 from detection.ports import Detections, Detector, Frame, Image
@@ -401,6 +401,7 @@ class _WatchedCamera:
             draw_view(image, self._view)
             if last is not None:
                 draw_tracks(image, last.tracks)
-                draw_signal(image, last.signal, last.time_s, f"queue {last.queue.vehicles}")
+                note = f"queue {last.queue.vehicles}"
+                image = with_footer(image, last.signal, last.time_s, note)
         self._image = None
         return encode_jpeg(image, PICTURE_QUALITY)
