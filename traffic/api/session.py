@@ -36,11 +36,15 @@ def open_session(request: Request, services: Services, name: str, password: str)
 
 
 def set_cookie(response: Response, services: Services, session: Session) -> None:
-    """Give the session to the browser: for this site only, and not to scripts."""
+    """Give the session to the browser: for this site only, and not to scripts.
+
+    Its life is told as a duration: the browser's clock may be wrong.
+    """
+    left_s = (session.expires - services.clock.now()).total_seconds()
     response.set_cookie(
         COOKIE,
         session.token,
-        expires=session.expires,
+        max_age=int(left_s),
         httponly=True,
         samesite="strict",
         secure=services.settings.secure_cookies,
