@@ -6,7 +6,8 @@ SHA-256. Every view is written down before the case is shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -275,6 +276,64 @@ class CaseService:
         if not comment.strip():
             raise CaseNotAllowed("reopening a case needs a comment that says why")
         self._step(case_id, CaseStatus.PENDING_REVIEW, "reopen", by, comment=comment)
+
+    def export(
+        self,
+        case_id: str,
+        by: str,
+        purpose: str,
+        build: Callable[[Case, Mapping[str, bytes], datetime], bytes],
+    ) -> bytes:
+        """Hand a confirmed case out; only after its history says who took what, when and why.
+
+        Args:
+            case_id: The case.
+            by: Who exports it.
+            purpose: For whom and what for.
+            build: Makes the package of the case, its evidence by name and the present moment.
+
+        Returns:
+            The package; the history holds its SHA-256.
+
+        Raises:
+            CaseNotAllowed: If the case is not confirmed, or the purpose is empty.
+            XanhError: If there is no such case, or evidence is not what was stored.
+        """
+        by, purpose = _person(by), " ".join(purpose.split())
+        if not purpose:
+            raise CaseNotAllowed("exporting a case needs a purpose: for whom and what for")
+        with self._store.read() as connection:
+            row = _need(connection, case_id)
+            case = self._case(connection, case_id)
+        status = case.summary.status
+        if status is not CaseStatus.CONFIRMED:
+            raise CaseNotAllowed(
+                f"a case that is {status} cannot be exported; valid is {CaseStatus.CONFIRMED}"
+            )
+        now = self._clock.now()
+        package = build(case, self._contents(case.summary), now)
+        digest = hashlib.sha256(package).hexdigest()
+        with self._store.write() as connection:
+            append_case_event(
+                connection,
+                row,
+                at=now,
+                by=by,
+                action="export",
+                from_status=status.value,
+                to_status=status.value,
+                comment=f"{purpose} [sha256 {digest}]",
+            )
+        return package
+
+    def _contents(self, summary: CaseSummary) -> dict[str, bytes]:
+        files = self._store.evidence
+        for item in summary.evidence:
+            if not files.is_intact(item.sha256):
+                raise XanhError(
+                    f"evidence {item.name!r} of case {summary.id} was changed or removed"
+                )
+        return {item.name: files.path(item.sha256).read_bytes() for item in summary.evidence}
 
     def _step(
         self,

@@ -15,7 +15,16 @@ from typing import Annotated, Any
 import typer
 
 from models.errors import BadInput, XanhError
-from traffic.commands import calibration, cameras, detection, signals, simulation, sites, validation
+from traffic.commands import (
+    calibration,
+    cameras,
+    cases,
+    detection,
+    signals,
+    simulation,
+    sites,
+    validation,
+)
 from traffic.commands.common import fail, load, one_line, say
 
 app = typer.Typer(
@@ -26,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(sites.site_app, name="site")
 app.add_typer(cameras.camera_app, name="camera")
+app.add_typer(cases.case_app, name="case")
 for group in (detection, signals, simulation, validation, calibration):
     app.registered_commands += group.app.registered_commands
 app.add_typer(signals.bench_app, name="bench")

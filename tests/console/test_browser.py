@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from console_street import PASSWORD
+from console_street import NOW, PASSWORD
+from red_light_case import write_case
 
 from models.lifecycle import PlanStatus
 from models.violation import CaseStatus
@@ -192,6 +194,26 @@ def test_cases_are_decided_by_keyboard_alone(sign_in: SignIn, console: Any) -> N
     second.wait_for_url(re.compile(f"cases/(?!{order[0]})"))
     assert status(order[0]) is CaseStatus.CONFIRMED
     assert {by for _, by, _ in services.cases.views(order[0])} == {"officer", "officer2"}
+
+
+def test_an_officer_exports_a_confirmed_case(sign_in: SignIn, console: Any, tmp_path: Path) -> None:
+    services = console.services
+    violation, folder = write_case(tmp_path)
+    case = services.cases.open_case(services.site.id, violation, NOW, folder)
+    page = sign_in("officer")
+    page.goto(f"/cases/{case}")
+    assert page.locator("#export-text").count() == 0
+    services.cases.accept(case, "officer")
+    services.cases.confirm(case, "officer2")
+    page.reload()
+    page.wait_for_selector(f"html[data-ready='{case}']")
+    page.keyboard.press("x")
+    page.keyboard.type("the court")
+    with page.expect_download() as handed:
+        page.keyboard.press("Enter")
+    assert handed.value.suggested_filename == f"case-{case}.zip"
+    page.wait_for_selector(f"#export-state:has-text('case-{case}.zip')")
+    assert services.cases.view(case, "officer").events[-1].comment.startswith("the court [sha256 ")
 
 
 def test_search_help_language_and_theme(sign_in: SignIn, console: Any) -> None:

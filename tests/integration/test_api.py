@@ -59,6 +59,7 @@ API: dict[tuple[str, str], Permission | str | None] = {
     ("POST", "/api/v1/cases/{case_id}/escalate"): P.REVIEW_CASES,
     ("POST", "/api/v1/cases/{case_id}/confirm"): P.REVIEW_CASES,
     ("POST", "/api/v1/cases/{case_id}/reopen"): P.REVIEW_CASES,
+    ("POST", "/api/v1/cases/{case_id}/export"): P.REVIEW_CASES,
 }
 PAGES: dict[str, Permission] = {
     "/": P.VIEW_STREET,
@@ -124,6 +125,8 @@ def _body(path: str) -> dict[str, str]:
         return {"plan": "x", "comment": ""}
     if path.endswith("/reject"):
         return {"reason": "duplicate"}
+    if path.endswith("/export"):
+        return {"purpose": "the court"}
     return {"comment": "because"}
 
 

@@ -4,54 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from red_light_case import write_case
 
-from detection.evidence import EvidenceWriter
 from detection.handout import handout_pictures
-from detection.pipeline import CameraPipeline
-from detection.ports import Detections
-from models.camera import IDENTITY, CameraView, MovementPath
 from models.errors import XanhError
-from models.signals import SignalState
-
-VIEW = CameraView(
-    camera="cam",
-    junction="J",
-    width_px=320,
-    height_px=240,
-    ground_from_image=IDENTITY,
-    metric=False,
-    stop_line=((20.0, 150.0), (300.0, 150.0)),
-    inward=(0.0, -1.0),
-    zone=((20.0, 150.0), (300.0, 150.0), (300.0, 240.0), (20.0, 240.0)),
-    movements=(MovementPath("J:a>b", ((110.0, 240.0), (110.0, 0.0))),),
-    calibration_version="1",
-)
 
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A rider runs a red light past one who waits, on a street as fine as print."""
-    writer = EvidenceWriter(VIEW, tmp_path_factory.mktemp("cases"))
-    pipeline = CameraPipeline(VIEW, detector="d", weights_sha256="", evidence=writer)
-    rows, columns = np.mgrid[0:240, 0:320] // 2
-    print_ = np.repeat((((rows + columns) % 2) * 255).astype(np.uint8)[..., None], 3, axis=2)
-    flagged = []
-    for index in range(40):
-        bottom = 235 - index * 5
-        image = print_.copy()
-        image[max(bottom - 32, 0) : bottom, 100:114] = (230, 60, 20)
-        boxes = np.array([[100, bottom - 32, 114, bottom], [200, 168, 214, 200]], np.float32)
-        found = Detections(boxes, np.ones(2, np.float32), np.zeros(2, np.int64), ("motorcycle",))
-        flagged += pipeline.process(index / 6, found, SignalState.RED, image).violations
-    assert [item.kind for item in flagged] == ["red_light"]
-    return writer.folder(flagged[0].id)
+    return write_case(tmp_path_factory.mktemp("cases"))[1]
 
 
-def read(folder: Path) -> tuple[dict[str, bytes], dict]:
+def read(folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     return files, json.loads(files["case.json"])
 

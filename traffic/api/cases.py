@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, StringConstraints
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 
 from models.errors import XanhError
 from models.units import utc_text
@@ -15,7 +16,11 @@ from models.violation import CaseStatus, RejectReason
 from traffic.api.errors import not_found
 from traffic.api.security import CaseReviewer, CaseViewer, The
 from traffic.api.services import Services
+from traffic.api.shell import drawing_of, words_of
 from traffic.cases import OPEN, Case, CaseNotAllowed, CaseSummary
+from traffic.evidence_package import build_package, package_name
+from traffic.web.i18n import Words
+from traffic.web.names import Names
 
 router = APIRouter(prefix="/api/v1/cases", tags=["cases"])
 
@@ -26,6 +31,13 @@ class Comment(BaseModel):
     """Why; kept with the decision."""
 
     comment: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class Export(BaseModel):
+    """For whom and what for; the sheet's language is the console's unless said."""
+
+    purpose: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
+    language: Literal["vi", "en"] | None = None
 
 
 class Rejection(Comment):
@@ -160,3 +172,28 @@ def reopen(session: CaseReviewer, services: The, case_id: CaseId, body: Comment)
     """Take a rejection back."""
     by = session.user.name
     return _decided(case_id, lambda: services.cases.reopen(case_id, by, body.comment))
+
+
+@router.post("/{case_id}/export", response_class=Response)
+def export(
+    request: Request, session: CaseReviewer, services: The, case_id: CaseId, body: Export
+) -> Response:
+    """A confirmed case as a package with bystanders hidden; who and why go into its history."""
+    words = Words(body.language) if body.language else words_of(request)
+    names = Names(services.site, drawing_of(request), words)
+    by = session.user.name
+
+    def build(case: Case, files: Mapping[str, bytes], at: datetime) -> bytes:
+        return build_package(case, files, at, by=by, purpose=body.purpose, names=names, t=words)
+
+    try:
+        content = services.cases.export(case_id, by, body.purpose, build)
+    except CaseNotAllowed:
+        raise
+    except XanhError as error:
+        raise not_found(str(error)) from None
+    return Response(
+        content,
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{package_name(case_id)}"'},
+    )

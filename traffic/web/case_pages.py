@@ -13,7 +13,7 @@ from models.signals import SignalState
 from models.violation import ADVISORY, SCREENING, CaseStatus, RejectReason, ViolationKind
 from simulation.wording import signed
 from traffic.auth import Permission, User
-from traffic.cases import TRANSITIONS, Case, CaseSummary
+from traffic.cases import TRANSITIONS, Case, CaseEvent, CaseSummary
 from traffic.web.i18n import Words
 from traffic.web.names import Names
 from traffic.web.strip import Mark, StripRow, signal_strip_svg
@@ -46,6 +46,7 @@ _MEASURES: Mapping[str, str] = {
 }
 CLIP = "clip.webm"
 PLATE = "plate.jpg"
+VEHICLE = "at-crop.jpg"
 # Keys 1 to 9 and 0, in the order in which reviewers meet the reasons.
 REASONS: tuple[dict[str, str], ...] = tuple(
     {"value": reason.value, "key": str((index + 1) % 10)}
@@ -81,12 +82,12 @@ def frames_of(item: CaseSummary) -> list[str]:
     return [_href(item.id, f"{name}.jpg") for name in FRAMES if f"{name}.jpg" in held]
 
 
-def _frame_words(kind: ViolationKind) -> tuple[str, str, str]:
+def frame_words(kind: ViolationKind) -> tuple[str, str, str]:
     """What its three frames show."""
     return _AT_THE_LINE if kind in _JUDGED_AT_THE_LINE else _ALONG
 
 
-def _caution(kind: ViolationKind, source_kind: str, t: Words) -> str:
+def caution(kind: ViolationKind, source_kind: str, t: Words) -> str:
     """What a reviewer must know before trusting a flag of this kind, from this source."""
     if source_kind == SourceKind.MOTION:
         return t("camera.motion_about")
@@ -123,42 +124,45 @@ def case_view(
             {
                 "href": _href(item.id, f"{name}.jpg"),
                 "title": t(key),
-                "signal": _frame_signal(shown.get(name), violation, name, t),
+                "signal": frame_signal(shown.get(name), violation, name, t),
             }
-            for name, key in zip(FRAMES, _frame_words(item.kind), strict=True)
+            for name, key in zip(FRAMES, frame_words(item.kind), strict=True)
             if f"{name}.jpg" in held
         ],
-        "caution": _caution(item.kind, str(violation.get("source_kind", "")), t),
+        "caution": caution(item.kind, str(violation.get("source_kind", "")), t),
         "clip": _href(item.id, CLIP) if CLIP in held else "",
         "strip": case_strip(violation, recorded, t),
         "schematic": bool(recorded.get("schematic")),
         "left": time_left(item.deadline_at, now, t),
         "near": item.deadline_at - now < NEAR,
         "deadline": local_time(item.deadline_at),
-        "facts": _facts(item, violation, recorded, names, t),
+        "facts": facts_of(item, violation, recorded, names, t),
+        "vehicle_picture": _href(item.id, VEHICLE) if VEHICLE in held else "",
         "plate": _href(item.id, PLATE) if PLATE in held else "",
-        "law": _law(case, t),
+        "law": law_lines(case, t),
         "law_note": case.law_note.get(t.language, ""),
         "history": [
-            {
-                "what": t("case_event." + event.action),
-                "by": event.by,
-                "when": local_time(event.at, seconds=True),
-                "comment": " · ".join(
-                    part
-                    for part in (
-                        t("reject." + event.reason.value) if event.reason else "",
-                        event.comment,
-                    )
-                    if part
-                ),
-            }
-            for event in reversed(case.events)
+            {**history_row(event, t), "comment": _said(event, t)} for event in reversed(case.events)
         ],
+        "may_export": item.status is CaseStatus.CONFIRMED and user.may(Permission.REVIEW_CASES),
         "allowed": allowed,
         "why": why,
         "reasons": REASONS,
     }
+
+
+def history_row(event: CaseEvent, t: Words) -> dict[str, str]:
+    """A step of a case: what, who and when."""
+    return {
+        "what": t("case_event." + event.action),
+        "by": event.by,
+        "when": local_time(event.at, seconds=True),
+    }
+
+
+def _said(event: CaseEvent, t: Words) -> str:
+    reason = t("reject." + event.reason.value) if event.reason else ""
+    return " · ".join(part for part in (reason, event.comment) if part)
 
 
 def allowed_steps(case: Case, user: User, t: Words) -> tuple[list[str], str]:
@@ -203,7 +207,7 @@ def case_strip(violation: Mapping[str, Any], recorded: Mapping[str, Any], t: Wor
     )
 
 
-def _frame_signal(
+def frame_signal(
     frame: Mapping[str, Any] | None, violation: Mapping[str, Any], name: str, t: Words
 ) -> str:
     """What the head showed in a frame, and when, against the act."""
@@ -215,13 +219,14 @@ def _frame_signal(
     return f"{signed(since_s)} s · {t('case.frame_signal', state=state)}"
 
 
-def _facts(
+def facts_of(
     item: CaseSummary,
     violation: Mapping[str, Any],
     recorded: Mapping[str, Any],
     names: Names,
     t: Words,
 ) -> list[dict[str, str]]:
+    """What was measured and by what, as pairs of name and value."""
     into_red = violation.get("time_into_red_s")
     measures = violation.get("measures", {})
     speed = measures.get("speed_mps", measures.get("speed_mps_screening"))
@@ -277,7 +282,8 @@ def _kind(violation: Mapping[str, Any], t: Words) -> str:
     return t(key) if t.has(key) else str(violation["source_kind"])
 
 
-def _law(case: Case, t: Words) -> list[str]:
+def law_lines(case: Case, t: Words) -> list[str]:
+    """The rule in force on the day of the act, and its sanction."""
     offence = case.offence
     if offence is None:
         return [t("case.law_none")]

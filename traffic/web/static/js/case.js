@@ -1,4 +1,5 @@
-// A case is decided by keyboard: A accept, R and a digit reject, E escalate, C confirm, arrows step.
+// A case is decided by keyboard: A accept, R and a digit reject, E escalate, C confirm, X export,
+// arrows step.
 import { t } from "/static/js/words.js";
 
 const page = document.getElementById("case-page");
@@ -18,6 +19,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { writing.blur(); event.stopPropagation(); }
     if (event.key === "Enter" && writing.id === "escalate-text") { event.preventDefault(); decide("escalate", { comment: writing.value }); }
     if (event.key === "Enter" && writing.id === "other-text") { event.preventDefault(); decide("reject", { reason: "other", comment: writing.value }); }
+    if (event.key === "Enter" && writing.id === "export-text") { event.preventDefault(); hand(writing.value); }
     return;
   }
   const key = event.key.toLowerCase();
@@ -27,6 +29,7 @@ document.addEventListener("keydown", (event) => {
   else if (key === "r" && may.has("reject")) { reasons.hidden = false; reasons.querySelector("button").focus(); }
   else if (key === "e") escalate();
   else if (key === "c") act("confirm");
+  else if (key === "x") document.getElementById("export-text")?.focus();
   else if (key === "arrowright" && next) location.assign(`/cases/${next}`);
   else if (key === "arrowleft" && previous) location.assign(`/cases/${previous}`);
   else if (key === " ") { const clip = document.querySelector("video"); if (clip) { clip.paused ? clip.play() : clip.pause(); } }
@@ -59,14 +62,39 @@ function step(by) {
   frames[chosen].classList.add("chosen");
 }
 
-async function decide(action, body) {
-  if (busy) return;
-  busy = true;
-  const response = await fetch(`/api/v1/cases/${id}/${action}`, {
+function post(action, body) {
+  return fetch(`/api/v1/cases/${id}/${action}`, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRF-Token": document.querySelector("meta[name=csrf]").content },
     body: JSON.stringify(body),
   });
+}
+
+async function hand(purpose) {
+  if (busy) return;
+  busy = true;
+  const state = document.getElementById("export-state");
+  state.hidden = false;
+  state.textContent = t("case.exporting");
+  const response = await post("export", { purpose });
+  busy = false;
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({ error: t("error.server") }));
+    state.textContent = problem.error;
+    return;
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = response.headers.get("Content-Disposition").split('"')[1];
+  link.click();
+  URL.revokeObjectURL(link.href);
+  state.textContent = t("case.exported", { name: link.download });
+}
+
+async function decide(action, body) {
+  if (busy) return;
+  busy = true;
+  const response = await post(action, body);
   busy = false;
   if (response.ok) { location.assign(next ? `/cases/${next}` : "/cases"); return; }
   const problem = await response.json().catch(() => ({ error: t("error.server") }));
