@@ -26,6 +26,15 @@ class Sensing(StrEnum):
     """Counts, occupancies and queues of detectors; turns as shares."""
 
 
+class StageChoice(StrEnum):
+    """Which stages a policy may show."""
+
+    PLAN = "plan"
+    """Those of the plan in force."""
+    COMPOSED = "composed"
+    """Those, and every set of whole lanes that no two paths of cross."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One way from a lane over the junction: signal link ``link`` rules it.
@@ -120,7 +129,8 @@ class ControlJunction:
     Attributes:
         junction: Movements, crossings, conflicts, who yields to whom, the safety envelope.
         lanes: Lanes that end at its stop lines, by id.
-        stages: The stages that may be wanted, by id, in the order of the plan in force.
+        stages: The stages that may be wanted, by id: in the order of the plan in force, and after
+            them those that were composed.
         changes: Change interval by (stage, next stage), for every pair of different stages.
         link_yields: Ordered pairs of links (yielding, priority) whose paths cross: on g the
             first waits for a gap in the second when that is green.

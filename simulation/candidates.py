@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from models.plan import Plan
-from models.policy import Sensing, SignalPolicy
+from models.policy import Sensing, SignalPolicy, StageChoice
 from models.site import Site
 from simulation.control_area import EnvelopeChange
 from simulation.guard import run_guarded
@@ -37,7 +37,8 @@ class PolicyCandidate:
     """A policy with all that decides what it does.
 
     ``make`` builds it in the process that runs it and must be picklable. It shows the stages of
-    ``plan``, which also stands in when it is silent, within the envelope as ``change``d;
+    ``plan``, and others as ``choice`` says, within the envelope as ``change``d; the plan also
+    stands in when it is silent;
     ``version`` tells one edition of the policy from another.
     """
 
@@ -46,6 +47,7 @@ class PolicyCandidate:
     make: Callable[[], SignalPolicy]
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
+    choice: StageChoice = StageChoice.PLAN
     change: EnvelopeChange = field(default_factory=EnvelopeChange)
     version: str = ""
 
@@ -64,6 +66,7 @@ class PolicyCandidate:
                 "plan": self.plan.digest,
                 "sensing": self.sensing.value,
                 "miss_rate": self.miss_rate if self.sensing is Sensing.DETECTORS else None,
+                "stages": self.choice.value,
                 "yellow_s": self.change.yellow_s,
                 "red_s": self.change.red_s,
                 "min_green_s": self.change.min_green_s,
@@ -88,6 +91,7 @@ def candidate_job(candidate: Candidate, base: SimulationJob, site: Site) -> Job:
         make=candidate.make,
         sensing=candidate.sensing,
         miss_rate=candidate.miss_rate,
+        choice=candidate.choice,
     )
 
 

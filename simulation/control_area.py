@@ -17,9 +17,11 @@ from models.policy import (
     ControlLane,
     ControlStage,
     Sensing,
+    StageChoice,
     UpstreamDetector,
 )
 from models.site import Site
+from simulation.composed_stages import composed_states
 from simulation.lane_graph import ENTRY_M, SIGHT_M, DetectorPlace, LaneChain, LaneGraph
 from simulation.netfile import read_net
 from simulation.network import LinkRightOfWay, link_right_of_way
@@ -71,13 +73,16 @@ class Wiring:
     upstream: Mapping[str, DetectorPlace]
 
 
-def wire(site: Site, plan: Plan, *, sensing: Sensing) -> Wiring:
+def wire(
+    site: Site, plan: Plan, *, sensing: Sensing, choice: StageChoice = StageChoice.PLAN
+) -> Wiring:
     """The control area of a site whose signals can show the stages of a plan.
 
     Args:
         site: A site with a network.
-        plan: The plan in force: its stages are what a policy may choose from.
+        plan: The plan in force.
         sensing: What the policy will be given.
+        choice: What it may choose from: the plan's stages, or composed ones too.
 
     Raises:
         BadInput: If the site has no network.
@@ -138,7 +143,14 @@ def wire(site: Site, plan: Plan, *, sensing: Sensing) -> Wiring:
                 speed = net.lanes[place.lane].speed_mps
                 upstream[name] = UpstreamDetector(name, approach, distance_m, speed, own)
         junctions[junction.id] = _control(
-            junction, planned[junction.id], net, lanes, upstream, receiving_chains, step_s
+            junction,
+            planned[junction.id],
+            net,
+            lanes,
+            upstream,
+            receiving_chains,
+            step_s,
+            choice,
         )
     area = ControlArea(
         junctions=junctions,
@@ -159,6 +171,7 @@ def _control(
     upstream: Mapping[str, UpstreamDetector],
     chains: Mapping[str, LaneChain],
     step_s: float,
+    choice: StageChoice,
 ) -> ControlJunction:
     right_of_way = link_right_of_way(net.file, junction.id)
     shown, begin_s = _stages_shown(plan, junction, net.letters(junction))
@@ -171,6 +184,10 @@ def _control(
     for item in shown:
         if item.state in states:
             names.setdefault(states[item.state], item.name)
+    if choice is StageChoice.COMPOSED:
+        links = [[link.link for link in lane.connections] for lane in lanes.values()]
+        for number, state in enumerate(composed_states(list(names), junction, links, right_of_way)):
+            names[state] = f"composed-{number + 1}"
     stages = {name: control_stage(name, state, junction, step_s) for state, name in names.items()}
     schedule: list[tuple[str, float]] = []
     for item in shown:

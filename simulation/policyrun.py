@@ -18,7 +18,7 @@ import sumo
 
 from models.errors import XanhError
 from models.plan import Plan
-from models.policy import ExplainingPolicy, Observation, Sensing, SignalPolicy
+from models.policy import ExplainingPolicy, Observation, Sensing, SignalPolicy, StageChoice
 from models.site import Site
 from models.validation import Kpi
 from simulation.control_area import Wiring, wire
@@ -47,8 +47,8 @@ class PolicyJob:
     """One run of a policy.
 
     ``run`` says what is simulated (its ``plan`` stays None: the policy shows the stages of
-    ``plan``). ``make`` builds the policy in the process that runs it and must be picklable.
-    ``samples`` is a Parquet file to write. ``explain`` is a junction and the second from which on
+    ``plan``, and composed ones if ``choice`` says so). ``make`` builds the policy in the process
+    that runs it and must be picklable. ``samples`` is a Parquet file to write. ``explain`` is a junction and the second from which on
     its next decision is to be explained.
     """
 
@@ -59,6 +59,7 @@ class PolicyJob:
     make: Callable[[], SignalPolicy]
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
+    choice: StageChoice = StageChoice.PLAN
     samples: Path | None = None
     explain: tuple[str, float] | None = None
 
@@ -120,7 +121,7 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
     """
     started = time.perf_counter()
     os.environ["SUMO_HOME"] = str(sumo.SUMO_HOME)
-    wiring = wire(job.site, job.plan, sensing=job.sensing)
+    wiring = wire(job.site, job.plan, sensing=job.sensing, choice=job.choice)
     with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
         folder = Path(temporary)
         prepare(job.run, folder)

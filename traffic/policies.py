@@ -17,7 +17,7 @@ from typing import Any, cast, get_args
 from models.counts import CountRow
 from models.errors import BadInput
 from models.plan import Plan
-from models.policy import Sensing, SignalPolicy
+from models.policy import Sensing, SignalPolicy, StageChoice
 from models.site import Site
 from simulation.actuated import Kind, simulate_reactive
 from simulation.candidates import PolicyCandidate
@@ -34,6 +34,8 @@ POLICIES = {
     "greedy": "optimizer.greedy:Greedy",
 }
 """Where each policy is built; loaded when it is used, for some compile their code."""
+COMPOSING = frozenset({"adaptive"})
+"""Policies that are given composed stages beside the plan's unless it is said otherwise."""
 REACTIVE: tuple[str, ...] = get_args(Kind)
 """Controllers that SUMO brings itself."""
 POLICY_NAMES: tuple[str, ...] = (*POLICIES, *REACTIVE)
@@ -41,11 +43,20 @@ POLICY_NAMES: tuple[str, ...] = (*POLICIES, *REACTIVE)
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a policy is run: what replaces the envelope, what it is given of the traffic."""
+    """How a policy is run: what replaces the envelope, what it is given of the traffic.
+
+    ``stages`` None is the policy's own choice (``COMPOSING``).
+    """
 
     change: EnvelopeChange = field(default_factory=EnvelopeChange)
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
+    stages: StageChoice | None = None
+
+    def choice(self, policy: str) -> StageChoice:
+        """The stages that a policy may show."""
+        own = StageChoice.COMPOSED if policy in COMPOSING else StageChoice.PLAN
+        return self.stages or own
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what is None is the site's own."""
@@ -88,6 +99,7 @@ def policy_candidate(name: str, plan: Plan, setting: Setting) -> PolicyCandidate
         make=policy_maker(name),
         sensing=setting.sensing,
         miss_rate=setting.miss_rate,
+        choice=setting.choice(name),
         change=setting.change,
         version=_policies_digest(),
     )
@@ -172,11 +184,11 @@ def run_named(
     check_policy(policy)
     changed = setting.change.applied(site)
     body: dict[str, Any] = {"seed": seed, "policy": policy, "sumo_version": sumo_version()}
-    body |= setting.to_dict()
+    body |= {**setting.to_dict(), "stages": setting.choice(policy).value}
     with run_of(changed, counts, seed, f"{site.id}, {policy}, seed {seed}") as run:
         if policy in REACTIVE:
             reactive = simulate_reactive(run, changed, plan, cast(Kind, policy))
-            body |= {"sensing": "SUMO's own", "miss_rate": None}
+            body |= {"sensing": "SUMO's own", "miss_rate": None, "stages": StageChoice.PLAN.value}
             return {**reactive.kpi.to_dict(), **body, "wall_s": round(reactive.wall_s, 3)}
         result = run_policy(
             PolicyJob(
@@ -187,6 +199,7 @@ def run_named(
                 make=policy_maker(policy),
                 sensing=setting.sensing,
                 miss_rate=setting.miss_rate,
+                choice=setting.choice(policy),
                 samples=samples,
                 explain=explain,
             )

@@ -18,7 +18,7 @@ from scipy.stats import t as student
 from models.counts import counts_from_csv
 from models.errors import BadInput, XanhError
 from models.plan import Plan
-from models.policy import Sensing
+from models.policy import Sensing, StageChoice
 from models.site import Site
 from simulation.control_area import EnvelopeChange
 from simulation.imports import import_site
@@ -46,7 +46,8 @@ class BenchOptions:
 
     ``changes`` holds, by the scenario's name, what replaces its envelope in the blocks with equal
     clearances; ``""`` is for all others. ``subject`` is the method that is compared with the
-    best of the others; only it is run in the blocks beside the first.
+    best of the others; only it is run in the blocks beside the first. ``stages`` None is each
+    policy's own choice.
     """
 
     seeds: tuple[int, ...]
@@ -54,6 +55,7 @@ class BenchOptions:
     blocks: tuple[str, ...] = tuple(BLOCKS)
     changes: Mapping[str, EnvelopeChange] = field(default_factory=dict)
     miss_rate: float = 0.05
+    stages: StageChoice | None = None
     subject: str = "adaptive"
     workers: int = 2
 
@@ -176,7 +178,7 @@ class _Bench:
     def _setting(self, run: _Run) -> Setting:
         change = EnvelopeChange() if run.block == LEGAL else self._options.change(run.scenario.name)
         sensing = Sensing.DETECTORS if run.block == DETECTORS else Sensing.ORACLE
-        return Setting(change, sensing, self._options.miss_rate)
+        return Setting(change, sensing, self._options.miss_rate, self._options.stages)
 
     def _retimed(self, run: _Run, site: Site) -> Plan:
         """The plan that a method makes of the site's counts; made once for all seeds."""
@@ -202,6 +204,7 @@ def _key(run: _Run, setting: Setting) -> str:
         "plan": run.scenario.plan.digest,
         "options": repr(site.simulation),
         "setting": setting.to_dict(),
+        "stages": setting.choice(run.method).value,
         "run": [run.block, run.method, run.seed],
         "sumo": sumo_version(),
     }

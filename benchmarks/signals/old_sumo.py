@@ -29,7 +29,7 @@ from simulation.policyrun import PolicyDrive, PolicyJob
 from simulation.runner import command
 from traffic.commands.common import parse_envelope
 from traffic.planfiles import read_plan
-from traffic.policies import policy_maker, run_of, write_json
+from traffic.policies import Setting, policy_maker, run_of, write_json
 from traffic.sites import load_site
 
 PUBLISHED_BEST = {
@@ -56,7 +56,8 @@ def run(folder: Path, old: Path, policy: str, seed: int, clearance: str, min_gre
         run_of(site, None, seed, f"{site.id}, {policy}, seed {seed}") as job,
         tempfile.TemporaryDirectory() as temporary,
     ):
-        area = wire(site, plan, sensing=Sensing.ORACLE)
+        choice = Setting().choice(policy)
+        area = wire(site, plan, sensing=Sensing.ORACLE, choice=choice)
         drive = PolicyDrive(
             PolicyJob(job, site, plan, policy, policy_maker(policy)), area, Path(temporary)
         )

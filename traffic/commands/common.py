@@ -18,10 +18,18 @@ from models.errors import BadInput
 if TYPE_CHECKING:
     from models.counts import CountRow
     from models.plan import Plan
-    from models.policy import Sensing
+    from models.policy import Sensing, StageChoice
     from models.site import Site
     from simulation.control_area import EnvelopeChange
 
+StagesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stages",
+        help="plan (those of the plan in force) or composed (also every other set of lanes that "
+        "no two paths of cross); default: composed with adaptive.",
+    ),
+]
 SiteOption = Annotated[Path, typer.Option("--site", help="The site's folder.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; made if absent.")]
 
@@ -147,6 +155,17 @@ def parse_envelope(clearance: str | None, min_green: float | None) -> EnvelopeCh
         if name not in ("yellow", "allred") or not 0 <= given[name] <= 20:
             raise BadInput("--clearance", part, valid)
     return EnvelopeChange(given.get("yellow"), given.get("allred"), min_green)
+
+
+def parse_stages(name: str | None) -> StageChoice | None:
+    """``plan`` or ``composed``; None is the policy's own choice."""
+    from models.policy import StageChoice
+
+    try:
+        return None if name is None else StageChoice(name)
+    except ValueError:
+        valid = ", ".join(item.value for item in StageChoice)
+        raise BadInput("--stages", name or "", f"valid is {valid}") from None
 
 
 def parse_sensing(name: str) -> Sensing:

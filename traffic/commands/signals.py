@@ -15,9 +15,11 @@ from models.errors import BadInput
 from traffic.commands.common import (
     OutFolder,
     SiteOption,
+    StagesOption,
     load,
     need_network,
     parse_envelope,
+    parse_stages,
     read_counts,
     read_current,
     say,
@@ -122,6 +124,7 @@ def bench_signals(
     ] = None,
     min_green: Annotated[float, typer.Option("--min-green", min=1)] = 5.0,
     miss_rate: Annotated[float, typer.Option("--miss-rate", min=0, max=1)] = 0.05,
+    stages: StagesOption = None,
     workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
 ) -> None:
     """Compare signal methods on the same scenarios, seeds and clearances; resumes."""
@@ -149,6 +152,7 @@ def bench_signals(
             blocks=wanted,
             changes=changes,
             miss_rate=miss_rate,
+            stages=parse_stages(stages),
             workers=workers,
         ),
         progress=progress,

@@ -16,10 +16,12 @@ from models.site import Site
 from traffic.commands.common import (
     OutFolder,
     SiteOption,
+    StagesOption,
     load,
     need_network,
     parse_envelope,
     parse_sensing,
+    parse_stages,
     read_counts,
     read_current,
     say,
@@ -55,6 +57,7 @@ def simulate_one(
     miss_rate: Annotated[
         float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
     ] = 0.05,
+    stages: StagesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
     samples: Annotated[
         bool, typer.Option("--samples", help="Per-second samples to samples.parquet.")
@@ -79,12 +82,17 @@ def simulate_one(
     rows = read_counts(loaded, counts) if counts or not loaded.simulation.routes else None
     target = out / "samples.parquet" if samples else None
     if policy is None:
-        if clearance or min_green:
-            option = "--clearance" if clearance else "--min-green"
+        if clearance or min_green or stages:
+            option = "--clearance" if clearance else "--min-green" if min_green else "--stages"
             raise BadInput(option, "", "a plan brings its own timing; valid with --policy")
         body = run_plan(loaded, read_current(loaded, plan), rows, seed, samples=target)
     else:
-        setting = Setting(parse_envelope(clearance, min_green), parse_sensing(sensing), miss_rate)
+        setting = Setting(
+            parse_envelope(clearance, min_green),
+            parse_sensing(sensing),
+            miss_rate,
+            parse_stages(stages),
+        )
         current = read_current(loaded)
         body = run_named(
             loaded, current, policy, rows, seed, setting, samples=target, explain=asked

@@ -17,10 +17,12 @@ from models.errors import BadInput
 from traffic.commands.common import (
     OutFolder,
     SiteOption,
+    StagesOption,
     load,
     need_network,
     parse_envelope,
     parse_sensing,
+    parse_stages,
     read_counts,
     read_current,
     say,
@@ -98,6 +100,7 @@ def validate(
     miss_rate: Annotated[
         float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
     ] = 0.05,
+    stages: StagesOption = None,
     playback: Annotated[
         bool, typer.Option("--playback/--no-playback", help="Film one pair: playback.html.")
     ] = True,
@@ -122,8 +125,8 @@ def validate(
         raise BadInput("--language", language, f"valid is {', '.join(LANGUAGES)}")
     if (plan is None) == (policy is None):
         raise BadInput("--plan, --policy", "", "valid is exactly one of them")
-    if policy is None and (clearance or min_green or sensing != "oracle"):
-        raise BadInput("--clearance, --min-green, --sensing", "", "valid with --policy")
+    if policy is None and (clearance or min_green or stages or sensing != "oracle"):
+        raise BadInput("--clearance, --min-green, --sensing, --stages", "", "valid with --policy")
     loaded = load(site)
     need_network(loaded, "be validated")
     if growth is not None:
@@ -134,7 +137,12 @@ def validate(
     if policy is not None:
         from traffic.policies import Setting, policy_candidate
 
-        setting = Setting(parse_envelope(clearance, min_green), parse_sensing(sensing), miss_rate)
+        setting = Setting(
+            parse_envelope(clearance, min_green),
+            parse_sensing(sensing),
+            miss_rate,
+            parse_stages(stages),
+        )
         questions = [(out, policy, policy_candidate(policy, baseline, setting), rows)]
     elif plan is not None and plan.is_dir():
         from traffic.schedule import read_schedule
