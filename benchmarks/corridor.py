@@ -314,17 +314,8 @@ def line(found: Mapping[str, Any]) -> str:
 
 def figure(name: str, summary: Mapping[str, Mapping[str, Any]]) -> str:
     """Changes against the plan in force with their intervals, one block per plan, as SVG."""
-    parts, bottom = [], 0.0
-    for plan, found in summary.items():
-        if plan == IN_FORCE:
-            continue
-        measures = [
-            ("travel time along", found["travel_s"], "s"),
-            ("stops along", found["stops"], ""),
-            ("delay of all", found["all_delay_s"], "s"),
-            *((f"delay on {edge}", value, "s") for edge, value in found["cross_s"].items()),
-        ]
-        data = [
+    panels = {
+        plan: [
             Row(
                 label,
                 value["change_pct"][0],
@@ -332,10 +323,21 @@ def figure(name: str, summary: Mapping[str, Mapping[str, Any]]) -> str:
                 None if math.isnan(value["change_pct"][2]) else value["change_pct"][2],
                 note=f"{value['before']:.3g} → {value['after']:.3g} {unit}",
             )
-            for label, value, unit in measures
+            for label, value, unit in (
+                ("travel time along", found["travel_s"], "s"),
+                ("stops along", found["stops"], ""),
+                ("delay of all", found["all_delay_s"], "s"),
+                *((f"delay on {edge}", value, "s") for edge, value in found["cross_s"].items()),
+            )
         ]
+        for plan, found in summary.items()
+        if plan != IN_FORCE
+    }
+    every = [row for data in panels.values() for row in data]
+    parts, bottom = [], 0.0
+    for plan, data in panels.items():
         title = f"{name}: {plan} against the plan in force"
-        drawn, bottom = rows(title, "change, %", data, width=760, top=bottom + 8)
+        drawn, bottom = rows(title, "change, %", data, width=760, top=bottom + 8, beside=every)
         parts.append(drawn)
     return document(760, bottom + 12, "".join(parts), f"{name}: plans of a corridor")
 

@@ -79,6 +79,9 @@ def solve_bands(
     terms = []
     for index, chain in enumerate(_chains(model)):
         band = program.NewIntVar(0, cycle, f"band {index}")
+        # Around a loop offsets may leave no wave at all to a chain.
+        waved = program.NewBoolVar(f"waved {index}")
+        program.Add(band == 0).OnlyEnforceIf(~waved)
         before = None
         usable = True
         for position, link in enumerate(chain.links):
@@ -92,14 +95,14 @@ def solve_bands(
                     usable = False
                     break
                 into = program.NewIntVar(0, cycle, f"into {index} {junction} {position}")
-                program.Add(into + band <= window[1])
+                program.Add(into + band <= window[1]).OnlyEnforceIf(waved)
                 at = offsets[junction] * step + window[0] + into
                 if before is not None:
                     turns = program.NewIntVar(-4, 40, f"turns {index} {position}")
                     travel = round(link.travel_time_s * 10.0)
                     # Within half a step: offsets are coarser than travel times.
                     slack = program.NewIntVar(-step, step, f"slack {index} {position}")
-                    program.Add(at - before - travel + slack == turns * cycle)
+                    program.Add(at - before - travel + slack == turns * cycle).OnlyEnforceIf(waved)
                 before = at
             if not usable:
                 break

@@ -208,7 +208,7 @@ def _pool(
             name: Timing(splits.stages, splits.greens_ds, 0) for name, splits in chosen.items()
         }
         offsets = (
-            solve_bands(model, timings, seed=seed)
+            solve_bands(model, timings, seed=seed, time_limit=max(1.0, budget / len(kept)))
             if method == "maxband"
             else solve_offsets(
                 model, timings, seed=seed, time_limit=min(2.0, max(0.5, budget / 20))

@@ -82,19 +82,21 @@ def rows(
     width: float,
     top: float,
     from_zero: bool = False,
+    beside: Sequence[Row] = (),
 ) -> tuple[str, float]:
     """Rows of dots with intervals or with what they were before; returns SVG and its bottom.
 
-    Labels stand on the left, a value and a note on the right.
+    Labels stand on the left, a value and a note on the right. ``beside`` are the rows of other
+    charts that are to be read beside this one: all of them get one scale.
     """
+    every = [*data, *beside]
     values = [
-        v for row in data for v in (row.value, row.low, row.high, row.before) if v is not None
+        v for row in every for v in (row.value, row.low, row.high, row.before) if v is not None
     ]
     values.append(0.0)
     marks = ticks(min(values), max(values))
-    left = 16 + _LABEL_PX * max(len(row.label) for row in data)
-    notes = [row.note or f"{row.value:+.1f}" for row in data]
-    right = width - 24 - _LABEL_PX * max(len(note) for note in notes)
+    left = 16 + _LABEL_PX * max(len(row.label) for row in every)
+    right = width - 24 - _LABEL_PX * max(len(_note(row)) for row in every)
 
     def x(value: float) -> float:
         return left + 10 + (value - marks[0]) / (marks[-1] - marks[0]) * (right - left - 20)
@@ -105,7 +107,7 @@ def rows(
         kind = "zero" if mark == 0 else "grid"
         parts.append(_line(kind, x(mark), top + 28, x(mark), bottom))
         parts.append(f'<text class="m c" x="{x(mark):.1f}" y="{bottom + 16:g}">{mark:g}</text>')
-    for index, (row, note) in enumerate(zip(data, notes, strict=True)):
+    for index, row in enumerate(data):
         y = top + 30 + ROW_PX * (index + 0.5)
         parts.append(f'<text class="e" x="{left:g}" y="{y + 4:g}">{escape(row.label)}</text>')
         if from_zero:
@@ -120,8 +122,14 @@ def rows(
             parts.append(f'<circle class="was" cx="{x(row.before):.1f}" cy="{y:g}" r="4"/>')
         if not from_zero:
             parts.append(f'<circle class="dot" cx="{x(row.value):.1f}" cy="{y:g}" r="4.5"/>')
-        parts.append(f'<text class="m" x="{right + 12:g}" y="{y + 4:g}">{escape(note)}</text>')
+        parts.append(
+            f'<text class="m" x="{right + 12:g}" y="{y + 4:g}">{escape(_note(row))}</text>'
+        )
     return "".join(parts), bottom + _AXIS_PX
+
+
+def _note(row: Row) -> str:
+    return row.note or f"{row.value:+.1f}"
 
 
 def timelines(

@@ -20,7 +20,7 @@ from optimizer.refine import Judgement, Trial, legal_start, refine
 from optimizer.result import RetimingResult, predict
 from optimizer.retime import Method, candidates
 from simulation.demand import write_demand
-from simulation.runner import SimulationJob, SimulationResult, site_job, sweep
+from simulation.runner import SimulationJob, SimulationResult, simulations, site_job, sweep
 from simulation.validate import runs_own_routes
 from traffic.retiming import build_problem
 
@@ -115,11 +115,11 @@ def retime_site(
             replace(problem, links=()), 2, seed=seed, time_limit_s=time_limit_s / 4, created=made
         )
         starts += [item.plan for item in alone]
-    with _scenarios(site, counts, effort.scenarios, problem.weights.stop_s) as judge:
+    with _judge(site, counts, effort.scenarios, problem.weights.stop_s, workers) as judge:
         found = refine(
             problem,
             starts,
-            lambda plans, draw: judge(plans, draw, workers),
+            judge,
             budget=effort.plans,
             created=made,
             by=maker,
@@ -197,13 +197,14 @@ def affordable(site: Site, counts: Sequence[CountRow]) -> Effort:
     return Effort(min(few, _LEAST_SEARCH) if few > 1 else 0, SCENARIOS[:1])
 
 
-Judging = Callable[[Sequence[Plan], int, int], list[Judgement]]
-
-
 @contextmanager
-def _scenarios(
-    site: Site, counts: Sequence[CountRow], scenarios: Sequence[float], stop_s: float
-) -> Iterator[Judging]:
+def _judge(
+    site: Site,
+    counts: Sequence[CountRow],
+    scenarios: Sequence[float],
+    stop_s: float,
+    workers: int,
+) -> Iterator[Callable[[Sequence[Plan], int], list[Judgement]]]:
     """A judge of plans on one draw: geometric mean over the scenarios of delay and stops.
 
     Delay is ``delay_s``, a stop counts ``stop_s`` as in the model. Geometric, or the one demand
@@ -211,7 +212,10 @@ def _scenarios(
     vehicles where they are made from counts.
     """
     simulation = site.simulation
-    with tempfile.TemporaryDirectory(prefix="xanh-search-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="xanh-search-") as folder,
+        simulations(None, workers) as pool,
+    ):
         own = runs_own_routes(site, counts)
 
         def demand(seed: int) -> Path:
@@ -241,7 +245,7 @@ def _scenarios(
             options = (*base.options.options, "--scale", f"{factor:g}")
             return replace(base, options=replace(base.options, options=options))
 
-        def judge(plans: Sequence[Plan], draw: int, workers: int) -> list[Judgement]:
+        def judge(plans: Sequence[Plan], draw: int) -> list[Judgement]:
             count = len(scenarios)
             first = SEARCH_SEED + draw * count
             jobs = [
@@ -249,7 +253,7 @@ def _scenarios(
                 for plan in plans
                 for number, factor in enumerate(scenarios)
             ]
-            results = sweep(jobs, workers=workers)
+            results = sweep(jobs, executor=pool)
             return [
                 _judgement(site, results[index : index + count], stop_s)
                 for index in range(0, len(results), count)

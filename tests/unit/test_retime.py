@@ -13,8 +13,9 @@ from models.errors import BadInput
 from models.junction import SafetyEnvelope
 from models.plan import Plan
 from models.safety import check_plan
+from optimizer.bands import solve_bands
 from optimizer.platoon import PlatoonModel, Timing, dispersion_kernel, periodic_queue
-from optimizer.problem import PEAK_HOUR_FACTOR, RetimingProblem
+from optimizer.problem import PEAK_HOUR_FACTOR, LinkGeometry, RetimingProblem
 from optimizer.result import predict, timings_of
 from optimizer.retime import Infeasible, candidates, retime
 from optimizer.splits import solve_splits
@@ -225,3 +226,24 @@ def test_a_road_too_short_for_its_queue_costs_more():
         )
     assert costs[0] > 0
     assert costs[1] == 0
+
+
+def test_bands_give_up_a_chain_that_no_offset_serves():
+    """A quarter of the cycle apart with short greens only one direction can have a wave."""
+    south = LinkGeometry("B", "A", ("B:sin>sout",), "Asin", 270.0, 12.0)
+    vph = {"n through": 300, "s through": 200, "e through": 300}
+    body = problem(
+        [crossroads("A"), crossroads("B")],
+        {"A": vph, "B": vph},
+        [northbound_link("A", "B", 270.0), south],
+    )
+    timings = {
+        name: replace(timing, greens_ds=(100, 700))
+        for name, timing in timings_of(body.current).items()
+    }
+    travel_s = {link.downstream: link.travel_time_s for link in body.links}
+    assert all(15.0 < seconds < 30.0 for seconds in travel_s.values())
+    found = solve_bands(PlatoonModel(body, ("A", "B"), 900), timings)
+    assert found.status == "OPTIMAL"
+    apart_s = (found.timings["B"].offset_ds - found.timings["A"].offset_ds) % 900 / 10.0
+    assert apart_s == pytest.approx(travel_s["B"], abs=2.0)
