@@ -31,10 +31,14 @@ MOVEMENT_SURE_M: Final = 15.0
 the line before it is judged by its own movement's."""
 HEADING_SURE_RAD: Final = 0.7
 """And head where the movement leads: one who turns back makes none of them."""
+TURNED: Final = 0.7
+BESIDE_SURE_M: Final = 9.0
+"""One who turns (cosine of the heading to the approach's) may still turn back until so far beside
+where it crossed the line."""
 READ_M: Final = 14.0
 READ_S: Final = 3.0
 """Riders and helmets are judged once the vehicle is this far past the line, or this long (it may
-have turned off), and was read often enough."""
+have turned off), or is lost from sight, and was read often enough."""
 STILL_MPS: Final = 2.0
 """One who stays at a place may seem to move as fast as this far from the camera."""
 GUESSED: Final = 2.5
@@ -174,7 +178,23 @@ class Judge:
         self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
     ) -> list[tuple[rules.Finding, str | None]]:
         """What is to be flagged now, each with the vehicle's movement where it is known."""
-        due = self._due(track, watch, points[-1])
+        return self._ask(track, watch, points, self._due(track, watch, points[-1]))
+
+    def judge_lost(
+        self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
+    ) -> list[tuple[rules.Finding, str | None]]:
+        """What is to be flagged of one that will be seen no more: what was read of its riders."""
+        if watch.crossing is None:
+            return []
+        return self._ask(track, watch, points, self._open(self._read(watch), watch))
+
+    def _ask(
+        self,
+        track: TrackState,
+        watch: Watch,
+        points: Sequence[TrajectoryPoint],
+        due: list[Kind],
+    ) -> list[tuple[rules.Finding, str | None]]:
         if watch.lasting_s + LASTING_S > points[-1].time_s:
             due = [kind for kind in due if kind not in _LASTING]
         elif not _LASTING.isdisjoint(due):
@@ -194,14 +214,13 @@ class Judge:
     def _due(self, track: TrackState, watch: Watch, last: TrajectoryPoint) -> list[Kind]:
         """The rules worth asking now."""
         name = track.vehicle_class
-        stands = last.speed_mps < STANDING_MPS
+        still = last.speed_mps < STILL_MPS
         due: list[Kind] = []
         if last.areas:
             if last.areas & self._closed.get(name, 0):
                 due.append(Kind.WRONG_LANE)
             if last.areas & self._bits[AreaKind.PAVEMENT]:
                 due.append(Kind.PAVEMENT)
-            still = last.speed_mps < STILL_MPS
             if still and watch.passed and last.areas & self._bits[AreaKind.NO_STOPPING]:
                 due.append(Kind.ILLEGAL_STOPPING)
         forward_mps = self._forward_mps(track)
@@ -209,12 +228,24 @@ class Judge:
             due.append(Kind.WRONG_WAY)
         if watch.crossing is not None:
             since_s = last.time_s - watch.crossing.time_s
-            boxed = stands and last.areas & self._bits[AreaKind.BOX]
+            boxed = still and last.areas & self._bits[AreaKind.BOX]
             if boxed and since_s < STOOD_S and self._signals.red_now:
                 due.append(Kind.BLOCKING)
             if since_s < SETTLED_S:
                 due += self._after_the_line(track, watch, last, forward_mps)
+        return self._open(due, watch)
+
+    def _open(self, due: list[Kind], watch: Watch) -> list[Kind]:
         return [kind for kind in due if kind in self._enabled and kind not in watch.settled]
+
+    def _read(self, watch: Watch) -> list[Kind]:
+        """The rules on riders for which enough was read."""
+        due: list[Kind] = []
+        if len(watch.riders) >= self._settings.overloaded.min_readings:
+            due.append(Kind.OVERLOADED)
+        if len(watch.bare_heads) >= self._settings.no_helmet.min_readings:
+            due.append(Kind.NO_HELMET)
+        return due
 
     def _after_the_line(
         self, track: TrackState, watch: Watch, last: TrajectoryPoint, forward_mps: float
@@ -231,15 +262,23 @@ class Judge:
             due.append(Kind.SPEEDING)
         since_s = last.time_s - watch.crossing.time_s if watch.crossing is not None else 0.0
         if last.depth_m >= READ_M or since_s >= READ_S:
-            if len(watch.riders) >= self._settings.overloaded.min_readings:
-                due.append(Kind.OVERLOADED)
-            if len(watch.bare_heads) >= self._settings.no_helmet.min_readings:
-                due.append(Kind.NO_HELMET)
+            due += self._read(watch)
         return due
 
     def _forward_mps(self, track: TrackState) -> float:
         inward, units = self._view.inward, track.units_per_m
         return track.velocity[0] * inward[0] / units[0] + track.velocity[1] * inward[1] / units[1]
+
+    def _may_turn_back(
+        self, track: TrackState, points: Sequence[TrajectoryPoint], crossing_s: float
+    ) -> bool:
+        """Whether one that has begun to turn is still where those drive who turn back."""
+        (ix, iy), (ux, uy) = self._view.inward, track.units_per_m
+        if track.heading[0] * ix + track.heading[1] * iy > TURNED:
+            return False
+        start = next((point for point in points if point.time_s >= crossing_s), points[-1])
+        dx, dy = track.centre[0] - start.centre[0], track.centre[1] - start.centre[1]
+        return abs(dx / ux * iy - dy / uy * ix) < BESIDE_SURE_M
 
     def _story(
         self,
@@ -259,6 +298,7 @@ class Judge:
                 match.certain
                 and match.travelled_m >= MOVEMENT_SURE_M
                 and match.heading_off_rad <= HEADING_SURE_RAD
+                and not self._may_turn_back(track, points, crossing_s)
             )
             if sure:
                 signal = self._signals.of(match.movement)

@@ -25,6 +25,8 @@ OTHER_SIZE: Final = 4.0
 """What it costs to take a two-wheeler for a car."""
 WALKS: Final = 4.0
 """What it costs to take a walker for a rider, of a detector that tells them apart."""
+KIND_OVERLAP: Final = 0.3
+"""One of the other kind, two wheels for four, is the same vehicle only where that one must be."""
 MISSING: Final = 0.3
 """The top of a box that hides its vehicle's wheels is, to this share of its height, in place."""
 
@@ -121,6 +123,8 @@ def _costs(tracks: FloatArray, found: FloatArray, limits: FloatArray) -> FloatAr
             distance2 = (c * dx * dx - 2.0 * b * dx * dy + a * dy * dy) / det
             shared = _overlap(expected, box)
             overlap = shared / max(expected_area + box_area - shared, 1e-9)
+            if settled and t[15] != d[13] and overlap < KIND_OVERLAP:
+                continue
             # An occluded box has a wrong bottom edge but still lies on the predicted one.
             near = distance2 < gate and metres < reach
             if not near and not (overlap > 0.55 and distance2 < 6.0 * gate):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from detection.counting import (
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
 from detection.flags import violation_of
 from detection.geometry import AreaMap, inside
-from detection.hidden import LEAST_MPS, HiddenPassages, HiddenSettings
-from detection.judge import Judge, Watch
+from detection.hidden import HiddenPassages, HiddenSettings
+from detection.judge import Judge
+from detection.lives import Life, Pending, Place, entered_at, on_line
 from detection.measures import MeasureLog, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, FloatArray, Image
@@ -45,9 +46,7 @@ from models.violation import Violation
 MOVEMENT_KNOWN_M: Final = 40.0
 """A vehicle this far past the line has shown where it goes."""
 MOVEMENT_WAIT_S: Final = 20.0
-ON_LINE_M: Final = 0.2
 NEARER: Final = 0.08
-ENTERED_M: Final = 4.0
 NEAR_LINE_M: Final = 3.0
 MIN_SEEN_M: Final = 1.5
 """One that is lost before the line was seen to come from at least so far before it."""
@@ -92,46 +91,6 @@ class FrameResult:
     queue: Queue
     signal: SignalState
     lost_cases: tuple[str, ...] = ()
-
-
-class _Standing(NamedTuple):
-    """Where a vehicle is: in the zone, bits of the areas, front and wheels past the line, along
-    ``inward``, and whether the picture's edge cuts nothing off."""
-
-    in_zone: bool
-    areas: int
-    front_m: float
-    wheels_m: float
-    progress_m: float
-    whole: bool
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A crossing whose movement is not settled yet."""
-
-    line: LineCrossing
-    signal: SignalState
-
-
-@dataclass(slots=True)
-class _Life:
-    """What is kept of a track while it lives."""
-
-    trajectory: Trajectory
-    last: TrackState
-    front: LineCrossing | None = None
-    pending: _Pending | None = None
-    first_m: float = 0.0
-    wheels_m: float = 0.0
-    """How far past the line its wheels were at its first, and at its last sighting."""
-    first_covered: float = 0.0
-    """Share of it that nearer ones hid when it was first seen there."""
-    over: bool = False
-    """It has crossed the line inward, seen or unseen."""
-    hidden_m: float | None = None
-    """How far past the line its wheels were when it was first seen there; None when settled."""
-    watch: Watch = field(default_factory=Watch)
 
 
 class CameraPipeline:
@@ -185,7 +144,7 @@ class CameraPipeline:
         self._counts: IntervalCounts | None = None
         self._measures: MeasureLog | None = None
         self._snapshots = SnapshotBuffer(self.settings.keep_s, self.settings.max_snapshots)
-        self._lives: dict[int, _Life] = {}
+        self._lives: dict[int, Life] = {}
         self._screens: FloatArray = np.zeros((0, 4))
         """Boxes of all that are seen now."""
         self._frame = -1
@@ -237,17 +196,17 @@ class CameraPipeline:
         tracks = tuple(self._tracks(time_s, users, None if projected else image, walkers))
         if self._evidence is not None:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
-        crossings = self._end_tracks({track.id for track in tracks})
+        lost: list[str] = []
+        crossings, ended = self._end_tracks({track.id for track in tracks}, lost)
         standing = tuple(self._standing_of(len(tracks)))
         self._screens = self._tracker.places.box_px[[track.seen for track in tracks]]
         for track, place in zip(tracks, standing, strict=True):
             self._follow(track, place, time_s, crossings)
-        lost: list[str] = []
-        violations = self._flag_all(tracks, users, lost)
+        violations = (*ended, *self._flag_all(tracks, users, lost))
         self._add(crossings)
         queue = measure_queue(tracks, [place.in_zone for place in standing], self._counter.line)
         if self._measures is not None:
-            occupied = any(map(_on_line, tracks, standing))
+            occupied = any(map(on_line, tracks, standing))
             self._measures.frame(time_s, queue, shown, occupied=occupied)
         return FrameResult(
             frame=self._frame,
@@ -273,7 +232,7 @@ class CameraPipeline:
 
     def finish(self) -> tuple[Crossing, ...]:
         """Settle what is open at the end of the source; the crossings that were left."""
-        crossings = self._end_tracks(set())
+        crossings, _ = self._end_tracks(set(), [])
         self._add(crossings)
         return tuple(crossings)
 
@@ -311,7 +270,7 @@ class CameraPipeline:
         """The approach's signal as far as it is known."""
         return self._signals.approach
 
-    def _standing_of(self, count: int) -> Iterable[_Standing]:
+    def _standing_of(self, count: int) -> Iterable[Place]:
         """Where each of this frame's tracks stands, all of them in one go."""
         if count == 0:
             return ()
@@ -327,18 +286,18 @@ class CameraPipeline:
             (centre / units) @ inward,
             whole,
         )
-        return map(_Standing._make, zip(*(column.tolist() for column in columns), strict=True))
+        return map(Place._make, zip(*(column.tolist() for column in columns), strict=True))
 
     def _follow(
         self,
         track: TrackState,
-        place: _Standing,
+        place: Place,
         time_s: float,
         crossings: list[Crossing],
     ) -> None:
         life, wheels_m = self._lives.get(track.id), place.wheels_m
         if life is None:
-            life = self._lives[track.id] = _Life(Trajectory(), track)
+            life = self._lives[track.id] = Life(Trajectory(), track)
             life.first_m = wheels_m
             if self.view.metric:
                 if self._hidden.may_have(time_s, wheels_m, track.contact):
@@ -378,10 +337,10 @@ class CameraPipeline:
             track, time_s, self._frame, wheels_m, points, entered=entered
         )
         if crossed is not None and not (life.over and crossed.direction == "in"):
-            life.pending = _Pending(crossed, self._signals.approach.state_at(crossed.time_s))
+            life.pending = Pending(crossed, self._signals.approach.state_at(crossed.time_s))
             life.over, life.hidden_m = life.over or crossed.direction == "in", None
             if life.front is None:
-                self._front_over(life, _entered(crossed, points))
+                self._front_over(life, entered_at(crossed, points))
             if self._measures is not None and crossed.direction == "in":
                 self._measures.over(crossed.time_s, track.vehicle_class)
         if life.hidden_m is not None:
@@ -393,13 +352,16 @@ class CameraPipeline:
             if far or time_s - life.pending.line.time_s > MOVEMENT_WAIT_S:
                 self._settle(life, life.pending, crossings)
 
-    def _front_over(self, life: _Life, crossing: LineCrossing) -> None:
+    def _front_over(self, life: Life, crossing: LineCrossing) -> None:
         life.front = crossing
         if crossing.direction == "in":
             self._judge.crossed(life.watch, crossing)
 
-    def _end_tracks(self, alive: set[int]) -> list[Crossing]:
+    def _end_tracks(
+        self, alive: set[int], lost_cases: list[str]
+    ) -> tuple[list[Crossing], list[Violation]]:
         crossings: list[Crossing] = []
+        violations: list[Violation] = []
         for track in [track for track in self._lives if track not in alive]:
             life = self._lives.pop(track)
             self._counter.forget(track)
@@ -414,14 +376,17 @@ class CameraPipeline:
                 self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
             if life.pending is not None:
                 self._settle(life, life.pending, crossings)
-        return crossings
+            if life.trajectory.points:
+                found = self._judge.judge_lost(life.last, life.watch, life.trajectory.points)
+                violations += self._flag(life.last, life, found, lost_cases)
+        return crossings, violations
 
     def _covered(self, box: Box) -> float:
         """Share of a box that those hide who are seen nearer to the camera."""
         nearer = self._screens[self._screens[:, 3] > box[3] + NEARER * (box[3] - box[1])]
         return float(covered(np.array([box]), nearer).sum()) if len(nearer) else 0.0
 
-    def _came_out(self, life: _Life) -> None:
+    def _came_out(self, life: Life) -> None:
         """Count one that was first seen past the line, if it must have come over it."""
         wheels_m, points = life.hidden_m, life.trajectory.points
         life.hidden_m = None
@@ -440,7 +405,7 @@ class CameraPipeline:
             if other.over and not other.last.seen
         ]
 
-    def _went_over(self, life: _Life) -> None:
+    def _went_over(self, life: Life) -> None:
         """Count one that is lost from sight on its way over the line."""
         # One whose wheels were seen over the line was counted, or is another's second track.
         past = life.first_m > -MIN_SEEN_M or life.wheels_m > self.settings.counting.hysteresis_m
@@ -458,7 +423,7 @@ class CameraPipeline:
         if time_s is not None:
             self._unseen_passage(life, time_s)
 
-    def _unseen_passage(self, life: _Life, time_s: float) -> None:
+    def _unseen_passage(self, life: Life, time_s: float) -> None:
         points = life.trajectory.points
         line = LineCrossing(
             track=life.last.id,
@@ -470,9 +435,9 @@ class CameraPipeline:
             seen=False,
         )
         life.over = True
-        life.pending = _Pending(line, self._signals.approach.state_at(time_s))
+        life.pending = Pending(line, self._signals.approach.state_at(time_s))
 
-    def _settle(self, life: _Life, pending: _Pending, crossings: list[Crossing]) -> None:
+    def _settle(self, life: Life, pending: Pending, crossings: list[Crossing]) -> None:
         """Count what has crossed, unless it turned out to be somebody on foot."""
         life.pending = None
         if life.last.vehicle_class != "pedestrian":
@@ -484,7 +449,7 @@ class CameraPipeline:
         centres = [point.centre for point in points if point.time_s >= since_s - 0.5]
         return self._matcher.match(centres, track.units_per_m)
 
-    def _crossing(self, life: _Life, pending: _Pending) -> Crossing:
+    def _crossing(self, life: Life, pending: Pending) -> Crossing:
         line = pending.line
         if line.direction == "in":
             match = self._movement(life.trajectory.points, life.last, line.time_s)
@@ -520,19 +485,19 @@ class CameraPipeline:
         self._judge.watch_passing(
             (life.trajectory.points[-1], track.id, life.watch) for track, life in seen
         )
-        flagged = []
+        flagged: list[Violation] = []
         for track, life in seen:
-            for finding, movement in self._judge.judge(track, life.watch, life.trajectory.points):
-                try:
-                    flagged.append(self._flag(track, life, finding, movement))
-                except XanhError as error:
-                    # A full disk must not end the watch: the camera goes on counting.
-                    lost.append(str(error))
+            found = self._judge.judge(track, life.watch, life.trajectory.points)
+            flagged += self._flag(track, life, found, lost)
         return tuple(flagged)
 
     @staticmethod
-    def _read_riders(seen: Sequence[tuple[TrackState, _Life]], users: Detections) -> None:
-        """Note what the detector said of riders and helmets; a track keeps its box's values."""
+    def _read_riders(seen: Sequence[tuple[TrackState, Life]], users: Detections) -> None:
+        """Note what the detector said of riders and helmets; a track keeps its box's values.
+
+        At the picture's edge, where vehicles come in one behind the other, boxes are cut and
+        tracks young: what is read there may be another's.
+        """
         for readings, into in ((users.riders, "riders"), (users.bare_heads, "bare_heads")):
             if readings is None:
                 continue
@@ -541,11 +506,28 @@ class CameraPipeline:
             )
             for track, life in seen:
                 value = int(of_box.get(track.box_px, -1))
-                if value >= 0:
+                if value >= 0 and life.trajectory.points[-1].whole:
                     getattr(life.watch, into).append(value)
 
     def _flag(
-        self, track: TrackState, life: _Life, finding: Finding, movement: str | None
+        self,
+        track: TrackState,
+        life: Life,
+        found: Iterable[tuple[Finding, str | None]],
+        lost: list[str],
+    ) -> list[Violation]:
+        """The violations of these findings, their evidence written; else a line in ``lost``."""
+        flagged: list[Violation] = []
+        for finding, movement in found:
+            try:
+                flagged.append(self._case(track, life, finding, movement))
+            except XanhError as error:
+                # A full disk must not end the watch: the camera goes on counting.
+                lost.append(str(error))
+        return flagged
+
+    def _case(
+        self, track: TrackState, life: Life, finding: Finding, movement: str | None
     ) -> Violation:
         violation = violation_of(
             self.view, self._detector, self._start, self._signals, track,
@@ -570,22 +552,3 @@ class CameraPipeline:
         if not shots:
             raise XanhError(f"camera {self.view.camera}: no frames are kept for {violation.id}")
         self._evidence.write(violation, moments, shots)
-
-
-def _entered(wheels: LineCrossing, points: Sequence[TrajectoryPoint]) -> LineCrossing:
-    """When the front must have crossed of one whose wheels were seen to.
-
-    A long vehicle is often first seen across the line: close to it the front's own instant is
-    told from place and speed; else that of the wheels has to do.
-    """
-    first = next((point for point in points if point.depth_m >= 0.0), None)
-    if wheels.direction != "in" or first is None or first.depth_m > ENTERED_M:
-        return wheels
-    since_s = first.depth_m / max(first.speed_mps, LEAST_MPS)
-    return replace(wheels, time_s=min(first.time_s - since_s, wheels.time_s))
-
-
-def _on_line(track: TrackState, place: _Standing) -> bool:
-    """Whether a vehicle stands or drives on the stop line."""
-    low, high = min(place.front_m, place.wheels_m), max(place.front_m, place.wheels_m)
-    return track.vehicle_class != "pedestrian" and low - ON_LINE_M <= 0.0 <= high + ON_LINE_M

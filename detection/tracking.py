@@ -242,7 +242,7 @@ class Tracker:
             contact, jacobian = self.plane.to_plane_with_jacobian(contact_px)
             more = jacobian[low, :, 1] * (0.15 * hidden[low])[:, None]
             noise[low] += more[:, :, None] * more[:, None, :]
-        self._learn_height(rows, box, contact_px, low | found.cut[chosen])
+        self._learn_height(rows, box, contact_px, low, found.cut[chosen])
         away = found.away[chosen]
         measured = contact + centre_offset(self.plane, away, t.heading[rows], t.classes[rows])
         held = t.held[rows]
@@ -274,16 +274,24 @@ class Tracker:
         return result
 
     def _learn_height(
-        self, rows: IntArray, box: FloatArray, contact_px: FloatArray, unsure: BoolArray
+        self,
+        rows: IntArray,
+        box: FloatArray,
+        contact_px: FloatArray,
+        low: BoolArray,
+        cut: BoolArray,
     ) -> None:
         """Remember how tall each vehicle is when all of it is seen."""
         t = self._tracks
         seen = (contact_px[:, 1] - box[:, 1]) / self.plane.size_scale(contact_px)
         change = seen - t.tall[rows]
+        unsure = low | cut
         # Boxes are too short more often than too tall.
         gain = np.where(unsure, 0.0, np.where(change > 0, 0.5, 0.15))
         t.tall[rows] += gain * change
         t.tall[rows[unsure]] *= 0.99
+        # What the picture's border cuts is at least as tall as the part that is seen.
+        t.tall[rows[cut]] = np.maximum(t.tall[rows[cut]], seen[cut])
 
     def _turn_heads(self, rows: IntArray, speed: FloatArray) -> None:
         t = self._tracks

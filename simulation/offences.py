@@ -108,6 +108,7 @@ class _Passage:
     travelled_m: float = 0.0
     places: list[Point] = field(default_factory=list)
     told: set[Kind] = field(default_factory=set)
+    """One who stands, creeps on and stands again does one thing."""
     judged: bool = False
 
 
@@ -229,6 +230,7 @@ class OffenceWatch:
         came = crossing.state in (SignalState.RED, SignalState.YELLOW)
         low, high = PAST_LINE_M
         here = stands and red and came and low - 0.4 <= depth_m <= high
+        here &= Kind.STOP_LINE not in passage.told
         yield from self._last(
             vehicle, Kind.STOP_LINE, crossing, here, begin_s, 1.0, low + 0.5 <= depth_m <= high - 1
         )
@@ -361,6 +363,8 @@ class OffenceWatch:
         passage = self._passages.get(vehicle)
         if passage is None or passage.crossing.approach != place.approach:
             return None
+        if Kind.BLOCKING in passage.told:
+            return None
         return Kind.BLOCKING if passage.states[-1] is SignalState.RED else None
 
     @staticmethod
@@ -413,6 +417,8 @@ class OffenceWatch:
         enough = kind is not Kind.ILLEGAL_STOPPING or len(act.passed) >= PASSED[1]
         if not act.told and act.firm and act.amount >= _LASTING[kind].clear and enough:
             act.told = True
+            if vehicle in self._passages:
+                self._passages[vehicle].told.add(kind)
             yield Offence(
                 kind, act.begin_s, vehicle, crossing.vehicle_class, act.junction, act.approach
             )

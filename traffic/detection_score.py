@@ -29,15 +29,24 @@ from models.counts import counts_from_csv
 from models.errors import BadInput
 from models.signals import SignalState
 from models.site import LAWFUL, Site, SiteCamera, StreetOptions
-from models.violation import Violation, ViolationKind
+from models.violation import Violation
 from simulation.camera import PinholeCamera
 from simulation.people import People
-from simulation.projection import JITTER_PX, MISS_RATE, Projection, in_sight
+from simulation.projection import JITTER_PX, MISS_RATE, READ_FROM_PX, Projection, in_sight
 from simulation.states import CLASSES, VehicleStates, interpolate
 from simulation.street import Street, StreetFrame
 from traffic.camerawork import FRAMES_PER_S, SIGHT_M, PixelEye, camera_pose
 from traffic.planfiles import read_plan
-from traffic.scoring import TOLERANCE_S, Act, compare, count_error, true_acts
+from traffic.scoring import (
+    READ_BY_BOXES,
+    TOLERANCE_S,
+    Act,
+    Sight,
+    compare,
+    count_error,
+    true_acts,
+    watched,
+)
 
 LEAD_S = 30
 TAIL_S = 45
@@ -48,20 +57,7 @@ PAIR_S = 0.5
 QUEUED_MPS = 5 / 3.6
 LEAST_PX = 18.0
 """A road user less tall than this in the picture is out of a camera's sight."""
-INSTANT_S = 2.0
-WATCHED_S = {
-    ViolationKind.PAVEMENT: 5.0,
-    ViolationKind.WRONG_LANE: 4.0,
-    ViolationKind.BLOCKING: 8.0,
-    ViolationKind.ILLEGAL_STOPPING: 20.0,
-    ViolationKind.STOP_LINE: 4.0,
-    ViolationKind.U_TURN: 5.0,
-    ViolationKind.ILLEGAL_TURN: 4.0,
-}
-"""So long from its beginning an act has to be watched; an instant one for ``INSTANT_S``."""
 LOOK_S, SIGHTS_S = 25.0, 240
-READ_BY_BOXES = frozenset({ViolationKind.OVERLOADED, ViolationKind.NO_HELMET})
-"""Rules that rest on what a detector reads of the riders; packaged weights read nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,7 @@ class ScoredCamera:
         self.camera = camera
         self.record = CameraRecord()
         self._rng = np.random.default_rng([options.seed, index])
-        self._sights: deque[tuple[float, set[int]]] = deque(maxlen=SIGHTS_S)
+        self._sights: deque[Sight] = deque(maxlen=SIGHTS_S)
         self._drop_rate = options.drop_rate if options.level == 1 else 0.0
         junction = site.junctions[camera.junction]
         self._place = (junction.x_m, junction.y_m)
@@ -160,7 +156,11 @@ class ScoredCamera:
         signal = {movement: aspects[movement] for movement in self._movements}
         result = None
         middle = interpolate(before, now, 0.5)
-        self._sights.append((begin_s, set(in_sight(middle, self._pinhole, LEAST_PX).tolist())))
+        seen, read = (
+            frozenset(in_sight(middle, self._pinhole, least_px).tolist())
+            for least_px in (LEAST_PX, READ_FROM_PX)
+        )
+        self._sights.append(Sight(begin_s + 0.5, seen, read))
         for step in range(FRAMES_PER_S):
             if self._drop_rate and self._rng.random() < self._drop_rate:
                 continue
@@ -178,10 +178,8 @@ class ScoredCamera:
             self.record.queue_true.append(true)
 
     def saw(self, act: Act) -> bool:
-        """Whether an act could be seen: in most of the seconds from just before it on."""
-        from_s, to_s = act.time_s - 1.5, act.time_s + WATCHED_S.get(act.kind, INSTANT_S)
-        seen = [act.vehicle in ids for at_s, ids in self._sights if from_s <= at_s <= to_s]
-        return sum(seen) > len(seen) / 2
+        """Whether an act could be seen."""
+        return watched(act, self._sights)
 
     def finish(self) -> None:
         """Settle what is open."""

@@ -47,6 +47,52 @@ TOLERANCE_S: Mapping[ViolationKind, float] = {
 """How far apart in time a flag and a truth may lie."""
 
 
+AT_THE_LINE = frozenset({ViolationKind.RED_LIGHT, ViolationKind.EARLY_START})
+"""Acts of one instant: it is to be seen before and after it."""
+INSTANT_S = 2.0
+WATCHED_S = {
+    ViolationKind.PAVEMENT: 5.0,
+    ViolationKind.WRONG_LANE: 4.0,
+    ViolationKind.BLOCKING: 8.0,
+    ViolationKind.ILLEGAL_STOPPING: 20.0,
+    ViolationKind.STOP_LINE: 4.0,
+    ViolationKind.U_TURN: 5.0,
+    ViolationKind.ILLEGAL_TURN: 4.0,
+}
+"""So long from its beginning an act has to be watched; an instant one for ``INSTANT_S``."""
+READ_BY_BOXES = frozenset({ViolationKind.OVERLOADED, ViolationKind.NO_HELMET})
+"""Rules that rest on what a detector reads of the riders; packaged weights read nothing."""
+READ_S = (3.0, 1.5)
+"""Riders are to be seen large enough to be told so long before and after the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Who was in a camera's sight at an instant, and who large enough to tell riders."""
+
+    time_s: float
+    seen: frozenset[int]
+    read: frozenset[int]
+
+
+def watched(act: Act, sights: Iterable[Sight]) -> bool:
+    """Whether an act could be seen: in most of the sights from just before it on.
+
+    One of an instant, at the line, is to be seen before it as well; riders are to be large enough
+    to be told, about the line.
+    """
+    reads = act.kind in READ_BY_BOXES
+    before_s, after_s = READ_S if reads else (1.5, WATCHED_S.get(act.kind, INSTANT_S))
+    seen = [
+        (item.time_s, act.vehicle in (item.read if reads else item.seen))
+        for item in sights
+        if act.time_s - before_s <= item.time_s <= act.time_s + after_s
+    ]
+    if act.kind in AT_THE_LINE and not any(there for at_s, there in seen if at_s <= act.time_s):
+        return False
+    return sum(there for _, there in seen) > len(seen) / 2
+
+
 @dataclass(frozen=True, slots=True)
 class RuleScore:
     """How well one rule did. Precision and recall are None where nothing could be scored.

@@ -25,7 +25,9 @@ class RedLightRule:
     """Parameters of the red-light rule.
 
     ``min_red_s``: the front must cross at least this long after red began; it covers the
-    interpolation between frames and a signal log of limited resolution. ``continue_m``: the
+    interpolation between frames and a signal log of limited resolution. ``min_before_m``: so far
+    before the line it was when red began; who stood on the line by then may have crossed before.
+    ``continue_m``: the
     front must get this far past the line, still on red; one who stops on the pedestrian
     crossing did not run the light. ``within_s``: and must do so within this time of crossing,
     else it is a creeping start, which is another kind. ``max_gap_s``, ``max_gain_mps2`` and
@@ -37,6 +39,7 @@ class RedLightRule:
 
     enabled: bool = True
     min_red_s: float = 0.3
+    min_before_m: float = 0.3
     continue_m: float = 5.0
     within_s: float = 8.0
     max_gap_s: float = 1.5
@@ -51,7 +54,8 @@ class EarlyStartRule:
     """Parameters of the early start: over the line on red, green comes before it is inside.
 
     The front crosses at least ``min_before_green_s`` and at most ``max_before_green_s`` before
-    green, at least ``min_red_s`` after red began, was seen ``min_past_m`` past the line on red
+    green, at least ``min_red_s`` after red began, when it was ``min_before_m`` before the line or
+    more; it was seen ``min_past_m`` past the line on red
     (what a front's place may be off by), is less than ``inside_m`` past it when green comes, and
     gets there within ``within_s`` of crossing, seen without a gap longer than
     ``max_gap_s``.
@@ -59,6 +63,7 @@ class EarlyStartRule:
 
     enabled: bool = True
     min_red_s: float = 0.3
+    min_before_m: float = 0.3
     min_before_green_s: float = 0.4
     max_before_green_s: float = 4.0
     min_past_m: float = 0.8
@@ -71,11 +76,13 @@ class EarlyStartRule:
 class StopLineRule:
     """Parameters of the encroachment: came over the line on yellow or red and stands past it.
 
-    Its front stands between ``min_past_m`` and ``max_past_m`` past the line for ``min_stand_s``,
-    on red throughout, seen at least every ``max_gap_s``.
+    Its front was ``min_before_m`` before the line or more when that light began, and stands
+    between ``min_past_m`` and ``max_past_m`` past it for ``min_stand_s``, on red throughout, seen
+    at least every ``max_gap_s``.
     """
 
     enabled: bool = True
+    min_before_m: float = 0.3
     min_past_m: float = 1.0
     max_past_m: float = 6.0
     min_stand_s: float = 2.0
@@ -85,7 +92,7 @@ class StopLineRule:
 def red_light(story: Story, rule: RedLightRule) -> Finding | None:
     """Whether a vehicle ran the red light; None too while its sightings do not show it yet."""
     crossing_s, signal = story.crossing_s, story.signal
-    into_s = _into_red_s(story, rule.min_red_s)
+    into_s = _into_red_s(story, rule)
     if crossing_s is None or into_s is None:
         return None
     before: TrajectoryPoint | None = None
@@ -126,7 +133,7 @@ def red_light(story: Story, rule: RedLightRule) -> Finding | None:
 def early_start(story: Story, rule: EarlyStartRule) -> Finding | None:
     """Whether a vehicle crossed the line on red just before green and drove off."""
     crossing_s, signal = story.crossing_s, story.signal
-    into_s = _into_red_s(story, rule.min_red_s)
+    into_s = _into_red_s(story, rule)
     if crossing_s is None or into_s is None:
         return None
     after = [point for point in story.points if point.time_s >= crossing_s]
@@ -174,6 +181,8 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
     crossed_on = signal.state_at(crossing_s)
     if crossed_on not in (SignalState.RED, SignalState.YELLOW):
         return None
+    if not _was_before(story, signal.time_into_s(crossing_s), rule.min_before_m):
+        return None
     run: list[TrajectoryPoint] = []
     for point in story.points:
         stands = (
@@ -205,14 +214,40 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
     return None
 
 
-def _into_red_s(story: Story, least_s: float) -> float | None:
-    """Seconds into red at the crossing; None when it was not red for so long."""
+def _into_red_s(story: Story, rule: RedLightRule | EarlyStartRule) -> float | None:
+    """Seconds into red at the crossing; None where it was not red for so long, or not before."""
     if story.crossing_s is None:
         return None
     if story.signal.state_at(story.crossing_s) is not SignalState.RED:
         return None
     into_s = story.signal.time_into_s(story.crossing_s)
-    return None if into_s is None or into_s < least_s else into_s
+    if into_s is None or into_s < rule.min_red_s:
+        return None
+    return into_s if _was_before(story, into_s, rule.min_before_m) else None
+
+
+def _was_before(story: Story, into_s: float | None, least_m: float) -> bool:
+    """Whether the front was clearly before the line from so long before it crossed until then.
+
+    A front that stood on the line may have crossed it on green, by what its place is off: the
+    mean of its sightings tells, so that one that scatters over the line is before it by chance.
+    """
+    if into_s is None or story.crossing_s is None or not story.points:
+        return False
+    since_s = story.crossing_s - into_s
+    early = [point for point in story.points if point.time_s <= since_s]
+    later = [point for point in story.points if point.time_s > since_s]
+    if not later:
+        return early[-1].depth_m <= -least_m
+    after = later[0]
+    if early:
+        now = early[-1]
+        share = (since_s - now.time_s) / (after.time_s - now.time_s)
+        first_m = now.depth_m + share * (after.depth_m - now.depth_m)
+    else:
+        first_m = after.depth_m - after.speed_mps * (after.time_s - since_s)
+    depths = [first_m, *(point.depth_m for point in later if point.time_s < story.crossing_s)]
+    return sum(depths) / len(depths) <= -least_m
 
 
 def _seen_throughout(points: Sequence[TrajectoryPoint], max_gap_s: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detection.rules.story import STANDING_MPS, Finding, Story, apart_m
+from detection.rules.story import Finding, Story, apart_m
 from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState
 from models.violation import ViolationKind
@@ -31,12 +31,14 @@ class IllegalStoppingRule:
 class BlockingRule:
     """Parameters of blocking: ``min_stand_s`` within the junction while its own head is red.
 
-    One who waits there for a gap during green waits lawfully. It is seen at least every
+    One who waits there for a gap during green waits lawfully. It stays within ``stay_m`` of one
+    place (deep in the junction a place scatters, and a speed more so), seen at least every
     ``max_gap_s``.
     """
 
     enabled: bool = True
     min_stand_s: float = 5.0
+    stay_m: float = 1.5
     max_gap_s: float = 2.5
 
 
@@ -44,7 +46,7 @@ def illegal_stopping(story: Story, rule: IllegalStoppingRule) -> Finding | None:
     """Whether a vehicle stands in a no-stopping zone while others drive past it."""
     if story.passed < rule.min_passed or story.vehicle_class == "pedestrian":
         return None
-    run = _staying(story, rule)
+    run = _staying(story, lambda p: bool(p.areas & story.no_stopping_areas), rule)
     stood_s = run[-1].time_s - run[0].time_s if run else 0.0
     if stood_s < rule.min_stand_s:
         return None
@@ -68,10 +70,10 @@ def blocking(story: Story, rule: BlockingRule) -> Finding | None:
     if story.crossing_s is None:
         return None
     signal = story.signal
-    run = _standing(
+    run = _staying(
         story,
         lambda p: bool(p.areas & story.box_areas) and signal.state_at(p.time_s) is SignalState.RED,
-        rule.max_gap_s,
+        rule,
     )
     stood_s = run[-1].time_s - run[0].time_s if run else 0.0
     if stood_s < rule.min_stand_s:
@@ -88,30 +90,19 @@ def blocking(story: Story, rule: BlockingRule) -> Finding | None:
     )
 
 
-def _staying(story: Story, rule: IllegalStoppingRule) -> list[TrajectoryPoint]:
+def _staying(
+    story: Story,
+    here: Callable[[TrajectoryPoint], bool],
+    rule: IllegalStoppingRule | BlockingRule,
+) -> list[TrajectoryPoint]:
     """The latest unbroken series of sightings about its last place."""
     run: list[TrajectoryPoint] = []
     for point in reversed(story.points):
-        if not point.areas & story.no_stopping_areas or not point.whole:
+        if not here(point) or not point.whole:
             break
         if run and (
             run[-1].time_s - point.time_s > rule.max_gap_s or apart_m(point, run[0]) > rule.stay_m
         ):
-            break
-        run.append(point)
-    run.reverse()
-    return run
-
-
-def _standing(
-    story: Story, here: Callable[[TrajectoryPoint], bool], max_gap_s: float
-) -> list[TrajectoryPoint]:
-    """The latest unbroken series of sightings at which it stood, up to the last."""
-    run: list[TrajectoryPoint] = []
-    for point in reversed(story.points):
-        if point.speed_mps >= STANDING_MPS or not point.whole or not here(point):
-            break
-        if run and run[-1].time_s - point.time_s > max_gap_s:
             break
         run.append(point)
     run.reverse()

@@ -33,12 +33,13 @@ class WrongWayRule:
 def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
     """Whether a vehicle rode against the approach; judged on its latest run of sightings.
 
-    A run is an unbroken series of sightings in the zone without a jump; it may begin in the
-    junction, where a rider turns in against the traffic.
+    A run is an unbroken series of sightings in the zone without a jump, none of them cut by the
+    picture's edge (a box that is cut moves as its vehicle does not); it may begin in the junction,
+    where a rider turns in against the traffic.
     """
     run: list[TrajectoryPoint] = []
     for point in reversed(story.points):
-        if not point.in_zone:
+        if not point.in_zone or not point.whole:
             break
         if run:
             gap_s = run[-1].time_s - point.time_s

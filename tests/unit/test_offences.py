@@ -112,6 +112,19 @@ def test_one_who_stands_before_or_on_the_line_did_not(site, stop_m):
     assert not live(site, "C2-c1", front, 25, shown=lambda t: RED if t < 14 else GREEN)
 
 
+def test_one_who_stands_creeps_on_and_stands_again_does_one_thing(site):
+    def front(t: float) -> float:
+        return min(6 * (t - 3), 12.0) if t < 18 else min(12.0 + (t - 18), 13.0)
+
+    found = live(site, "C2-c1", front, 40, shown=lambda t: GREEN if t < 5 else RED)
+    assert kinds(found) == [(Kind.BLOCKING, True)]
+
+    def past(t: float) -> float:
+        return min(1.2 * (t - 3), 2.4) if t < 12 else min(2.4 + (t - 12), 3.4)
+
+    assert kinds(live(site, "C2-c1", past, 30, shown=lambda _: RED)) == [(Kind.STOP_LINE, True)]
+
+
 def test_one_who_stands_inside_after_green_blocks(site):
     def front(t: float) -> float:
         return min(6.0 * (t - 3), 15.0) if t < 20 else 15 + 6 * (t - 20)

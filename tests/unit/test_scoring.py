@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from models.violation import ViolationKind
-from traffic.scoring import Act, compare, count_error, match_acts
+from traffic.scoring import Act, Sight, compare, count_error, match_acts, watched
 
 RED, WRONG = ViolationKind.RED_LIGHT, ViolationKind.WRONG_WAY
 WITHIN = {RED: 1.0, WRONG: 5.0}
@@ -60,3 +62,30 @@ def test_count_error_is_relative_to_truth() -> None:
     assert error["total"] == pytest.approx(-3 / 14)
     assert error["movements"] == {"m": -0.1, "n": 0.0}
     assert count_error([], [], ())["total"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "unseen_s", "small_s", "told"),
+    [
+        (ViolationKind.RED_LIGHT, (), range(60), True),
+        (ViolationKind.RED_LIGHT, (18, 19), (), False),
+        (ViolationKind.SPEEDING, (18, 19), (), True),
+        (ViolationKind.SPEEDING, (19, 20, 21), (), False),
+        (ViolationKind.NO_HELMET, (), (17, 18, 19, 20), False),
+        (ViolationKind.NO_HELMET, (), range(21, 60), True),
+    ],
+)
+def test_what_a_camera_could_not_see_is_no_truth_to_hold_against_it(
+    kind: ViolationKind, unseen_s: Iterable[int], small_s: Iterable[int], told: bool
+) -> None:
+    """The act is at 20 s; a sight each second."""
+    one, nobody = frozenset({7}), frozenset[int]()
+    sights = [
+        Sight(
+            second + 0.4,
+            nobody if second in unseen_s else one,
+            nobody if second in small_s else one,
+        )
+        for second in range(60)
+    ]
+    assert watched(Act("C1", kind, 20.0, vehicle=7), sights) is told

@@ -1,0 +1,83 @@
+"""Whose box it is, where a box may be another vehicle's."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detection.ports import Detections
+from detection.riders import road_users
+from detection.tracking import Tracker, TrackState
+from models.camera import CameraView
+from simulation.camera import PinholeCamera
+from simulation.projection import project_boxes
+from simulation.states import CLASSES, VehicleStates
+from traffic.camerawork import camera_pose
+from traffic.sites import load_site
+
+CAR, MOTORCYCLE = CLASSES.index("car"), CLASSES.index("motorcycle")
+SIZE = {CAR: (4.4, 1.8, 1.5), MOTORCYCLE: (1.9, 0.7, 1.6)}
+
+
+class Scene:
+    """One camera of the example site; vehicles stand at a front's depth and a place aside."""
+
+    def __init__(self, pho_hue: Path) -> None:
+        site = load_site(pho_hue)
+        self.view: CameraView = site.camera("C2-c1").view
+        self._camera = PinholeCamera(camera_pose(site.camera("C2-c1")))
+        self._tracker = Tracker(self.view)
+        self._rng = np.random.default_rng(1)
+
+    def see(self, time_s: float, *vehicles: tuple[int, float, float]) -> list[TrackState]:
+        """Tracks after a frame with these vehicles: class, depth of the front, metres aside."""
+        (ax, ay), (bx, by) = self.view.stop_line
+        length = math.dist((ax, ay), (bx, by))
+        ix, iy = self.view.inward
+        rows = []
+        for number, (kind, depth_m, aside_m) in enumerate(vehicles):
+            back_m = depth_m - SIZE[kind][0] / 2
+            x = ax + (bx - ax) / length * aside_m + ix * back_m
+            y = ay + (by - ay) / length * aside_m + iy * back_m
+            rows.append((number, kind, x, y, math.atan2(ix, iy), 0.0, *SIZE[kind]))
+        seen = project_boxes(
+            VehicleStates.from_rows(rows), self._camera, self._rng, miss_rate=0.0, jitter_px=0.5
+        )
+        found = Detections(
+            seen.xyxy.astype(np.float32), seen.score.astype(np.float32),
+            seen.class_index.astype(np.int64), CLASSES,
+        )  # fmt: skip
+        return self._tracker.update(time_s, road_users(found, truthful=True), walkers=True)
+
+
+@pytest.fixture
+def scene(pho_hue: Path) -> Scene:
+    return Scene(pho_hue)
+
+
+def test_one_that_the_border_cuts_for_long_is_the_same_when_it_drives_on(scene):
+    """What is seen of it does not make it small."""
+    ids = set()
+    for step in range(150):
+        time_s = step / 6
+        drove_m = max(time_s - 18.0, 0.0) ** 2 / 2
+        tracks = scene.see(time_s, (CAR, -9.5 + drove_m, 9.9))
+        ids |= {track.id for track in tracks}
+        assert step < 6 or [track.seen for track in tracks] == [True]
+    assert len(ids) == 1
+
+
+def test_a_rider_near_by_does_not_continue_a_car_that_is_lost(scene):
+    for step in range(60):
+        car = scene.see(step / 6, (CAR, -3.0, 6.0))
+    (car_id,) = (track.id for track in car)
+    riders = set()
+    for step in range(64, 74):
+        for track in scene.see(step / 6, (MOTORCYCLE, -5.5, 7.5)):
+            if track.seen:
+                riders.add((track.id, track.vehicle_class))
+    assert {kind for _, kind in riders} == {"motorcycle"}
+    assert car_id not in {number for number, _ in riders}
