@@ -211,9 +211,13 @@ def measures_to_csv(rows: Iterable[MeasureRow]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([_text(getattr(row, name)) for name in COLUMNS])
+    writer.writerows(map(cells, rows))
     return out.getvalue()
+
+
+def cells(row: MeasureRow) -> list[str]:
+    """The fields of a row as text, in the order of ``COLUMNS``."""
+    return [_text(getattr(row, name)) for name in COLUMNS]
 
 
 def _text(value: object) -> str:

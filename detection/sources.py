@@ -194,7 +194,9 @@ class FolderSource:
             raise BadInput(str(folder), "", "the folder has no images; valid are .jpg and .png")
         if rate_hz is None or not rate_hz > 0:
             raise BadInput(
-                str(folder), "frame rate", "a folder of images has no clock; give its rate above 0"
+                str(folder),
+                "frame rate",
+                "a folder of images has no clock; valid is a camera with rate_fps above 0",
             )
         self._rate_hz = rate_hz
         self.faults: list[HealthEvent] = []

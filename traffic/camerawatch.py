@@ -26,6 +26,7 @@ from traffic.live import (
     JunctionLive,
     LiveSnapshot,
 )
+from traffic.measure_records import add_measures
 from traffic.store import Severity
 from traffic.watching import Report, WatchConfig, WatchFailed, WatchReport, watch_main
 
@@ -144,6 +145,14 @@ class WatchRelay:
                 report.counts,
                 camera=report.camera,
                 source_kind=report.kind.value,
+                calibration=report.calibration_version,
+            )
+        if report.measures:
+            add_measures(
+                self._services.store,
+                self._site.id,
+                report.measures,
+                camera=report.camera,
                 calibration=report.calibration_version,
             )
         self._keep_crossings(report)

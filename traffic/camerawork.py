@@ -25,11 +25,13 @@ import numpy as np
 from detection.counting import Crossing
 from detection.detectors import STREET, open_detector
 from detection.evidence import EvidenceWriter
+from detection.measures import MeasureRow
 from detection.overlay import draw_tracks, draw_view
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
 from detection.plates import PlateEyes
 from detection.ports import Detections, Detector, Image
 from models.camera import CameraPose, SourceKind
+from models.counts import CountRow
 from models.errors import XanhError
 from models.signals import SignalState
 from models.site import Site, SiteCamera
@@ -47,6 +49,8 @@ FRAMES_PER_S = 6
 SIGHT_M = 130.0
 """Road users further than this from a camera's junction are not drawn."""
 PICTURE_QUALITY = 80
+COUNTS_S = 60.0
+"""Counts and measures of the running interval are handed over so often."""
 PARENT_CHECK_S = 5.0
 """A worker that has nothing to do looks so often whether the service still lives."""
 
@@ -74,7 +78,10 @@ Order: TypeAlias = StreetSecond | EndWindow | None
 
 @dataclass(frozen=True, slots=True)
 class CameraReport:
-    """One second of one camera; with ``ends_window`` what was still open at its end."""
+    """One second of one camera; with ``ends_window`` what was still open at its end.
+
+    Now and then it has ``counts`` and ``measures``, which replace those of the same intervals.
+    """
 
     camera: str
     begin_s: float
@@ -86,6 +93,8 @@ class CameraReport:
     picture: bytes | None = None
     busy_s: float = 0.0
     ends_window: bool = False
+    counts: tuple[CountRow, ...] = ()
+    measures: tuple[MeasureRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +262,7 @@ class _CameraAtWork:
         self._plates = PlateEyes() if promised else None
         self._pipeline = self._new_pipeline()
         self._second: list[FrameResult] = []
+        self._counted_s = 0.0
         self._near: tuple[VehicleStates, VehicleStates] | None = None
         self._image: Image | None = None
 
@@ -291,6 +301,7 @@ class _CameraAtWork:
 
     def report(self, order: StreetSecond, busy_s: float) -> CameraReport:
         last = self._second[-1]
+        counts = self._counts_due(order.begin_s)
         return CameraReport(
             camera=self._camera.id,
             begin_s=order.begin_s,
@@ -301,7 +312,15 @@ class _CameraAtWork:
             queue_m=last.queue.length_m,
             picture=self._picture(last),
             busy_s=busy_s,
+            counts=counts,
+            measures=self._pipeline.measures(counts),
         )
+
+    def _counts_due(self, begin_s: float) -> tuple[CountRow, ...]:
+        if begin_s - self._counted_s < COUNTS_S:
+            return ()
+        self._counted_s = begin_s
+        return self._pipeline.counts()
 
     def end_window(self) -> CameraReport:
         crossings = self._pipeline.finish()

@@ -11,6 +11,7 @@ from traffic.broadcast import Broadcast
 from traffic.camerawork import CameraReport
 from traffic.controllers.street import timing_digest
 from traffic.field import StreetTick
+from traffic.measure_records import add_measures
 
 
 class Relay:
@@ -20,8 +21,15 @@ class Relay:
     (``PlanService.watch``, which raises and clears alarms).
     """
 
-    def __init__(self, evidence: Path) -> None:
-        """Set up; ``evidence`` is where the camera workers write a flag's files."""
+    def __init__(self, evidence: Path, *, keep_counts: bool = False) -> None:
+        """Set up.
+
+        Args:
+            evidence: Where the camera workers write a flag's files.
+            keep_counts: Whether counts go to the store as they come; a demo keeps those of its
+                own windows.
+        """
+        self._keep_counts = keep_counts
         self.cases = 0
         self.detector = ""
         self.broadcast: Broadcast | None = None
@@ -54,6 +62,25 @@ class Relay:
         if self.broadcast is None or self._services is None:
             return
         self.broadcast.report(report)
+        if report.counts:
+            site = self._services.site
+            view = site.camera(report.camera).view
+            version = view.calibration_version
+            add_measures(
+                self._services.store,
+                site.id,
+                report.measures,
+                camera=report.camera,
+                calibration=version,
+            )
+            if self._keep_counts:
+                self._services.store.add_counts(
+                    site.id,
+                    report.counts,
+                    camera=report.camera,
+                    source_kind=view.source_kind.value,
+                    calibration=version,
+                )
         for violation in report.violations:
             case = self._services.cases.open_case(
                 self._services.site.id,

@@ -26,10 +26,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 # Raise it with every change of a table; an older program then refuses the newer database.
-SCHEMA_VERSION = 2
-# What brings an older database to each version.
+SCHEMA_VERSION = 3
+# What brings an older database to each version; new tables are made beside.
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     2: ("ALTER TABLE counts ADD COLUMN calibration VARCHAR(64) NOT NULL DEFAULT ''",),
+    3: (),
 }
 
 
@@ -80,6 +81,22 @@ counts = Table(
     Column("source_kind", String(32), nullable=False),
     Column("calibration", String(64), nullable=False, server_default=""),
     Index("counts_by_time", "site", "start"),
+)
+
+# What was measured beside the counts, with the same key; ``values`` holds what has a value.
+measures = Table(
+    "measures",
+    metadata,
+    Column("site", String(128), primary_key=True),
+    Column("camera", String(128), primary_key=True),
+    Column("movement", String(256), primary_key=True),
+    Column("vehicle_class", String(64), primary_key=True),
+    Column("start", UtcDateTime, primary_key=True),
+    Column("end", UtcDateTime, nullable=False),
+    Column("junction", String(128), nullable=False),
+    Column("calibration", String(64), nullable=False),
+    Column("values", JSON, nullable=False),
+    Index("measures_by_time", "site", "start"),
 )
 
 reports = Table(

@@ -60,7 +60,7 @@ def serve_site(
     # Each start has its own: on the virtual street the same second comes again.
     evidence = folder / "violations" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     zero = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    relay = Relay(evidence)
+    relay = Relay(evidence, keep_counts=True)
     work = StreetWork(
         site,
         _plan_in_force(site, data),

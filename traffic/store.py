@@ -128,6 +128,7 @@ class Store:
                 schema.meta.insert().values(key="schema", value=str(schema.SCHEMA_VERSION))
             )
         elif found.isdecimal() and 0 < int(found) < schema.SCHEMA_VERSION:
+            schema.metadata.create_all(connection)
             for version in range(int(found) + 1, schema.SCHEMA_VERSION + 1):
                 for statement in schema.MIGRATIONS[version]:
                     connection.execute(text(statement))

@@ -30,9 +30,11 @@ from detection.evidence import EvidenceWriter
 from detection.health import HealthMonitor
 from detection.lamp import LampReader
 from detection.live import LiveSource
+from detection.measures import MeasureRow
 from detection.motion_detector import MOTION, MotionDetector
 from detection.overlay import draw_tracks, draw_view, with_footer
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
+from detection.plates import PlateEyes
 from detection.playback import Playback
 from detection.ports import Detections, Detector, Frame, Image
 from detection.snapshots import encode_jpeg
@@ -77,9 +79,9 @@ class WatchConfig:
 class WatchReport:
     """About a second of one camera.
 
-    ``start`` is the moment at which the camera's clock shows 0; ``counts`` replace what was
-    reported of the same intervals before. ``wrong`` lasts still, ``ended`` is over since the last
-    report. ``kind`` says what its figures come from.
+    ``start`` is the moment at which the camera's clock shows 0; ``counts`` and ``measures`` replace
+    what was reported of the same intervals before. ``wrong`` lasts still, ``ended`` is over since
+    the last report. ``kind`` says what its figures come from.
     """
 
     camera: str
@@ -96,6 +98,7 @@ class WatchReport:
     crossings: tuple[Crossing, ...] = ()
     violations: tuple[Violation, ...] = ()
     counts: tuple[CountRow, ...] = ()
+    measures: tuple[MeasureRow, ...] = ()
     wrong: tuple[HealthEvent, ...] = ()
     ended: tuple[HealthEvent, ...] = ()
     picture: bytes | None = None
@@ -229,6 +232,7 @@ class _WatchedCamera:
         self._told_s = 0.0
         self._ended: list[HealthEvent] = []
         self._start = self._clock_now()
+        self._plates = PlateEyes() if camera.options.get("plates") else None
         self._pipeline = self._new_pipeline()
         lamp = camera.view.lamp_px
         self._lamp = None if lamp is None else LampReader(lamp)
@@ -256,7 +260,7 @@ class _WatchedCamera:
             detector=self.detector.name,
             weights_sha256=self.detector.weights_sha256,
             settings=settings,
-            evidence=EvidenceWriter(self._view, self._evidence),
+            evidence=EvidenceWriter(self._view, self._evidence, plates=self._plates),
             start=self._start,
         )
 
@@ -331,6 +335,7 @@ class _WatchedCamera:
             crossings=crossings,
             violations=violations,
             counts=counts,
+            measures=self._pipeline.measures(counts),
             wrong=self._wrong(now_s),
             ended=self._newly_ended(),
             picture=self._picture(),

@@ -41,6 +41,7 @@ API: dict[tuple[str, str], Permission | str | None] = {
     ("POST", "/api/v1/cameras/{camera}/calibration"): P.PROPOSE,
     ("GET", "/api/v1/counts"): P.VIEW_STREET,
     ("GET", "/api/v1/counts.csv"): P.VIEW_STREET,
+    ("GET", "/api/v1/measures.csv"): P.VIEW_STREET,
     ("GET", "/api/v1/alarms"): P.VIEW_STREET,
     ("POST", "/api/v1/alarms/{alarm}/acknowledge"): P.OPERATE,
     ("GET", "/api/v1/plans"): P.VIEW_STREET,

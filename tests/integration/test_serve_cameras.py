@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from rtsp_camera import RtspCamera, free_port, require_rtsp_server
 
+from traffic.measure_records import stored_measures
 from traffic.store import Store
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "hanoi-giang-vo"
@@ -131,11 +132,14 @@ def test_a_real_camera_is_watched_lost_found_and_calibrated(
     # What was seen is in the store, under the versions it was seen with.
     store = Store.at(tmp_path / "data")
     kept = store.stored_counts("hanoi-giang-vo")
+    measured = stored_measures(store, "hanoi-giang-vo", camera=CAMERA)
     store.close()
     assert {item.calibration for item in kept} == {"1", "2"}
     assert {(item.camera, item.source_kind) for item in kept} == {(CAMERA, "motion")}
     first = next(item.row for item in kept if item.calibration == "1")
     assert 0.0 < first.coverage < 1.0
+    assert {item.calibration for item in measured} == {"1", "2"}
+    assert all(item.row.occupancy is not None for item in measured if not item.row.movement)
     # Nobody is left behind.
     left = subprocess.run(["pgrep", "-f", camera.url], capture_output=True, check=False)
     assert left.stdout == b""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from models.counts import CountRow
 from models.errors import BadInput, XanhError
 from traffic import schema
+from traffic.measure_records import stored_measures
 from traffic.store import Severity, Store
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -110,7 +111,7 @@ def test_another_schema_is_refused_with_one_clear_line(tmp_path):
     with store.write() as connection:
         connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema'"))
     store.close()
-    with pytest.raises(XanhError, match="has schema 99, this program knows 2"):
+    with pytest.raises(XanhError, match="has schema 99, this program knows 3"):
         Store.at(tmp_path)
 
 
@@ -118,6 +119,7 @@ def test_an_older_database_is_brought_up_to_date(tmp_path):
     store = Store.at(tmp_path)
     with store.write() as connection:
         connection.execute(text("ALTER TABLE counts DROP COLUMN calibration"))
+        connection.execute(text("DROP TABLE measures"))
         connection.execute(text("UPDATE meta SET value = '1' WHERE key = 'schema'"))
         connection.execute(
             text(
@@ -137,6 +139,7 @@ def test_an_older_database_is_brought_up_to_date(tmp_path):
         "motion",
         "3",
     )
+    assert stored_measures(store, "s") == ()
     store.close()
 
 

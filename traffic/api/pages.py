@@ -37,6 +37,7 @@ from traffic.api.streams import event_stream
 from traffic.api.street import need_junction
 from traffic.auth import Permission
 from traffic.cases import OPEN, Case
+from traffic.measure_records import latest_measures
 from traffic.web import case_pages, plan_pages, street_pages
 from traffic.web.city_map import city_map_svg
 from traffic.web.drawing import junction_svg
@@ -134,6 +135,11 @@ def junction(
         plan_digest=plan.digest if plan else "",
         counts=street_pages.count_rows(found, counts, classes, names),
         classes=classes,
+        measures=street_pages.measure_rows(
+            latest_measures(services.store, services.site.id, chosen["id"]), names, words
+        )
+        if chosen
+        else None,
         history=street_pages.history_figure(found, counts, names, words),
     )
 

@@ -17,6 +17,7 @@ from traffic.api.security import Operator, The, Viewer
 from traffic.api.services import Services
 from traffic.api.streams import event_stream, jpeg_stream
 from traffic.live import snapshot_to_dict
+from traffic.measure_records import stored_measures, stored_measures_to_csv
 from traffic.store import Alarm, StoredCount
 
 router = APIRouter(prefix="/api/v1", tags=["street"])
@@ -143,6 +144,32 @@ def counts_csv(
     )
 
 
+@router.get("/measures.csv", response_class=PlainTextResponse)
+def measures_csv(
+    _: Viewer,
+    services: The,
+    junction: str | None = None,
+    camera: str | None = None,
+    begin: Moment = None,
+    end: Moment = None,
+) -> PlainTextResponse:
+    """Flow, speed, headway, queue, occupancy, saturation flow and how sure the count is."""
+    _need_zones(begin, end)
+    found = stored_measures(
+        services.store,
+        services.site.id,
+        begin=begin,
+        end=end,
+        junction=junction,
+        camera=camera,
+    )
+    return PlainTextResponse(
+        stored_measures_to_csv(found),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="measures.csv"'},
+    )
+
+
 @router.get("/alarms")
 def alarms(_: Viewer, services: The, open_only: bool = True) -> list[dict[str, Any]]:
     """Alarms, newest first."""
@@ -176,10 +203,14 @@ def _need_camera(services: Services, camera: str) -> None:
 def _counts(
     services: Services, junction: str | None, begin: datetime | None, end: datetime | None
 ) -> tuple[StoredCount, ...]:
+    _need_zones(begin, end)
+    return services.store.stored_counts(services.site.id, begin=begin, end=end, junction=junction)
+
+
+def _need_zones(begin: datetime | None, end: datetime | None) -> None:
     for name, moment in (("begin", begin), ("end", end)):
         if moment is not None and moment.tzinfo is None:
             raise BadInput("query", name, "has no time zone; valid is 2026-11-22T07:00:00Z")
-    return services.store.stored_counts(services.site.id, begin=begin, end=end, junction=junction)
 
 
 def _alarm(item: Alarm) -> dict[str, Any]:

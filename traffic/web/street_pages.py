@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from markupsafe import Markup, escape
 
+from detection.measures import ALL, APPROACH
 from models.counts import CountRow
 from models.junction import Junction
 from models.plan import Plan
@@ -16,6 +18,7 @@ from models.site import Site, SiteCamera
 from simulation.figures import figure_json
 from simulation.labels import short_id
 from traffic.live import HISTORY_S, LiveState
+from traffic.measure_records import StoredMeasure
 from traffic.web.drawing import lamp
 from traffic.web.geometry import DrawnJunction, DrawnNetwork
 from traffic.web.i18n import Words
@@ -29,7 +32,7 @@ from traffic.web.strip import (
     signal_strip_svg,
     time_space_svg,
 )
-from traffic.web.text import LOCAL
+from traffic.web.text import LOCAL, local_time
 
 MAX_SPEED_MPS = 11.1  # 40 km/h: a usual progression speed in town
 
@@ -221,6 +224,44 @@ def count_rows(
             }
         )
     return out
+
+
+def measure_rows(found: Sequence[StoredMeasure], names: Names, t: Words) -> dict[str, Any] | None:
+    """A camera's newest interval: the approach and its movements, all classes together."""
+    rows = [item.row for item in found if item.row.vehicle_class == ALL]
+    if not rows:
+        return None
+    first = rows[0]
+    return {
+        "from": local_time(first.start),
+        "until": local_time(first.end)[-5:],
+        "coverage": f"{100 * first.coverage:.0f} %",
+        "calibration": found[0].calibration,
+        "rows": [
+            {
+                "label": names.movement(row.movement) if row.movement else t("measures.approach"),
+                "whole": row.movement == APPROACH,
+                "count": row.count,
+                "bounds": "–"
+                if math.isinf(row.count_high)
+                else f"{row.count_low:.0f}–{row.count_high:.0f}",
+                "flow": _figure(row.flow_vph),
+                "pcu": _figure(row.flow_pcu_ph),
+                "speed": _figure(row.mean_speed_mps, scale=3.6),
+                "headway": _figure(row.headway_s, digits=1),
+                "queue": _figure(row.queue_mean_veh, digits=1),
+                "queue_most": _figure(row.queue_max_veh),
+                "queue_m": _figure(row.queue_max_m),
+                "occupancy": _figure(row.occupancy, scale=100.0),
+                "saturation": _figure(row.saturation_pcu_ph),
+            }
+            for row in sorted(rows, key=lambda row: row.movement)
+        ],
+    }
+
+
+def _figure(value: float | None, *, digits: int = 0, scale: float = 1.0) -> str:
+    return "–" if value is None else f"{value * scale:.{digits}f}"
 
 
 def history_figure(
