@@ -99,10 +99,19 @@ class _Interval:
 class MeasureLog:
     """Collects what the measures of an approach need, in intervals like those of its counts."""
 
-    def __init__(self, origin_s: float, interval_s: float, *, metric: bool) -> None:
+    def __init__(
+        self,
+        origin_s: float,
+        interval_s: float,
+        *,
+        metric: bool,
+        pcu: Mapping[str, float] = PCU,
+    ) -> None:
+        """``pcu`` holds passenger car units by class; others count as one."""
         self._origin_s = origin_s
         self._interval_s = interval_s
         self._metric = metric
+        self._pcu = pcu
         self._intervals: dict[int, _Interval] = {}
         self._discharge = DischargeWatch()
 
@@ -120,7 +129,7 @@ class MeasureLog:
 
     def over(self, time_s: float, vehicle_class: str) -> None:
         """Somebody crossed the line just now; where to is not known yet."""
-        self._discharge.crossed(time_s, PCU.get(vehicle_class, 1.0))
+        self._discharge.crossed(time_s, self._pcu.get(vehicle_class, 1.0))
 
     def add(self, crossing: Crossing) -> None:
         """A counted crossing, once its movement is known."""
@@ -165,7 +174,7 @@ class MeasureLog:
         watched_h = first.coverage * first.duration_s / 3600
         count = sum(row.count for row in counts)
         low, high = count_interval(count, first.coverage)
-        pcu = sum(row.count * PCU.get(row.vehicle_class, 1.0) for row in counts)
+        pcu = sum(row.count * self._pcu.get(row.vehicle_class, 1.0) for row in counts)
         passed = [
             (time_s, speed_mps)
             for time_s, of, name, speed_mps in item.passages

@@ -26,7 +26,7 @@ from detection.geometry import AreaMap, inside
 from detection.hidden import HiddenPassages, HiddenSettings
 from detection.judge import Judge
 from detection.lives import Life, Pending, Place, entered_at, on_line
-from detection.measures import MeasureLog, MeasureRow
+from detection.measures import PCU, MeasureLog, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, FloatArray, Image
 from detection.queues import Queue, measure_queue
@@ -59,7 +59,8 @@ class PipelineSettings:
     """Settings of one camera's pipeline; each part documents its own.
 
     ``stillness`` holds tracks where the picture stands still, ``rider_size`` learns how tall
-    riders are; both need a picture, and can be left out to measure what they bring.
+    riders are; both need a picture, and can be left out to measure what they bring. ``pcu`` are
+    passenger car units by class.
     """
 
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
@@ -69,6 +70,7 @@ class PipelineSettings:
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     stillness: bool = True
     rider_size: bool = True
+    pcu: Mapping[str, float] = field(default_factory=lambda: PCU)
     keep_s: float = 16.0
     max_snapshots: int = 240
 
@@ -185,7 +187,10 @@ class CameraPipeline:
                 time_s,
             )
             self._measures = MeasureLog(
-                time_s, self.settings.counting.interval_s, metric=self.view.metric
+                time_s,
+                self.settings.counting.interval_s,
+                metric=self.view.metric,
+                pcu=self.settings.pcu,
             )
         self._counts.watched(time_s)
         projected = self.view.source_kind is SourceKind.PROJECTED

@@ -143,9 +143,10 @@ class Site:
         """The plan in force."""
         return self.folder / "plans" / "current.yaml"
 
-    def pcu(self, vehicle_class: str) -> float:
-        """Passenger car unit of a class; 1 for a class that the site does not list."""
-        return next((item.pcu for item in self.classes if item.name == vehicle_class), 1.0)
+    @property
+    def pcu_by_class(self) -> dict[str, float]:
+        """Passenger car units of every class that the site names."""
+        return {item.name: item.pcu for item in self.classes}
 
     def camera(self, camera: str) -> SiteCamera:
         """The camera with this id.

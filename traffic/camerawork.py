@@ -245,6 +245,7 @@ class _CameraAtWork:
         index: int,
     ) -> None:
         self._camera = camera
+        self._pcu = site.pcu_by_class
         self._config = config
         self._movements = tuple(path.movement for path in camera.view.movements)
         junction = site.junctions[camera.junction]
@@ -272,7 +273,7 @@ class _CameraAtWork:
             self._camera.view,
             detector=self._named[0],
             weights_sha256=self._named[1],
-            settings=PipelineSettings(rules=self._camera.options["rules"]),
+            settings=PipelineSettings(rules=self._camera.options["rules"], pcu=self._pcu),
             evidence=evidence,
             start=self._config.zero,
         )

@@ -134,7 +134,10 @@ def detect_to_folder(
             folder = request.out / name if several else request.out
             try:
                 item = site_camera(site, name)
-                jobs.append(_job(item, source, folder, request, began, opened, patient=several))
+                settings = PipelineSettings(rules=item.options["rules"], pcu=site.pcu_by_class)
+                jobs.append(
+                    _job(item, source, folder, request, began, opened, settings, patient=several)
+                )
             except XanhError as error:
                 failed.append(error)
                 lines.append(str(error))
@@ -181,6 +184,7 @@ def _job(
     request: DetectRequest,
     began: datetime | None,
     detectors: _Detectors,
+    pipeline: PipelineSettings,
     *,
     patient: bool,
 ) -> CameraJob:
@@ -196,7 +200,7 @@ def _job(
     options = DetectOptions(
         start=began,
         overlay=request.overlay,
-        pipeline=PipelineSettings(rules=item.options["rules"]),
+        pipeline=pipeline,
         tiles=tiles,
         until_s=request.seconds,
         plates=bool(item.options.get("plates")),

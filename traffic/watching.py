@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -180,7 +180,9 @@ class _Watch:
                     tiles = zone_tiles(camera.view) if camera.options.get("tiles") else ()
                     if tiles:
                         detector = TiledDetector(detector, tiles)
-                self._cameras.append(_WatchedCamera(camera, config.evidence, detector))
+                self._cameras.append(
+                    _WatchedCamera(camera, config.evidence, detector, site.pcu_by_class)
+                )
             except BadInput as error:
                 self.failed.append(WatchFailed(name, str(error)))
 
@@ -212,8 +214,15 @@ class _Watch:
 class _WatchedCamera:
     """One camera: its source, its health, its pipeline, and what it has to report."""
 
-    def __init__(self, camera: SiteCamera, evidence: Path, detector: Detector) -> None:
+    def __init__(
+        self,
+        camera: SiteCamera,
+        evidence: Path,
+        detector: Detector,
+        pcu: Mapping[str, float],
+    ) -> None:
         self.detector = detector
+        self._pcu = pcu
         motion = isinstance(detector, MotionDetector)
         self._kind = SourceKind.MOTION if motion else camera.view.source_kind
         self._view = replace(camera.view, source_kind=self._kind)
@@ -254,7 +263,7 @@ class _WatchedCamera:
         return datetime.now(UTC) - timedelta(seconds=self._now_s)
 
     def _new_pipeline(self) -> CameraPipeline:
-        settings = PipelineSettings(rules=self._camera.options["rules"])
+        settings = PipelineSettings(rules=self._camera.options["rules"], pcu=self._pcu)
         return CameraPipeline(
             self._view,
             detector=self.detector.name,

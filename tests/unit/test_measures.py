@@ -62,6 +62,12 @@ def test_measures_of_an_interval():
     assert table[0]["queue_max_veh"] == ""
 
 
+def test_passenger_car_units_are_the_sites():
+    log = MeasureLog(0.0, 60.0, metric=True, pcu={"motorcycle": 0.5})
+    rows = log.rows([counts("J:a>b", "motorcycle", 4), counts("J:a>b", "ferry", 1)], START)
+    assert rows[-1].flow_pcu_ph == pytest.approx((4 * 0.5 + 1) * 60)
+
+
 def test_a_camera_in_pixels_tells_no_speed_and_no_length():
     log = MeasureLog(0.0, 60.0, metric=False)
     log.frame(0.0, Queue(3, 7.0), SignalState.RED, occupied=False)
