@@ -71,6 +71,50 @@ def draw_view(image: Image, view: CameraView) -> None:
         cv2.rectangle(image, (x0, y0), (x1, y1), LINE, 1)
 
 
+def draw_grid(image: Image, step_px: int = 100) -> None:
+    """Draw pixel coordinates, in place: lines at half steps, numbers at whole ones. Marks in a
+    site file are read from them.
+    """
+    height, width = image.shape[:2]
+    for x in range(step_px // 2, width, step_px // 2):
+        image[:, x] = image[:, x] // 2 + (110 if x % step_px == 0 else 70)
+    for y in range(step_px // 2, height, step_px // 2):
+        image[y] = image[y] // 2 + (110 if y % step_px == 0 else 70)
+    for x in range(step_px, width - 20, step_px):
+        _text(image, str(x), (x + 3, 12), LINE)
+    for y in range(step_px, height - 8, step_px):
+        _text(image, str(y), (3, y - 4), LINE)
+
+
+def draw_marks(image: Image, view: CameraView) -> None:
+    """Draw everything that a site says of a camera, in place: line, zone, lamp, direction of
+    travel over the line, and the movements with their ids at their ends.
+    """
+    draw_view(image, view)
+    plane = GroundPlane(view)
+    line = np.array(view.stop_line, np.float64)
+    reach = 0.25 * float(np.hypot(*(line[1] - line[0]))) * np.array(view.inward)
+    _arrow(image, plane.to_image(np.stack([line.mean(axis=0), line.mean(axis=0) + reach])), LINE)
+    for index, path in enumerate(view.movements):
+        colour = list(CLASS_COLOUR.values())[index % len(CLASS_COLOUR)]
+        points = plane.to_image(np.array(path.points, np.float64))
+        points = points[np.isfinite(points).all(axis=1)]
+        if len(points) < 2:
+            continue
+        _polyline(image, points[:-1], colour, 2)
+        _arrow(image, points[-2:], colour)
+        (width, height), _ = cv2.getTextSize(path.movement, _FONT, 0.42, 1)
+        x = int(np.clip(points[-1, 0] + 5, 2, image.shape[1] - width - 4))
+        y = int(np.clip(points[-1, 1] - 5, height + 2, image.shape[0] - 4))
+        _text(image, path.movement, (x, y), colour, 0.42)
+
+
+def _arrow(image: Image, ends: FloatArray, colour: Colour) -> None:
+    if np.isfinite(ends).all():
+        (x0, y0), (x1, y1) = np.round(ends).astype(int).tolist()
+        cv2.arrowedLine(image, (x0, y0), (x1, y1), colour, 2, cv2.LINE_AA, tipLength=0.25)
+
+
 def draw_stop_line(image: Image, ends_px: Sequence[Point]) -> None:
     """Draw where the stop line is taken to be, in place."""
     _polyline(image, np.array(ends_px, np.float64), LINE, 1)

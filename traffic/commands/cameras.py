@@ -17,6 +17,50 @@ from traffic.commands.common import SiteOption, load, say
 camera_app = typer.Typer(help="Set up a site's cameras.")
 
 
+@camera_app.command("show")
+def camera_show(
+    source: Annotated[
+        str | None,
+        typer.Argument(help="Video, image, folder or URL; the camera's by default."),
+    ] = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Draw what this site says of the camera.")
+    ] = None,
+    camera: Annotated[str, typer.Option("--camera", help="Camera id of the site.")] = "",
+    out: Annotated[Path, typer.Option("--out", help="Picture to write.")] = Path("camera.png"),
+    grid: Annotated[bool, typer.Option("--grid/--no-grid", help="Pixel coordinates.")] = True,
+) -> None:
+    """Save a picture of a camera with pixel coordinates, and with the site's marks if named."""
+    import cv2
+
+    from detection.overlay import draw_grid, draw_marks
+    from detection.sources import first_picture
+    from traffic.detecting import site_camera
+
+    view = None
+    if site is not None:
+        found = site_camera(load(site), camera)
+        view, source = found.view, source or found.source
+    if not source:
+        raise BadInput("source", "", "is missing; valid is a video, image, folder or URL")
+    image = first_picture(source).copy()
+    height, width = image.shape[:2]
+    if grid:
+        draw_grid(image)
+    if view is not None:
+        if (view.width_px, view.height_px) != (width, height):
+            raise BadInput(
+                source,
+                "size_px",
+                f"the picture is {width}x{height}, the camera is set up for "
+                f"{view.width_px}x{view.height_px}",
+            )
+        draw_marks(image, view)
+    if out.suffix.lower() not in (".png", ".jpg") or not cv2.imwrite(str(out), image):
+        raise BadInput("--out", str(out), "cannot be written; valid is a .png or .jpg")
+    say(f"wrote {out}: {width}x{height}")
+
+
 @camera_app.command("calibrate")
 def camera_calibrate(
     site: SiteOption,
