@@ -34,10 +34,11 @@ from detection.plates import PlateEyes, TrackPlate, vote
 from detection.ports import Image
 from detection.snapshots import Snapshot, encode_jpeg
 from detection.webm import open_webm
-from models.camera import CameraView, Point
+from models.camera import CameraView, Point, SourceKind
 from models.errors import XanhError
 from models.signals import SignalChange, SignalTimeline
-from models.violation import Violation
+from models.violation import ADVISORY as ADVISORY_KINDS
+from models.violation import SCREENING, Violation
 
 CLIP_FILE: Final = "clip.webm"
 CLIP_WIDTH_PX: Final = 480
@@ -45,6 +46,9 @@ CROP_MARGIN: Final = 0.25
 PLATE_LOOKS: Final = 12
 """A plate is looked for in so many of the frames around the act, the nearest views first."""
 ADVISORY: Final = "A flag for review by an authorised person; not a finding of an offence."
+MOTION_CAUTION: Final = "Seen by motion alone, without trained weights: advisory."
+SCREENING_CAUTION: Final = "Screening only: a speed from a camera is no measurement in law."
+RIDERS_CAUTION: Final = "Advisory: no packaged weights count riders or tell helmets yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,7 @@ class EvidenceWriter:
         case = {
             **violation.to_dict(),
             "note": ADVISORY,
+            "caution": _caution(violation),
             "schematic": snapshots[0].jpeg is None,
             "plate": plate,
             "frames": frames,
@@ -261,6 +266,15 @@ class EvidenceWriter:
         rate = (len(chosen) - 1) / span if span > 0 else 6.0
         write_clip(path, pictures, rate)
         return chosen
+
+
+def _caution(violation: Violation) -> str | None:
+    """What is to be known before such a flag is trusted."""
+    if violation.source_kind == SourceKind.MOTION:
+        return MOTION_CAUTION
+    if violation.kind in SCREENING:
+        return SCREENING_CAUTION
+    return RIDERS_CAUTION if violation.kind in ADVISORY_KINDS else None
 
 
 def _shot_of(moment: KeyMoment, snapshots: Sequence[Snapshot], violation: Violation) -> Snapshot:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
+
 
 class XanhError(Exception):
     """Something expected went wrong; the message is one line for a person (exit code 1)."""
@@ -13,6 +18,8 @@ class BadInput(XanhError):
     def __init__(self, source: str, field: str, valid: str) -> None:
         """Build the line ``source: field: valid``.
 
+        A user and password within an address are left out: the line may end up in a log.
+
         Args:
             source: The file (with line, when known) or the thing that was given.
             field: The field within it; empty when the whole thing is meant.
@@ -21,7 +28,8 @@ class BadInput(XanhError):
         self.source = source
         self.field = field
         self.valid = valid
-        super().__init__(": ".join(part for part in (source, field, valid) if part))
+        line = ": ".join(part for part in (source, field, valid) if part)
+        super().__init__(_CREDENTIALS.sub("***@", line))
 
     def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
         return BadInput, (self.source, self.field, self.valid)

@@ -44,12 +44,14 @@ def chosen_cameras(
     Args:
         site: The site.
         source: A source for the one camera; its own by default.
-        camera: Id of the one camera.
+        camera: Id of the one camera; a site's only one needs no name.
         cameras: Ids of several, separated by commas, or ``all``: those that have a source.
 
     Raises:
         BadInput: If it names none, or one without a source, or a source for several.
     """
+    if not camera and not cameras and len(site.cameras) == 1:
+        camera = site.cameras[0].id
     if (camera == "") == (cameras == ""):
         raise BadInput("--camera", camera, "valid is one with --camera, or several with --cameras")
     if cameras == "all":

@@ -65,6 +65,7 @@ def test_what_cannot_be_shown_is_said(still: Path, tmp_path: Path) -> None:
         show(small, "--site", EXAMPLE, "--camera", CAMERA, "--out", tmp_path / "x.png")
     with pytest.raises(BadInput, match="valid is giang-vo-south"):
         show(still, "--site", EXAMPLE, "--camera", "north", "--out", tmp_path / "x.png")
+    show(still, "--site", EXAMPLE, "--out", tmp_path / "only.png")  # the site's only camera
     with pytest.raises(BadInput, match="source"):
         show("--out", tmp_path / "x.png")
     with pytest.raises(BadInput, match="png"):

@@ -113,6 +113,7 @@ def test_a_run_counts_flags_and_writes_everything(tmp_path):
     case = json.loads((case_folder / "case.json").read_text())
     assert case["kind"] == "red_light"
     assert case["status"] == "pending_review"
+    assert case["caution"] is None
     # The law looks at the front, which is over the line half a second before the wheels.
     assert case["time_s"] == pytest.approx(5.5, abs=0.3)
     assert case["time_into_red_s"] == pytest.approx(1.5, abs=0.3)

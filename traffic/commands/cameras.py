@@ -26,7 +26,9 @@ def camera_show(
     site: Annotated[
         Path | None, typer.Option("--site", help="Draw what this site says of the camera.")
     ] = None,
-    camera: Annotated[str, typer.Option("--camera", help="Camera id of the site.")] = "",
+    camera: Annotated[
+        str, typer.Option("--camera", help="Camera id of the site; its only one by default.")
+    ] = "",
     out: Annotated[Path, typer.Option("--out", help="Picture to write.")] = Path("camera.png"),
     grid: Annotated[bool, typer.Option("--grid/--no-grid", help="Pixel coordinates.")] = True,
 ) -> None:
@@ -39,7 +41,9 @@ def camera_show(
 
     view = None
     if site is not None:
-        found = site_camera(load(site), camera)
+        described = load(site)
+        only = described.cameras[0].id if len(described.cameras) == 1 else ""
+        found = site_camera(described, camera or only)
         view, source = found.view, source or found.source
     if not source:
         raise BadInput("source", "", "is missing; valid is a video, image, folder or URL")
@@ -84,7 +88,12 @@ def camera_calibrate(
     if check:
         return
     source = picture or found.source
-    image = first_picture(source) if source else None
+    try:
+        image = first_picture(source) if source else None
+    except BadInput as error:
+        if picture is not None:
+            raise
+        raise BadInput(source, "", f"{error.valid}, or a picture named with --picture") from None
     if image is not None and (image.shape[1], image.shape[0]) != size:
         raise BadInput(
             source, "size", f"is {image.shape[1]}x{image.shape[0]}; valid is {size[0]}x{size[1]}"

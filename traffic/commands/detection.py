@@ -36,7 +36,9 @@ def detect(
             help="Video file, folder of images, RTSP or HTTP URL; the site's by default."
         ),
     ] = None,
-    camera: Annotated[str, typer.Option("--camera", help="Camera id of the site.")] = "",
+    camera: Annotated[
+        str, typer.Option("--camera", help="Camera id of the site; its only one by default.")
+    ] = "",
     cameras: Annotated[
         str, typer.Option("--cameras", help="Several, separated by commas, or all with a source.")
     ] = "",
