@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from models.errors import BadInput, XanhError
+from models.errors import BadInput
 
 PACKAGED: Final = Path(__file__).parent / "weights"
 REGISTRY: Final = PACKAGED / "registry.json"
@@ -146,6 +146,28 @@ def verify(weights: Weights, path: Path) -> None:
         )
 
 
+def packaged() -> tuple[str, ...]:
+    """Names of the project's own weights, which are part of the installation."""
+    return tuple(sorted(path.parent.name for path in PACKAGED.glob("*/metadata.json")))
+
+
+def verify_packaged(name: str) -> Path:
+    """Check the project's own weights against the hashes that were written with them.
+
+    Returns:
+        Their folder.
+
+    Raises:
+        BadInput: If a file is absent or differs.
+    """
+    folder = PACKAGED / name
+    for file, wanted in json.loads((folder / "metadata.json").read_text("utf-8"))["sha256"].items():
+        found = sha256(folder / file)
+        if found != wanted:
+            raise BadInput(str(folder / file), "sha256", f"{found[:12]}…; valid is {wanted}")
+    return folder
+
+
 def fetch(weights: Weights, folder: Path | None = None) -> Path:
     """The verified file of these weights; downloaded if it is public and not here yet.
 
@@ -198,8 +220,6 @@ def require(name: str) -> Weights:
     """
     known = registry()
     if name not in known:
-        raise BadInput("weights", name, f"unknown; valid are {', '.join(sorted(known))}")
-    try:
-        return known[name]
-    except KeyError as error:  # pragma: no cover - checked above
-        raise XanhError(str(error)) from None
+        valid = ", ".join(sorted((*known, *packaged())))
+        raise BadInput("weights", name, f"unknown; valid are {valid}")
+    return known[name]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -337,3 +338,20 @@ def test_a_tracker_refuses_time_that_goes_back():
     tracker.update(5.0, road_users(nothing))
     with pytest.raises(ValueError, match="goes back"):
         tracker.update(4.0, road_users(nothing))
+
+
+def test_packaged_weights_are_verified_by_the_hashes_beside_them(tmp_path, monkeypatch):
+    assert set(registry.packaged()) >= {"street", "plates"}
+    for name in registry.packaged():
+        assert registry.verify_packaged(name).name == name
+    copied = tmp_path / "street"
+    shutil.copytree(registry.PACKAGED / "street", copied)
+    with (copied / "street.bin").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\xff\x00\xff")
+    monkeypatch.setattr(registry, "PACKAGED", tmp_path)
+    with pytest.raises(BadInput, match=r"street\.bin"):
+        registry.verify_packaged("street")
+    (copied / "street.bin").unlink()
+    with pytest.raises(BadInput, match="cannot be read"):
+        registry.verify_packaged("street")

@@ -198,9 +198,9 @@ def plates(
 @weights_app.command("list")
 def weights_list() -> None:
     """Weights that Xanh knows, with licence and whether they are here."""
-    from detection.weights import PACKAGED, locate, registry
+    from detection.weights import PACKAGED, locate, packaged, registry
 
-    for name in sorted(path.name for path in PACKAGED.iterdir() if path.is_dir()):
+    for name in packaged():
         say(f"{name}: packaged, AGPL-3.0-or-later, {PACKAGED / name}")
     for name, entry in sorted(registry().items()):
         say(f"{name}: {entry.licence}, {locate(entry) or 'not here: ' + (entry.url or 'no URL')}")
@@ -209,16 +209,19 @@ def weights_list() -> None:
 @weights_app.command("fetch")
 def weights_fetch(name: str) -> None:
     """Download public weights, or find them in XANH_WEIGHTS_DIR, and verify them."""
-    from detection.weights import fetch, require
+    from detection.weights import fetch, packaged, require, verify_packaged
 
-    say(str(fetch(require(name))))
+    say(str(verify_packaged(name) if name in packaged() else fetch(require(name))))
 
 
 @weights_app.command("verify")
 def weights_verify(name: str) -> None:
-    """Check a weights file that is here against its SHA-256."""
-    from detection.weights import locate, require, verify
+    """Check weights that are here against their SHA-256."""
+    from detection.weights import locate, packaged, require, verify, verify_packaged
 
+    if name in packaged():
+        say(f"{verify_packaged(name)}: ok")
+        return
     entry = require(name)
     path = locate(entry)
     if path is None:
