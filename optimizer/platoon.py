@@ -467,20 +467,12 @@ def in_force_limits(
             if linked:
                 x = min(_FULL, coming / going)
                 weight = weights.worse_weight * x / (1.0 - x)
-                weight *= _crossing(problem, part, group.approach)
+                weight *= problem.crossing_share(part, group.approach)
                 limits[part.id, group.id] = Limit(now_s, weight)
             else:
                 slack_s = max(now_s * weights.worse_pct / 100.0, weights.worse_s)
                 limits[part.id, group.id] = Limit(now_s + slack_s, weights.worse_weight - 1.0)
     return limits
-
-
-def _crossing(problem: RetimingProblem, part: JunctionProblem, approach: str) -> float:
-    """Part of an approach's traffic that does not go on along the links."""
-    own = {m.id for m in part.junction.movements if m.from_edge == approach}
-    total = sum(group.demand_vph for group in part.groups if group.approach == approach)
-    onward = sum(flow.vph for link in problem.links for flow in link.feeds if flow.movement in own)
-    return max(0.0, 1.0 - onward / total) if total > 0 else 0.0
 
 
 def _received(served: Sequence[Service], approach: str) -> Array:

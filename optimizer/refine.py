@@ -198,9 +198,17 @@ class _Search:
         self._judge(starts)
 
     def _allowed(self, delay_s: Mapping[str, float]) -> dict[str, float]:
+        """Where most traffic goes on along the links it is repaid there: no limit."""
+        along = {
+            m.id
+            for part in self.problem.junctions
+            for m in part.junction.movements
+            if self.problem.crossing_share(part, m.from_edge) < 0.5
+        }
         return {
             movement: max(value * (1.0 + TOO_MUCH_PCT / 100.0), value + TOO_MUCH_S)
             for movement, value in delay_s.items()
+            if movement not in along
         }
 
     def _weighed(self, judgement: Judgement) -> Judgement:

@@ -96,7 +96,7 @@ def retime_site(
     made = created or datetime.now(UTC)
     options = candidates(
         problem,
-        min(max(2, effort.plans // 4), CANDIDATES) if effort.plans > 1 else 1,
+        min(max(3, effort.plans // 4), CANDIDATES) if effort.plans > 1 else 1,
         method=cast(Method, method),
         seed=seed,
         time_limit_s=time_limit_s,

@@ -193,3 +193,29 @@ def test_prediction_of_a_plan_is_that_of_the_retiming_that_made_it():
     assert timings_of(result.plan)["A"].greens_ds == tuple(
         stage.green_ds for stage in result.plan.junctions[0].stages
     )
+
+
+def test_who_goes_on_along_the_wave_may_lose_at_its_start():
+    """The wave's first approach loses in the judge's eyes and no green is given back to it."""
+    vph = {"n through": 600, "e through": 200}
+    body = problem(
+        [crossroads("A"), crossroads("B")],
+        {"A": vph, "B": vph},
+        [northbound_link("A", "B", 300.0)],
+    )
+    in_force = legal_start(body, body.current, created=CREATED, by="test")
+    start = retime(body, time_limit_s=2).plan
+
+    def figures(movement):
+        def judge(plans, draw):
+            return [
+                Judgement(20.0, {}, {movement: 10.0 if p.digest == in_force.digest else 90.0},
+                          {movement: 0.5})
+                for p in plans
+            ]  # fmt: skip
+
+        found = _refine(body, [start], judge, budget=2, in_force=in_force)
+        return [trial.figure for trial in found.trials]
+
+    assert figures("A:nin>nout") == [20.0, 20.0]
+    assert figures("A:ein>eout")[1] > 20.0
