@@ -82,6 +82,7 @@ class Layout:
         weights /= weights.sum()
         shown = self.displays
         shown.rate[:, column] = shown.rate[:, list(links)] @ weights
+        shown.halts[:, column] = shown.halts[:, list(links)] @ weights
         leading = [k for k, weight in zip(links, weights, strict=True) if weight >= 0.25]
         shown.crosses[:, column] = shown.crosses[:, leading].any(axis=1)
         shown.crosses[column, :] = shown.crosses[leading, :].any(axis=0)
@@ -126,6 +127,7 @@ def layout(control: ControlJunction) -> Layout:
     stages = len(letters)
     rows = stages + stages * stages
     rate = np.zeros((rows, columns))
+    halts = np.zeros((rows, columns))
     yielded: dict[tuple[int, int], list[int]] = {}
     yields = {(one, other) for one, other in control.link_yields}
     for row, shown in enumerate(letters):
@@ -146,6 +148,7 @@ def layout(control: ControlJunction) -> Layout:
                 rate[row, link] = GIVES_WAY_RATE if before else 1.0
             else:
                 rate[row, link] = STOP_THEN_GO_RATE
+                halts[row, link] = 1.0
             if letter != "G" and before:
                 yielded[row, link] = list(dict.fromkeys(int(lane_of[k]) for k in before))
         for index, crossing in enumerate(crossings):
@@ -168,6 +171,7 @@ def layout(control: ControlJunction) -> Layout:
             clear_s[p, q] = control.changes[first, second].length_s
             both = np.minimum(rate[p, vehicles], rate[q, vehicles])
             rate[row, vehicles] = both
+            halts[row, vehicles] = np.maximum(halts[p, vehicles], halts[q, vehicles])
             # Between the two it gives way to whoever it gives way to in either.
             given = np.where(rate[p] <= rate[q], p, q)
             yields_to[row] = yields_to[given, np.arange(columns)]
@@ -188,6 +192,7 @@ def layout(control: ControlJunction) -> Layout:
         ),
         displays=Displays(
             rate=rate,
+            halts=halts,
             yields_to=yields_to,
             crosses=crosses,
             best_rate=rate[:stages].max(axis=0),

@@ -14,6 +14,8 @@ from models.policy import Feed
 
 # A passenger car's usual acceleration (Krauss model's default, comfortable in traffic).
 ACCEL_MPS2 = 2.6
+# Share of the free speed from which on a vehicle is taken to drive as fast as it wants.
+CRUISING = 0.7
 # Vehicles slower than this stand.
 STANDING_MPS = 1.0
 
@@ -21,10 +23,11 @@ STANDING_MPS = 1.0
 def arrival_s(distance_m: float, speed_mps: float, free_mps: float) -> float:
     """Earliest time to cover a distance when accelerating to the free speed.
 
-    s = v t + a t^2 / 2 until v_f is reached, v_f from there on.
+    s = v t + a t^2 / 2 until v_f is reached, v_f from there on. Who drives at ``CRUISING`` of it
+    or faster keeps the speed: drivers differ by more than such a vehicle still gains.
     """
-    if speed_mps >= free_mps:
-        return distance_m / free_mps
+    if speed_mps >= CRUISING * free_mps:
+        return distance_m / speed_mps
     speeding_s = (free_mps - speed_mps) / ACCEL_MPS2
     speeding_m = (speed_mps + free_mps) / 2.0 * speeding_s
     if speeding_m >= distance_m:

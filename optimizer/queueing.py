@@ -27,6 +27,9 @@ Flags = NDArray[np.bool_]
 CHANGE_COST = 1e-3
 # Who had to wait so long for a gap, or for room, stands and must start.
 HELD_S = 2.0
+# Braking to a stop at the line and a look, before one goes on red; who is due by STANDS_S has.
+HALT_S = 2.5
+STANDS_S = 1.0
 
 _Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 
@@ -62,6 +65,8 @@ class Displays(NamedTuple):
 
     Attributes:
         rate: (P + P * P, M) share of the saturation flow that a movement gets, 0 on red.
+        halts: (P + P * P, M) 1 where it must stop at the line before it goes; of a mixture of
+            movements the share that must.
         yields_to: (P + P * P, M, K) lanes it gives way to there, -1 where no more.
         crosses: (M, M) whether two movements' paths cross.
         best_rate: (M,) best rate over all stages.
@@ -73,6 +78,7 @@ class Displays(NamedTuple):
     """
 
     rate: Floats
+    halts: Floats
     yields_to: Ints
     crosses: Flags
     best_rate: Floats
@@ -187,6 +193,10 @@ def serve(
                 break
             if traffic.arrival_s[i] > queue_to_s:
                 started = starters
+            halts = shown.halts[display, movement]
+            if traffic.arrival_s[i] <= STANDS_S:
+                halts = 0.0  # it has stopped
+            passes_s = max(passes_s, traffic.arrival_s[i] + HALT_S * halts)
             free_passes_s = passes_s
             if shown.yields_to[display, movement, 0] >= 0:
                 passes_s = _gap(
@@ -215,8 +225,9 @@ def serve(
                 ready_s += driving.excess_s[started] * traffic.size[i]
                 started += 1
             queue_to_s = ready_s
-            if delay_s > 1.0:
-                cost += traffic.weight[i] * stop_s * min(1.0, 0.5 * (delay_s - 1.0))
+            stops = max(halts, min(1.0, 0.5 * (delay_s - 1.0)))
+            if stops > 0.0:
+                cost += traffic.weight[i] * stop_s * stops
             departure_s[i] = passes_s
             last[lane] = movement
             i += 1

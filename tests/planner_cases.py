@@ -47,6 +47,7 @@ def displays(
             rate[stages + p * stages + q] = np.minimum(rate[p], rate[q])
     return Displays(
         rate=rate,
+        halts=np.zeros_like(rate),
         yields_to=np.full((len(rate), lanes, 1), -1, dtype=np.int64),
         crosses=np.zeros((lanes, lanes), dtype=np.bool_),
         best_rate=rate[:stages].max(axis=0),

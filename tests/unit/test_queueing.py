@@ -107,6 +107,17 @@ def test_a_stream_that_gives_way_waits_for_the_queue_it_crosses() -> None:
     assert passes_s[3] >= 6.0
 
 
+def test_who_must_stop_before_going_on_red_loses_a_stop() -> None:
+    """Due at 8 s, braking and a look until 10.5 s; who stands already goes without another."""
+    shown = displays([[0]], 1)
+    shown.halts[0, 0] = 1.0
+    cost, passes_s = replay(
+        STAY, now(1), shown, traffic([[0.0, 8.0]]), DRIVING, whole_seconds(20, width=1)
+    )
+    assert passes_s.tolist() == [0.0, 10.5]
+    assert cost == pytest.approx(2.5 + 4.0)
+
+
 def test_a_vehicle_that_must_wait_holds_those_behind_it() -> None:
     """One lane, two streams: the first needs stage 1, the second could go now."""
     shown = displays([[0], [1]], 2)

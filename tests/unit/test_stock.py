@@ -41,6 +41,13 @@ def test_the_rear_of_a_queue_that_moves_starts_when_the_wave_reaches_it() -> Non
     assert third == pytest.approx(2 * OPTIONS.wave_s + arrival_s(16.0, 0.0, 15.0))
 
 
+def test_a_driver_keeps_the_speed_at_which_he_drives() -> None:
+    """At 12 of 15 m/s he is one who drives so; at 6 m/s he is still gaining speed."""
+    assert _looked((120.0, 12.0)) == [pytest.approx(10.0)]
+    assert _looked((120.0, 16.5)) == [pytest.approx(120.0 / 16.5)]
+    assert _looked((120.0, 6.0))[0] == pytest.approx((15 - 6) / 2.6 + (120 - 36.35) / 15, abs=0.01)
+
+
 def _known(crossed: tuple[int, ...], *, late_s: float) -> int:
     """Vehicles known after six entered, and so many crossed second by second at green."""
     stock = _stock(Sensing.DETECTORS)
