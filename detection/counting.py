@@ -366,12 +366,21 @@ class IntervalCounts:
     """
 
     def __init__(
-        self, junction: str, movements: Sequence[str], settings: CountingSettings, origin_s: float
+        self,
+        junction: str,
+        movements: Sequence[str],
+        settings: CountingSettings,
+        origin_s: float,
+        grid_s: float | None = None,
     ) -> None:
+        """The first interval begins at ``origin_s``, the others at whole intervals from ``grid_s``
+        on, which is no later; by default the two are one.
+        """
         self._junction = junction
         self._movements = tuple(movements)
         self._settings = settings
         self._origin_s = origin_s
+        self._grid_s = origin_s if grid_s is None else grid_s
         self._watched_s: dict[int, float] = {}
         self._counts: dict[int, dict[tuple[str, str], int]] = {}
         self._classes = {"motorcycle", "car"}
@@ -383,7 +392,7 @@ class IntervalCounts:
             at = self._last_s
             while at < time_s:
                 index = self._index(at)
-                until = min(time_s, self._origin_s + (index + 1) * self._settings.interval_s)
+                until = min(time_s, self._grid_s + (index + 1) * self._settings.interval_s)
                 self._watched_s[index] = self._watched_s.get(index, 0.0) + until - at
                 if until <= at:
                     break
@@ -415,8 +424,9 @@ class IntervalCounts:
         end_s = self._last_s if until_s is None else until_s
         rows: list[CountRow] = []
         for index in range(self._index(max(end_s - 1e-9, self._origin_s)) + 1):
-            begin_s = self._origin_s + index * self._settings.interval_s
-            stop_s = min(begin_s + self._settings.interval_s, end_s)
+            whole_s = self._grid_s + index * self._settings.interval_s
+            begin_s = max(whole_s, self._origin_s)
+            stop_s = min(whole_s + self._settings.interval_s, end_s)
             if stop_s - begin_s <= 1e-6 or (since_s is not None and begin_s < since_s - 1e-6):
                 continue
             coverage = min(self._watched_s.get(index, 0.0) / (stop_s - begin_s), 1.0)
@@ -444,7 +454,7 @@ class IntervalCounts:
                 table.pop(index)
 
     def _index(self, time_s: float) -> int:
-        return max(math.floor((time_s - self._origin_s) / self._settings.interval_s + 1e-9), 0)
+        return max(math.floor((time_s - self._grid_s) / self._settings.interval_s + 1e-9), 0)
 
 
 def crossings_to_csv(crossings: Iterable[Crossing], start: datetime | None = None) -> str:

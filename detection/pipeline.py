@@ -50,6 +50,8 @@ NEARER: Final = 0.08
 NEAR_LINE_M: Final = 3.0
 MIN_SEEN_M: Final = 1.5
 """One that is lost before the line was seen to come from at least so far before it."""
+CLOCK_ERROR_S: Final = 1e-3
+"""A first frame so short before a whole interval begins with it."""
 EDGE_PX: Final = 2.0
 """A box nearer than this to the picture's edge may show only part of its vehicle."""
 
@@ -180,14 +182,18 @@ class CameraPipeline:
         shown = self._signals.note(time_s, signal, signal_since_s)
         if self._counts is None:
             self._hidden.began_s = time_s
+            # Intervals end with the clock's quarters of an hour: several cameras' add up.
+            moment_s = self._start.timestamp() + time_s + CLOCK_ERROR_S
+            grid_s = time_s - moment_s % self.settings.counting.interval_s + CLOCK_ERROR_S
             self._counts = IntervalCounts(
                 self.view.junction,
                 list(dict.fromkeys(path.movement for path in self.view.movements)),
                 self.settings.counting,
                 time_s,
+                grid_s,
             )
             self._measures = MeasureLog(
-                time_s,
+                grid_s,
                 self.settings.counting.interval_s,
                 metric=self.view.metric,
                 pcu=self.settings.pcu,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from detection.counting import CountingSettings
 from detection.detectors import open_detector
 from detection.live import LiveSource
 from detection.motion_detector import MOTION, MotionDetector
@@ -88,6 +89,7 @@ class DetectRequest:
         tiles: Look a second time, closer, at the part of the picture where vehicles queue; as
             the camera's ``tiles`` says by default, else not.
         seconds: Stop after so much of each source.
+        interval_s: Length of a counting interval.
     """
 
     cameras: tuple[tuple[str, str], ...]
@@ -98,6 +100,7 @@ class DetectRequest:
     overlay: bool = False
     tiles: bool | None = None
     seconds: float | None = None
+    interval_s: float = 900.0
 
 
 def detect_to_folder(
@@ -136,7 +139,11 @@ def detect_to_folder(
             folder = request.out / name if several else request.out
             try:
                 item = site_camera(site, name)
-                settings = PipelineSettings(rules=item.options["rules"], pcu=site.pcu_by_class)
+                settings = PipelineSettings(
+                    rules=item.options["rules"],
+                    pcu=site.pcu_by_class,
+                    counting=CountingSettings(interval_s=request.interval_s),
+                )
                 jobs.append(
                     _job(item, source, folder, request, began, opened, settings, patient=several)
                 )

@@ -61,6 +61,9 @@ def detect(
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Stop after so much of the source.")
     ] = None,
+    interval: Annotated[
+        float, typer.Option("--interval", min=1, help="Seconds of a counting interval.")
+    ] = 900.0,
 ) -> None:
     """Count vehicles and flag violations in videos, folders of images or live streams.
 
@@ -78,6 +81,7 @@ def detect(
         overlay=overlay,
         tiles=tiles,
         seconds=seconds,
+        interval_s=interval,
     )
     ticker = Ticker()
     with until_told() as stop:
