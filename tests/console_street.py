@@ -41,6 +41,7 @@ from traffic.live import (
 )
 from traffic.planfiles import read_plan
 from traffic.settings import Settings
+from traffic.signing import SigningKey
 from traffic.sites import load_site
 from traffic.store import Severity, Store
 
@@ -176,6 +177,7 @@ def make_services(site_folder: Path, folder: Path) -> Services:
         live=LiveState(),
         settings=Settings(data_dir=folder),
         clock=clock,
+        signing=SigningKey.at(folder / "store"),
     )
     add_counts(services)
     for index in range(4):

@@ -14,11 +14,14 @@ from detection.handout import handout_pictures
 from models.errors import XanhError
 from models.units import utc_text
 from traffic.cases import Case, CaseNotAllowed
+from traffic.signing import SigningKey
 from traffic.web.i18n import Words
 from traffic.web.names import Names
 from traffic.web.sheet import sheet_html
 
 SUMS_FILE = "SHA256SUMS"
+SIGNATURE_FILE = "SHA256SUMS.sig"
+PUBLIC_KEY_FILE = "public-key.pem"
 
 
 def package_name(case_id: str) -> str:
@@ -35,8 +38,9 @@ def build_package(
     purpose: str,
     names: Names,
     t: Words,
+    key: SigningKey,
 ) -> bytes:
-    """A ZIP with the sheet, pictures and clip, the case as data, and the SHA-256 of each.
+    """A ZIP with the sheet, pictures and clip, the case as data, the SHA-256 of each, signed.
 
     The same case exported at the same moment for the same purpose gives the same bytes.
 
@@ -48,6 +52,7 @@ def build_package(
         purpose: For whom and what for.
         names: Readable names of the site.
         t: Words of the sheet's language.
+        key: Signs the list of hashes.
 
     Raises:
         CaseNotAllowed: If the evidence is not such that bystanders can be hidden.
@@ -59,13 +64,25 @@ def build_package(
         content = dict(handout_pictures(files, recorded))
     except XanhError as error:
         raise CaseNotAllowed(str(error)) from None
-    sheet = sheet_html(case, recorded, content, by=by, purpose=purpose, at=at, names=names, t=t)
+    sheet = sheet_html(
+        case,
+        recorded,
+        content,
+        by=by,
+        purpose=purpose,
+        at=at,
+        names=names,
+        t=t,
+        key=key.fingerprint,
+    )
     content["sheet.html"] = sheet.encode("utf-8")
     body = _body(case, recorded, at, by=by, purpose=purpose)
     content["case.json"] = (json.dumps(body, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
     content[SUMS_FILE] = "".join(
         f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)
     ).encode("ascii")
+    content[SIGNATURE_FILE] = key.sign(content[SUMS_FILE])
+    content[PUBLIC_KEY_FILE] = key.public_pem
     return _zipped(f"case-{case.summary.id}", content, at)
 
 

@@ -16,6 +16,7 @@ from traffic.law import load_law
 from traffic.lifecycle import PlanService
 from traffic.live import LiveState
 from traffic.settings import Settings
+from traffic.signing import SigningKey
 from traffic.store import Store
 
 
@@ -37,7 +38,7 @@ def open_services(
         clock: The present; the machine's clock by default.
 
     Raises:
-        BadInput: If the law file or the database's URL is wrong.
+        BadInput: If the law file, the signing key or the database's URL is wrong.
         XanhError: If the store cannot be opened.
     """
     present = clock or SystemClock()
@@ -69,6 +70,7 @@ def open_services(
         live=LiveState(),
         settings=settings,
         clock=present,
+        signing=SigningKey.at(data or settings.data_dir),
     )
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from console_street import NOW, PASSWORD, make_services
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fastapi.testclient import TestClient
 from red_light_case import write_case
 
@@ -65,8 +67,13 @@ def test_a_confirmed_case_leaves_whole_hashed_and_logged(
         files
     )
     sums = dict(line.split("  ")[::-1] for line in files["SHA256SUMS"].decode().splitlines())
-    assert set(sums) == set(files) - {"SHA256SUMS"}
+    assert set(sums) == set(files) - {"SHA256SUMS", "SHA256SUMS.sig", "public-key.pem"}
     assert all(hashlib.sha256(files[name]).hexdigest() == digest for name, digest in sums.items())
+
+    public = load_pem_public_key(files["public-key.pem"])
+    assert isinstance(public, Ed25519PublicKey)
+    public.verify(files["SHA256SUMS.sig"], files["SHA256SUMS"])
+    assert services.signing.fingerprint in files["sheet.html"].decode()
 
     body = json.loads(files["case.json"])
     assert body["exported"]["by"] == "officer"

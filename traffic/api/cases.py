@@ -184,7 +184,9 @@ def export(
     by = session.user.name
 
     def build(case: Case, files: Mapping[str, bytes], at: datetime) -> bytes:
-        return build_package(case, files, at, by=by, purpose=body.purpose, names=names, t=words)
+        return build_package(
+            case, files, at, by=by, purpose=body.purpose, names=names, t=words, key=services.signing
+        )
 
     try:
         content = services.cases.export(case_id, by, body.purpose, build)

@@ -359,6 +359,7 @@ def health(request: Request, session: Viewer, services: The) -> Response:
             "health.chain",
             words("health.chain_ok", rows=chain.rows) if chain.ok else str(chain.problem),
         ),
+        ("health.key", services.signing.fingerprint),
     ]
     alarms = services.store.alarms(services.site.id, open_only=False)
     return page(

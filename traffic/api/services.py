@@ -14,12 +14,15 @@ from traffic.lifecycle import PlanService
 from traffic.live import LiveState
 from traffic.planfiles import read_plan
 from traffic.settings import Settings
+from traffic.signing import SigningKey
 from traffic.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One site's service. ``settings`` gives language and cookies, ``clock`` the present."""
+    """One site's service. ``settings`` gives language and cookies, ``clock`` the present,
+    ``signing`` signs what leaves the house.
+    """
 
     site: Site
     store: Store
@@ -29,6 +32,7 @@ class Services:
     live: LiveState
     settings: Settings
     clock: Clock
+    signing: SigningKey
 
     def plan_in_force(self) -> Plan | None:
         """The plan that stands as applied; else the site's ``plans/current.yaml``."""

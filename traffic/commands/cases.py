@@ -73,7 +73,14 @@ def case_export(
 
         def build(found: Case, files: Mapping[str, bytes], at: datetime) -> bytes:
             return build_package(
-                found, files, at, by=session.user.name, purpose=purpose, names=names, t=words
+                found,
+                files,
+                at,
+                by=session.user.name,
+                purpose=purpose,
+                names=names,
+                t=words,
+                key=services.signing,
             )
 
         target = out or Path(package_name(case))

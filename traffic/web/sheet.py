@@ -30,6 +30,7 @@ def sheet_html(
     at: datetime,
     names: Names,
     t: Words,
+    key: str,
 ) -> str:
     """The sheet.
 
@@ -42,6 +43,7 @@ def sheet_html(
         at: When.
         names: Readable names of the site.
         t: Words of the sheet's language.
+        key: Fingerprint of the key that signs the package.
     """
     item, violation = case.summary, case.violation
     shown = {str(frame["name"]): frame for frame in recorded.get("frames", ())}
@@ -85,6 +87,7 @@ def sheet_html(
             "law": case_pages.law_lines(case, t),
             "law_note": case.law_note.get(t.language, ""),
             "history": _history(case, t),
+            "key": key,
             "originals": [(entry.name, entry.sha256) for entry in item.evidence],
         },
     )
