@@ -25,8 +25,6 @@ Array = npt.NDArray[np.float64]
 # F = 1 / (1 + ALPHA BETA T).
 ALPHA = 0.35
 BETA = 0.8
-# Load from which on a street that is to lose nothing counts no more than at it.
-_FULL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +38,6 @@ class Timing:
     def twice(self) -> Timing:
         """The same timing seen in a common cycle of twice its own."""
         return Timing(self.stages.twice(), self.greens_ds * 2, self.offset_ds)
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Delay and stops in s that a lane group may have, and what each second beyond counts more."""
-
-    delay_s: float
-    weight: float
-
-
-_NO_LIMIT = Limit(math.inf, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +148,7 @@ class PlatoonModel:
         problem: RetimingProblem,
         junctions: Sequence[str],
         cycle_ds: int,
-        limits: Mapping[tuple[str, str], Limit] | None = None,
+        limits: Mapping[tuple[str, str], float] | None = None,
     ) -> None:
         """Prepare kernels and the order of junctions.
 
@@ -169,7 +156,7 @@ class PlatoonModel:
             problem: The problem.
             junctions: Ids of the junctions that run this cycle.
             cycle_ds: The cycle.
-            limits: By junction and lane group, what delay counts more for the excess.
+            limits: Delay in s by junction and lane group above which the excess counts more.
         """
         self.limits = limits or {}
         self.problem = problem
@@ -410,25 +397,20 @@ class PlatoonModel:
             each = uniform + incremental + weights.stop_s * stops
             total += float((each * node.vph).sum())
             if self.limits and len(node.services):
-                found = [self.limits.get((name, s.group.id), _NO_LIMIT) for s in node.services]
-                excess = np.maximum(0.0, each - np.array([limit.delay_s for limit in found]))
-                weight = np.array([limit.weight for limit in found])
-                total += float((weight * excess * node.vph).sum())
+                allowed = np.array(
+                    [self.limits.get((name, s.group.id), math.inf) for s in node.services]
+                )
+                excess = np.maximum(0.0, each - allowed)
+                total += (weights.worse_weight - 1.0) * float((excess * node.vph).sum())
         return total
 
 
-def in_force_limits(
-    problem: RetimingProblem, *, linked: bool = False
-) -> dict[tuple[str, str], Limit]:
-    """What each lane group may wait: a little more than under the plan in force.
+def in_force_limits(problem: RetimingProblem) -> dict[tuple[str, str], float]:
+    """What each lane group may wait at most: a little more than under the plan in force.
 
-    Where junctions are ``linked`` it is no more than that: what is won there is won along the
-    links, and a street that crosses has no part in it. A second that it loses counts x / (1 - x)
-    times ``worse_weight`` more, for what it has in reserve, for the part of its traffic that does
-    not go on along the links. The plan in force is taken without platoons, with its own
-    interstages.
+    The plan in force is taken without platoons, with its own interstages.
     """
-    limits: dict[tuple[str, str], Limit] = {}
+    limits: dict[tuple[str, str], float] = {}
     if problem.current is None:
         return limits
     weights = problem.weights
@@ -464,14 +446,9 @@ def in_force_limits(
                 coming / going, going * 3600.0 / cycle_s, problem.period_h
             )
             now_s = uniform + incremental + weights.stop_s * stops
-            if linked:
-                x = min(_FULL, coming / going)
-                weight = weights.worse_weight * x / (1.0 - x)
-                weight *= problem.crossing_share(part, group.approach)
-                limits[part.id, group.id] = Limit(now_s, weight)
-            else:
-                slack_s = max(now_s * weights.worse_pct / 100.0, weights.worse_s)
-                limits[part.id, group.id] = Limit(now_s + slack_s, weights.worse_weight - 1.0)
+            limits[part.id, group.id] = max(
+                now_s * (1.0 + weights.worse_pct / 100.0), now_s + weights.worse_s
+            )
     return limits
 
 

@@ -213,13 +213,6 @@ class RetimingProblem:
                 return part
         raise KeyError(junction)
 
-    def crossing_share(self, part: JunctionProblem, approach: str) -> float:
-        """Part of an approach's traffic that does not go on along the links; 1 without traffic."""
-        own = {m.id for m in part.junction.movements if m.from_edge == approach}
-        total = sum(group.demand_vph for group in part.groups if group.approach == approach)
-        onward = sum(flow.vph for link in self.links for flow in link.feeds if flow.movement in own)
-        return max(0.0, 1.0 - onward / total) if total > 0 else 1.0
-
     @property
     def digest(self) -> str:
         """SHA-256 of the problem's canonical JSON."""

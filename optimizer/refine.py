@@ -198,17 +198,9 @@ class _Search:
         self._judge(starts)
 
     def _allowed(self, delay_s: Mapping[str, float]) -> dict[str, float]:
-        """Where most traffic goes on along the links it is repaid there: no limit."""
-        along = {
-            m.id
-            for part in self.problem.junctions
-            for m in part.junction.movements
-            if self.problem.crossing_share(part, m.from_edge) < 0.5
-        }
         return {
             movement: max(value * (1.0 + TOO_MUCH_PCT / 100.0), value + TOO_MUCH_S)
             for movement, value in delay_s.items()
-            if movement not in along
         }
 
     def _weighed(self, judgement: Judgement) -> Judgement:
@@ -500,9 +492,12 @@ def _legal(part: JunctionProblem, plan: JunctionPlan, wanted_cycle_ds: int) -> J
         alike = max(greens, key=lambda ids: len(ids & set(option.green)), default=frozenset())
         wanted.append(greens.get(alike, 0) * scale)
     step = split_step_ds(part)
+    envelope = part.junction.envelope
+    longest_ds = envelope.max_cycle_ds // step * step
+    first_ds = min(longest_ds, max(envelope.min_cycle_ds, wanted_cycle_ds))
     found = None
     for longer_ds in range(0, 601, 50):
-        total = -(-(wanted_cycle_ds + longer_ds) // step) * step
+        total = min(longest_ds, -(-(first_ds + longer_ds) // step) * step)
         found = nearest_greens(part, stages, total, wanted)
         if found is not None:
             break

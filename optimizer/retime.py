@@ -32,8 +32,6 @@ from optimizer.webster import webster_splits
 Method = Literal["cpsat", "webster", "maxband"]
 METHODS: tuple[Method, ...] = ("cpsat", "webster", "maxband")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Options that are polished: the optimum over cycles is flat, so the last may become the first.
-_FINALISTS = 6
 
 __all__ = [
     "METHODS",
@@ -202,7 +200,7 @@ def _pool(
             for cost, cycle_ds, chosen in kept[:4]
             if (halved := _with_halves(problem, promising, chosen, cycle_ds, seed))
         ]
-    limits = in_force_limits(problem, linked=linked)
+    limits = in_force_limits(problem)
     options = []
     for _, cycle_ds, chosen in kept:
         model = PlatoonModel(problem, names, cycle_ds, limits)
@@ -231,7 +229,7 @@ def _pool(
         return options[:k]
     # An evaluation of the model takes about 0.15 ms per lane group.
     groups = sum(len(problem.junction(name).groups) for name in names)
-    finalists = options[: max(_FINALISTS, k + 2)]
+    finalists = options[: max(3, k + 2)]
     evaluations = max(60, int(budget / (0.00015 * groups) / len(finalists)))
     refined = []
     for option in finalists:

@@ -96,7 +96,7 @@ def retime_site(
     made = created or datetime.now(UTC)
     options = candidates(
         problem,
-        min(max(3, effort.plans // 4), CANDIDATES) if effort.plans > 1 else 1,
+        max(1, min(effort.plans // 4, CANDIDATES)),
         method=cast(Method, method),
         seed=seed,
         time_limit_s=time_limit_s,

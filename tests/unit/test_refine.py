@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from retiming_problems import CREATED, USUAL, crossroads, northbound_link, problem, two_stages
 
+from models.plan import Plan
 from models.safety import check_plan
 from optimizer.learning import with_factors
 from optimizer.refine import Judgement, legal_start, refine
@@ -195,27 +196,10 @@ def test_prediction_of_a_plan_is_that_of_the_retiming_that_made_it():
     )
 
 
-def test_who_goes_on_along_the_wave_may_lose_at_its_start():
-    """The wave's first approach loses in the judge's eyes and no green is given back to it."""
-    vph = {"n through": 600, "e through": 200}
-    body = problem(
-        [crossroads("A"), crossroads("B")],
-        {"A": vph, "B": vph},
-        [northbound_link("A", "B", 300.0)],
-    )
-    in_force = legal_start(body, body.current, created=CREATED, by="test")
-    start = retime(body, time_limit_s=2).plan
-
-    def figures(movement):
-        def judge(plans, draw):
-            return [
-                Judgement(20.0, {}, {movement: 10.0 if p.digest == in_force.digest else 90.0},
-                          {movement: 0.5})
-                for p in plans
-            ]  # fmt: skip
-
-        found = _refine(body, [start], judge, budget=2, in_force=in_force)
-        return [trial.figure for trial in found.trials]
-
-    assert figures("A:nin>nout") == [20.0, 20.0]
-    assert figures("A:ein>eout")[1] > 20.0
+def test_plan_in_force_with_a_cycle_beyond_the_longest_allowed_is_shortened():
+    """A program of 210 s is judged too, with the longest cycle that the envelope allows."""
+    body = problem([crossroads("A")], {"A": USUAL})
+    current = Plan("test", (two_stages(crossroads("A"), cycle_ds=2100),), CREATED, "test")
+    found = legal_start(body, current, created=CREATED, by="test")
+    assert found is not None
+    assert found.junctions[0].cycle_ds == crossroads("A").envelope.max_cycle_ds

@@ -247,34 +247,3 @@ def test_bands_give_up_a_chain_that_no_offset_serves():
     assert found.status == "OPTIMAL"
     apart_s = (found.timings["B"].offset_ds - found.timings["A"].offset_ds) % 900 / 10.0
     assert apart_s == pytest.approx(travel_s["B"], abs=2.0)
-
-
-def _delays(n_vph, e_vph, **weights):
-    """Longest delay across and along over that in force, for a wave northward through A and B."""
-    vph = {"n through": n_vph, "e through": e_vph, "w through": e_vph}
-    body = problem(
-        [crossroads("A"), crossroads("B")],
-        {"A": vph, "B": vph},
-        [northbound_link("A", "B", 300.0)],
-    )
-    before = predict(body, body.current, "in force", "")
-    was = {item.movement: item.delay_s for item in before.movements}
-    result = retime(replace(body, weights=replace(body.weights, **weights)), time_limit_s=3)
-    ratios = {item.movement: item.delay_s / was[item.movement] for item in result.movements}
-    across = max(ratio for movement, ratio in ratios.items() if movement[2] in "ew")
-    return across, max(ratio for movement, ratio in ratios.items() if movement[2] == "n")
-
-
-def test_a_wave_takes_nothing_from_those_who_cross():
-    """Where signals are linked, cross streets wait no longer than under the plan in force."""
-    across, along = _delays(650, 200)
-    assert across < 1.02
-    assert along < 0.7
-    free, _ = _delays(650, 200, worse_weight=0.0)
-    assert free > 1.1
-
-
-def test_a_street_that_is_overloaded_still_gets_what_it_needs():
-    """Protection of those who cross does not outweigh a queue that grows."""
-    _, along = _delays(900, 330)
-    assert along < 0.15
