@@ -21,6 +21,8 @@ def motorcycle(
     detail: bool,
     *,
     passenger: bool = False,
+    third: bool = False,
+    bare: bool = False,
     box: bool = False,
     scooter: bool = True,
     pack: bool = False,
@@ -36,6 +38,8 @@ def motorcycle(
     Args:
         detail: The fine shape; else the coarse one for small pictures.
         passenger: A second rider behind.
+        third: A third one, behind the second; all sit closer.
+        bare: The last rider wears no helmet.
         box: A delivery box on the rack.
         scooter: A leg shield; else an open frame with its engine.
         pack: A rucksack on the driver's back.
@@ -100,9 +104,16 @@ def motorcycle(
             m.box((0.4, 0.43), (y - 0.05, y + 0.05), (1.2, 1.29), Slot.DARK, m.group())
     if parked:
         return m
-    _rider(m, detail, 0, 0, Slot.SHIRT, Slot.HELMET, driver=True, girth=girth)
-    if passenger:
-        _rider(m, detail, -0.4, 0.06, Slot.SHIRT_2, Slot.HELMET_2, driver=False)
+    behind = [(-0.3, 0.04), (-0.58, 0.1)] if third else [(-0.4, 0.06)] if passenger else []
+    front = 0.08 if third else 0.0
+    alone = not behind
+    _rider(
+        m, detail, front, 0, Slot.SHIRT, Slot.HELMET, driver=True, girth=girth, bare=bare and alone
+    )
+    for number, (dx, dz) in enumerate(behind, 1):
+        shirt, helmet = (Slot.SHIRT_2, Slot.HELMET_2) if number == 1 else (Slot.BOX, Slot.HELMET)
+        last = number == len(behind)
+        _rider(m, detail, dx, dz, shirt, helmet, driver=False, bare=bare and last)
     if hair:
         x, z = (-0.4, 0.06) if passenger else (0.0, 0.0)
         long = (1.1 + z, 1.52 + z)
@@ -132,6 +143,7 @@ def _rider(
     *,
     driver: bool,
     girth: float = 1.0,
+    bare: bool = False,
 ) -> None:
     trunk_z, half = (0.8 + dz, 1.36 + dz), 0.19 * girth
     m.box((dx - 0.33, dx - 0.06), (-half, half), trunk_z, shirt, m.group(), 0, (0.05, 0.02), -0.04)
@@ -159,7 +171,10 @@ def _rider(
             if driver:
                 shoulder, hand = (dx - 0.16, side * 0.25, 1.3 + dz), (0.38 + dx, side * 0.29, 1.06)
                 m.limb(shoulder, hand, (0.06, 0.04), shirt, m.group())
-    m.head(dx - 0.115, 1.49 + dz, Slot.SKIN, helmet, 0.15)
+    if bare:
+        m.head(dx - 0.115, 1.49 + dz, Slot.SKIN, Slot.HAIR, 0.115)
+    else:
+        m.head(dx - 0.115, 1.49 + dz, Slot.SKIN, helmet, 0.15)
 
 
 def bicycle(detail: bool) -> MeshBuilder:
@@ -196,3 +211,14 @@ MOTORCYCLES: Final[tuple[Callable[[bool], MeshBuilder], ...]] = (
     lambda detail: motorcycle(detail, scooter=False, load=True),
 )
 """Riders as they are met: alone, two up, with boxes, packs and loads, in a raincoat, in a hat."""
+
+TWO_UP: Final = (2, 3, 7)
+"""Of these, those with a passenger; on the others the driver is alone."""
+
+OFFENDERS: Final[tuple[Callable[[bool], MeshBuilder], ...]] = (
+    lambda detail: motorcycle(detail, bare=True),
+    lambda detail: motorcycle(detail, passenger=True, bare=True),
+    lambda detail: motorcycle(detail, third=True),
+    lambda detail: motorcycle(detail, third=True, bare=True),
+)
+"""Drawn only for those who are said to be so: a bare head alone, two up; three up, also bare."""

@@ -21,6 +21,7 @@ from simulation.camera import PinholeCamera
 from simulation.mesh import FaceTable, Part, Slot
 from simulation.painter_order import far_to_near
 from simulation.palette import appearance
+from simulation.people import People
 from simulation.scene import SceneGeometry
 from simulation.signal_heads import draw_signal_head
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
@@ -31,6 +32,7 @@ from simulation.vehicle_models import (
     MINIBUS_BELOW_M,
     MINIBUS_NUMBER,
     MODEL_NUMBER,
+    ridden,
 )
 
 SCALE: Final = 2
@@ -44,6 +46,7 @@ _HEAD_FOOTPRINT_M = 0.3
 _DISC = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)], -1)
 _CAR_INDEX = CLASSES.index("car")
 _BUS_INDEX = CLASSES.index("bus")
+_MOTORCYCLE_INDEX = CLASSES.index("motorcycle")
 _NOISE_MARGIN_PX = 64
 
 Image = npt.NDArray[np.uint8]
@@ -143,6 +146,7 @@ class Renderer:
         *,
         mottled: float = 0.0,
         clutter: Callable[[Background], Foreground] | None = None,
+        people: People | None = None,
     ) -> None:
         """Paint what does not move.
 
@@ -153,11 +157,13 @@ class Renderer:
             noise_level: Standard deviation of the sensor's noise, grey levels.
             mottled: How uneven surfaces of road users are in frames with truth, 0 to about 1:
                 dirt, folds and reflections, which training on flat colours would never see.
+            people: Who rides the motorcycles; by chance of the shapes where nobody says.
             clutter: May paint over the still picture, and gives what stands before everything.
         """
         self.scene, self.camera = scene, camera
         self._background: Background = build_background(scene, camera, SCALE, seed)
         self._mottled = mottled
+        self._people = people
         self._obstacle = self._background.depth < _SIGHT_M
         self._ground: Image = (self._background.depth >= FAR_M).astype(np.uint8) * 255
         self._rng = np.random.default_rng(seed)
@@ -269,6 +275,12 @@ class Renderer:
                 look = self._looks[key] = appearance(user, kind)
             looks.append(look)
         variant = np.array([look[0] for look in looks], np.int64)
+        if self._people is not None:
+            ridden_by = states.vehicle_class == _MOTORCYCLE_INDEX
+            ids = states.id[ridden_by]
+            variant[ridden_by] = ridden(
+                variant[ridden_by], self._people.riders(ids), self._people.bare_heads(ids)
+            )
         palette = np.array([look[1] for look in looks]).reshape(len(looks), len(Slot), 3)
         if len(self._looks) > 4 * len(looks) + 2000:
             self._looks = dict(

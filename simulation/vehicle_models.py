@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from simulation.mesh import MeshBuilder, Slot, Vec, build_library
-from simulation.motorcycle_models import MOTORCYCLES, bicycle, motorcycle
-from simulation.states import CLASSES
+from simulation.motorcycle_models import MOTORCYCLES, OFFENDERS, TWO_UP, bicycle, motorcycle
+from simulation.states import CLASSES, IntArray
 
 _SEDAN = [(-2.2, 0.28), (2.2, 0.28), (2.25, 0.55), (2.1, 0.76), (0.95, 0.93), (-1.6, 0.95)]
 _CAR_SHAPES: Final = {
@@ -247,7 +247,7 @@ CAR_HEIGHT: Final = (1.0, 1.14, 1.03, 1.27, 1.04)
 def _all_models() -> dict[str, MeshBuilder]:
     models: dict[str, MeshBuilder] = {}
     for lod, detail in enumerate((True, False)):
-        for i, build in enumerate(MOTORCYCLES):
+        for i, build in enumerate((*MOTORCYCLES, *OFFENDERS)):
             models[f"motorcycle{i}.{lod}"] = build(detail)
         for i, kind in enumerate(_CARS):
             models[f"car{i}.{lod}"] = _car(kind, detail)
@@ -262,12 +262,15 @@ def _all_models() -> dict[str, MeshBuilder]:
     return models
 
 
+_SHAPES: Final = {**VARIANTS, "motorcycle": len(MOTORCYCLES) + len(OFFENDERS)}
+"""With those that are never drawn by chance."""
+
 LIBRARY: Final = build_library(_all_models(), _BODY_WIDTH_M)
 MODEL_NUMBER: Final = np.array(
     [
         [
-            [LIBRARY.number(f"{name}{v if v < VARIANTS[name] else 0}.{lod}") for lod in (0, 1)]
-            for v in range(max(VARIANTS.values()))
+            [LIBRARY.number(f"{name}{v if v < _SHAPES[name] else 0}.{lod}") for lod in (0, 1)]
+            for v in range(max(_SHAPES.values()))
         ]
         for name in CLASSES
     ],
@@ -279,3 +282,25 @@ MINIBUS_BELOW_M: Final = 7.5
 """A bus shorter than this is drawn as a minibus."""
 MINIBUS_NUMBER: Final = np.array([LIBRARY.number(f"minibus0.{lod}") for lod in (0, 1)], np.int64)
 """Model number of the minibus by level of detail."""
+
+_SOLO: Final = np.array([i for i in range(len(MOTORCYCLES)) if i not in TWO_UP], np.int64)
+_TWO_UP: Final = np.array(TWO_UP, np.int64)
+
+
+def ridden(variant: IntArray, riders: IntArray, bare_heads: IntArray) -> IntArray:
+    """The motorcycle's shape (N,) for those who ride it, of its own kind where that fits.
+
+    Args:
+        variant: The shape (N,) that it would have by chance.
+        riders: How many ride it (N,), 1 to 3.
+        bare_heads: How many of them wear no helmet (N,); one is drawn.
+    """
+    usual = np.where(riders >= 2, _TWO_UP[variant % len(_TWO_UP)], _SOLO[variant % len(_SOLO)])
+    fits = np.isin(variant, _TWO_UP) == (riders >= 2)
+    first = len(MOTORCYCLES)
+    three, bare = riders >= 3, bare_heads > 0
+    return np.select(
+        [three & bare, three, bare & (riders == 2), bare, fits],
+        [first + 3, first + 2, first + 1, first, variant],
+        usual,
+    ).astype(np.int64)

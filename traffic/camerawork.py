@@ -254,7 +254,7 @@ class _CameraAtWork:
         seed = config.seed * 1009 + index
         if camera.view.source_kind is SourceKind.PIXELS:
             assert detector is not None
-            self._eye = PixelEye(site, camera, seed)
+            self._eye = PixelEye(site, camera, seed, config.people)
             self._named = (detector.name, detector.weights_sha256)
         else:
             self._eye = _ProjectedEye(camera, seed, config.people)
@@ -350,10 +350,12 @@ class _CameraAtWork:
 class PixelEye:
     """Renders the camera's picture; the detector comes after."""
 
-    def __init__(self, site: Site, camera: SiteCamera, seed: int) -> None:
+    def __init__(
+        self, site: Site, camera: SiteCamera, seed: int, people: People | None = None
+    ) -> None:
         assert site.network is not None
         scene = scene_from_network(site.network, camera.junction)
-        self._renderer = Renderer(scene, PinholeCamera(camera_pose(camera)), seed)
+        self._renderer = Renderer(scene, PinholeCamera(camera_pose(camera)), seed, people=people)
         self._approaches = {
             approach: tuple(
                 movement.id

@@ -129,7 +129,7 @@ class ScoredCamera:
                 people=people,
             )
         else:
-            self._pixels = PixelEye(site, camera, seed)
+            self._pixels = PixelEye(site, camera, seed, people)
             named = (detector.name, detector.weights_sha256)
         view = camera.view
         if isinstance(detector, MotionDetector):

@@ -11,6 +11,7 @@ import pytest
 from models.errors import BadInput
 from models.signals import SignalState
 from simulation.camera import PinholeCamera
+from simulation.people import People
 from simulation.render import Renderer, Shown
 from simulation.scene_network import approach_camera_pose, scene_from_network
 from simulation.scene_random import random_junction
@@ -185,3 +186,18 @@ def test_no_road_users_is_a_street_and_an_unknown_junction_is_an_error(street: R
         scene_from_network(NETWORK, "Nowhere")
     with pytest.raises(BadInput, match="no_edge"):
         approach_camera_pose(NETWORK, "no_edge")
+
+
+def test_riders_are_drawn_as_many_as_the_truth_has(street: Renderer) -> None:
+    """More heads cover more of the picture; nothing else of it changes."""
+    three = Renderer(
+        street.scene, street.camera, seed=3, people=People(seed=1, overloaded_share=1.0)
+    )
+    rider = _one("motorcycle", _ahead(street.camera, 14.0), 0.0, number=3)
+    usual, full = (eye.render_with_truth(rider) for eye in (street, three))
+    x0, y0, x1, y1 = np.round(full.boxes.box_px[0] + [-12, -12, 12, 12]).astype(int)
+    away = np.abs(usual.image.astype(int) - full.image).max(axis=2)
+    inside = away[y0:y1, x0:x1].copy()
+    away[y0:y1, x0:x1] = 0
+    assert (inside > 40).sum() > 60
+    assert (away > 40).mean() < 1e-4  # the sensor's noise
