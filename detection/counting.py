@@ -39,7 +39,9 @@ LATELY: Final = 12
 STARTING_MPS2: Final = 1.5
 HALTED_MPS: Final = 2.0
 DRIVES_ON: Final = 0.35
-"""One who passed the line unseen drives on at this share of the speed that took him over it."""
+DRIVES_ON_S: Final = 1.0
+"""One who passed the line unseen drives on at this share of the speed that took him over it, for
+so long; then he may stand."""
 CROSSING_COLUMNS: Final = (
     "time", "frame", "line", "direction", "movement", "vehicle_class", "track", "x_px", "y_px",
     "signal_state",
@@ -268,10 +270,11 @@ class LineCounter:
         if watch.doubt is None:
             return True
         out_s, out, speed_mps = watch.doubt
-        if time_s - out_s < self._settings.settle_s:
+        since_s = time_s - out_s
+        if since_s < self._settings.settle_s:
             return None
-        went_m = (out - depth) * watch.side
-        return went_m > DRIVES_ON * speed_mps * (time_s - out_s) - self._settings.hysteresis_m
+        least_m = DRIVES_ON * speed_mps * min(since_s, DRIVES_ON_S)
+        return (out - depth) * watch.side > least_m - self._settings.hysteresis_m
 
     def forget(self, track: int) -> None:
         """Drop what is kept of a track that has ended."""

@@ -46,6 +46,12 @@ SLOW_MPS: Final = 4.0
 """One who is as slow as this may stand at the next look."""
 KNOWN_HITS: Final = 3
 """After so many sightings the height of a vehicle is known."""
+JOINED: Final = 1.25
+"""A box so much taller than the vehicle known may hold two: its bottom may be the other's."""
+JOINED_TOP: Final = 0.12
+JOINED_SHARE: Final = 0.5
+JOINED_GAIN: Final = 0.15
+"""How fast it is believed that the vehicle itself is so tall."""
 RIDER_SHARE: Final = 0.15
 """Of a detector that tells walkers from riders: one who rides was called so at times."""
 _TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in ("motorcycle", "bicycle")]
@@ -242,7 +248,11 @@ class Tracker:
             contact, jacobian = self.plane.to_plane_with_jacobian(contact_px)
             more = jacobian[low, :, 1] * (0.15 * hidden[low])[:, None]
             noise[low] += more[:, :, None] * more[:, None, :]
-        self._learn_height(rows, box, contact_px, low, found.cut[chosen])
+        over = self._joined(rows, box, contact_px)
+        if over.any():
+            unsure = found.down[chosen] * (JOINED_SHARE * over)[:, None]
+            noise = noise + unsure[:, :, None] * unsure[:, None, :]
+        self._learn_height(rows, box, contact_px, low, found.cut[chosen], over > 0)
         away = found.away[chosen]
         measured = contact + centre_offset(self.plane, away, t.heading[rows], t.classes[rows])
         held = t.held[rows]
@@ -273,6 +283,15 @@ class Tracker:
         result: FloatArray = np.where(self._tracks.hits[rows] >= KNOWN_HITS, hidden, 0.0)
         return result
 
+    def _joined(self, rows: IntArray, box: FloatArray, contact_px: FloatArray) -> FloatArray:
+        """Pixels by which each box is taller than its vehicle, where two may share one."""
+        height = self._expected[rows, 3] - self._expected[rows, 1]
+        shown = contact_px[:, 1] - box[:, 1]
+        joined = (shown > JOINED * height) & (self._tracks.hits[rows] >= KNOWN_HITS)
+        joined &= box[:, 1] < self._expected[rows, 1] - JOINED_TOP * height
+        result: FloatArray = np.where(joined, shown - height, 0.0)
+        return result
+
     def _learn_height(
         self,
         rows: IntArray,
@@ -280,6 +299,7 @@ class Tracker:
         contact_px: FloatArray,
         low: BoolArray,
         cut: BoolArray,
+        joined: BoolArray,
     ) -> None:
         """Remember how tall each vehicle is when all of it is seen."""
         t = self._tracks
@@ -287,7 +307,8 @@ class Tracker:
         change = seen - t.tall[rows]
         unsure = low | cut
         # Boxes are too short more often than too tall.
-        gain = np.where(unsure, 0.0, np.where(change > 0, 0.5, 0.15))
+        gain = np.where(joined, JOINED_GAIN, np.where(change > 0, 0.5, 0.15))
+        gain[unsure] = 0.0
         t.tall[rows] += gain * change
         t.tall[rows[unsure]] *= 0.99
         # What the picture's border cuts is at least as tall as the part that is seen.

@@ -16,8 +16,10 @@ from itertools import pairwise
 
 from detection.rules.story import STANDING_MPS, Finding, Story
 from detection.trajectory import TrajectoryPoint
-from models.signals import SignalState
+from models.signals import SignalState, SignalTimeline
 from models.violation import ViolationKind
+
+JUST_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
     crossed_on = signal.state_at(crossing_s)
     if crossed_on not in (SignalState.RED, SignalState.YELLOW):
         return None
-    if not _was_before(story, signal.time_into_s(crossing_s), rule.min_before_m):
+    if not _was_before(story, _since_green_s(signal, crossing_s), rule.min_before_m):
         return None
     run: list[TrajectoryPoint] = []
     for point in story.points:
@@ -223,18 +225,30 @@ def _into_red_s(story: Story, rule: RedLightRule | EarlyStartRule) -> float | No
     into_s = story.signal.time_into_s(story.crossing_s)
     if into_s is None or into_s < rule.min_red_s:
         return None
-    return into_s if _was_before(story, into_s, rule.min_before_m) else None
+    since_s = story.crossing_s - into_s
+    return into_s if _was_before(story, since_s, rule.min_before_m) else None
 
 
-def _was_before(story: Story, into_s: float | None, least_m: float) -> bool:
-    """Whether the front was clearly before the line from so long before it crossed until then.
+def _since_green_s(signal: SignalTimeline, time_s: float) -> float | None:
+    """When the yellow or the red that is shown at a time began, red with the yellow before it."""
+    into_s = signal.time_into_s(time_s)
+    if into_s is None:
+        return None
+    before_s = time_s - into_s - JUST_S
+    if signal.state_at(before_s) is SignalState.YELLOW:
+        yellow_s = signal.time_into_s(before_s)
+        return before_s if yellow_s is None else before_s - yellow_s
+    return time_s - into_s
+
+
+def _was_before(story: Story, since_s: float | None, least_m: float) -> bool:
+    """Whether the front was clearly before the line from a time on until it crossed.
 
     A front that stood on the line may have crossed it on green, by what its place is off: the
     mean of its sightings tells, so that one that scatters over the line is before it by chance.
     """
-    if into_s is None or story.crossing_s is None or not story.points:
+    if since_s is None or story.crossing_s is None or not story.points:
         return False
-    since_s = story.crossing_s - into_s
     early = [point for point in story.points if point.time_s <= since_s]
     later = [point for point in story.points if point.time_s > since_s]
     if not later:

@@ -38,6 +38,14 @@ def test_who_stood_on_the_line_when_red_began_may_have_crossed_before(front_m, f
     assert (rules.stop_line(halted, rules.StopLineRule()) is not None) is flagged
 
 
+def test_who_waited_before_the_line_on_yellow_came_over_it_on_red():
+    """Red at 10 s; it sets off just then and stands past the line."""
+    waits = standing(7.5, 2, -0.35)
+    goes = riding(9.9, 1.3, 9, from_m=-0.3)
+    points = [*waits, *goes, *standing(12.0, 4, 1.7)]
+    assert rules.stop_line(a_story(points, crossing_s=10.13), rules.StopLineRule()) is not None
+
+
 def test_who_is_first_seen_driving_over_the_line_on_red_was_before_it():
     points = riding(15.0, 6.0, 12, from_m=0.8)
     ran = a_story(points, crossing_s=14.87)

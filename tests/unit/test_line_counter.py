@@ -107,3 +107,15 @@ def test_who_stood_over_the_line_at_red_and_is_lost_from_sight_has_not_gone_in()
     assert not went(SignalState.RED, 0.0)
     assert went(SignalState.RED, 4.0)
     assert went(SignalState.GREEN, 0.0)
+
+
+def test_one_who_passes_unseen_and_stops_on_the_line_is_counted_when_he_leaves_it():
+    """In a queue: half a second unseen, a few centimetres past the line, then he stands."""
+    counter, found = LineCounter(VIEW, CountingSettings()), []
+    way = [(step / 6, -3.0 + step / 6) for step in range(16)]
+    way += [(3.1 + step / 6, 0.1) for step in range(120)]
+    way += [(23.2 + step / 6, 0.1 + step / 4) for step in range(10)]
+    for frame, (time_s, y) in enumerate(way):
+        speed = 1.0 if time_s < 3.0 else 0.1 if time_s < 23.0 else 1.5
+        found.append(counter.update(rider(1, 0.0, y, speed=speed), time_s, frame))
+    assert [item.direction for item in found if item is not None] == ["in"]
