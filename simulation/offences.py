@@ -36,6 +36,8 @@ SPEED_MARGIN_MPS = 2.2
 SPEED_DOUBT_MPS = 1.2
 BACK_RAD = math.radians(145.0)
 BACK_M = 3.0
+BACK_WITHIN_M = (8.0, 45.0)
+"""Who turns back does so within this way of the line; further on it is the next road's."""
 TURN_M = 16.0
 FOLLOW_S = 150.0
 FOLLOW_M = 70.0
@@ -309,7 +311,9 @@ class OffenceWatch:
         if crossing.approach in self._no_back and Kind.U_TURN not in passage.told:
             # By the way it drove: one who noses past others points anywhere for a moment.
             off = _off_inward(passage)
-            if off > BACK_RAD and passage.depths[-1] > -5.0 and passage.travelled_m >= 8.0:
+            least_m, most_m = BACK_WITHIN_M
+            near = least_m <= passage.travelled_m <= most_m and passage.depths[-1] > -5.0
+            if off > BACK_RAD and near:
                 passage.told.add(Kind.U_TURN)
                 yield _offence(Kind.U_TURN, crossing)
 

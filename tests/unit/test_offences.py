@@ -142,6 +142,15 @@ def test_speeding_is_what_is_over_the_limit_by_its_margin(site, speed, expected)
     assert kinds(live(site, "C2-c1", lambda t: speed * (t - 2), 9)) == expected
 
 
+@pytest.mark.parametrize(("until_s", "told"), [(5, True), (13, False)])
+def test_one_who_turns_back_does_so_near_the_line(site, until_s, told):
+    def front(t: float) -> float:
+        return 5 * t - 2 if t < until_s else 5 * until_s - 2 - 2 * (t - until_s)
+
+    found = live(site, "C2-eb2a", front, until_s + 5)
+    assert (Kind.U_TURN in {kind for kind, _ in kinds(found)}) is told
+
+
 def test_a_truck_that_turns_where_trucks_may_not(site):
     turn = "C2:c1>wb2b"
     found = live(site, "C2-c1", lambda t: 7 * (t - 2), 8, kind="truck", movement=turn)
