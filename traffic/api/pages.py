@@ -73,7 +73,7 @@ def city(request: Request, session: Viewer, services: The) -> Response:
         corridor=street_pages.corridor_strips(drawing, services.live, words),
         may_acknowledge=session.user.may(Permission.OPERATE),
         delay_line=street_pages.delay_line(services.live, words),
-        approach_names=street_pages.approach_names(drawing, names),
+        approach_names=street_pages.approach_names(services.site, drawing, names),
     )
 
 

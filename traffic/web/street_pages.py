@@ -47,6 +47,7 @@ def camera_rows(site: Site, live: LiveState, names: Names) -> list[dict[str, str
             {
                 "id": camera.id,
                 "junction": camera.junction,
+                "approach": camera.approach,
                 "kind": now.kind.value if now else _kind(camera),
                 "bound": names.bound(camera.junction, camera.approach),
                 # A camera with a pose is known by it; the others can be calibrated.
@@ -60,10 +61,21 @@ def _kind(camera: SiteCamera) -> str:
     return "stream" if camera.source else camera.view.source_kind.value
 
 
-def approach_names(drawing: DrawnNetwork | None, names: Names) -> dict[str, dict[str, str | float]]:
-    """Label and length of every approach, by ``junction|edge``."""
+def approach_names(
+    site: Site, drawing: DrawnNetwork | None, names: Names
+) -> dict[str, dict[str, str | float | None]]:
+    """Label and length of every approach, by ``junction|edge``.
+
+    Without a network these are the approaches that cameras watch, of unknown length.
+    """
     if drawing is None:
-        return {}
+        return {
+            f"{camera.junction}|{camera.approach}": {
+                "label": f"{names.junction(camera.junction)} {camera.approach}",
+                "length_m": None,
+            }
+            for camera in site.cameras
+        }
     return {
         f"{junction.id}|{approach.edge}": {
             "label": _approach_label(junction, names.bound(junction.id, approach.edge)),

@@ -10,7 +10,7 @@ onSnapshot((now) => {
   for (const [junction, state] of Object.entries(now.junctions)) {
     for (const [edge, approach] of Object.entries(state.approaches)) {
       const known = names[`${junction}|${edge}`];
-      if (known) worst.push({ junction, approach, part: approach.queue_m / known.length_m, label: known.label });
+      if (known) worst.push({ junction, approach, part: known.length_m ? approach.queue_m / known.length_m : 0, label: known.label });
     }
   }
   worst.sort((a, b) => b.approach.queue_m - a.approach.queue_m);
@@ -33,8 +33,27 @@ onSnapshot((now) => {
     setText(row.querySelector(".num"), camera.ok ? `${camera.age_s.toFixed(1)} s` : t("camera.lost"));
     row.title = t("camera.about", { kind: t("camera.kind." + camera.kind), fps: camera.fps.toFixed(1), coverage: (camera.coverage * 100).toFixed(1), dropped: camera.dropped });
   }
+  for (const tile of document.querySelectorAll("#tiles .tile")) show(tile, now);
   thread(now.progress);
 });
+
+// A still a second: streams of many cameras would take every connection of the browser.
+function show(tile, now) {
+  const camera = now.cameras[tile.dataset.camera];
+  const picture = tile.querySelector("img");
+  const live = Boolean(camera && camera.ok && camera.fps > 0);
+  tile.querySelector(".nothing").hidden = live && !picture.hidden;
+  if (!live) { picture.hidden = true; return; }
+  if (picture.complete) picture.src = `/api/v1/cameras/${encodeURIComponent(tile.dataset.camera)}/frame.jpg?${Date.now()}`;
+  const [junction, edge] = tile.dataset.approach.split("|");
+  const approach = now.junctions[junction]?.approaches[edge];
+  const queue = approach ? t("city.tile", { queue: approach.queue_veh, flow: Math.round(approach.flow_vph) }) : "";
+  setText(tile.querySelector(".num"), queue);
+}
+
+for (const picture of document.querySelectorAll("#tiles img")) {
+  picture.addEventListener("load", () => { picture.hidden = false; picture.nextElementSibling.hidden = true; });
+}
 
 function thread(progress) {
   const list = document.getElementById("thread");

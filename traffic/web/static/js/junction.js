@@ -10,6 +10,16 @@ onSnapshot((now) => {
   const state = now.junctions[junction];
   if (!state) return;
   document.getElementById("lost").hidden = state.reachable;
+  for (const row of document.querySelectorAll("[data-movement]")) {
+    const flow = state.flows_vph[row.dataset.movement];
+    setText(row.querySelector(".flow-now"), flow === undefined ? "–" : String(Math.round(flow)));
+  }
+  const seen = now.cameras[camera];
+  if (seen) {
+    setText(document.getElementById("camera-figures"), t("camera.figures", { fps: seen.fps.toFixed(1), age: seen.age_s.toFixed(1), coverage: (seen.coverage * 100).toFixed(1) }));
+    for (const cell of document.querySelectorAll("[data-class]")) setText(cell, String(seen.counts[cell.dataset.class] ?? 0));
+  }
+  // A junction that cameras alone watch has no cycle to show.
   if (!state.cycle_s) return;
   // Another plan runs since the page came: its stages and splits are drawn by the server.
   if (plan !== null && state.plan_digest !== plan) { location.reload(); return; }
@@ -21,16 +31,8 @@ onSnapshot((now) => {
     cursor?.setAttribute("x2", x);
   }
   for (const segment of document.querySelectorAll(".stage-seg")) segment.dataset.running = segment.dataset.stage === state.stage;
-  setText(document.getElementById("second"), state.second_in_cycle.toFixed(0));
-  for (const row of document.querySelectorAll("[data-movement]")) {
-    const flow = state.flows_vph[row.dataset.movement];
-    setText(row.querySelector(".flow-now"), flow === undefined ? "–" : String(flow));
-  }
-  const seen = now.cameras[camera];
-  if (seen) {
-    setText(document.getElementById("camera-figures"), t("camera.figures", { fps: seen.fps.toFixed(1), age: seen.age_s.toFixed(1), coverage: (seen.coverage * 100).toFixed(1) }));
-    for (const cell of document.querySelectorAll("[data-class]")) setText(cell, String(seen.counts[cell.dataset.class] ?? 0));
-  }
+  const second = document.getElementById("second");
+  if (second) setText(second, state.second_in_cycle.toFixed(0));
 });
 
 const picture = document.getElementById("video");
