@@ -264,6 +264,25 @@ def test_a_zone_that_reaches_out_of_the_picture_is_noted_and_one_outside_refused
         load_site(write(outside))
 
 
+def test_what_a_camera_cannot_tell_as_it_is_set_up_is_noted(write):
+    def notes(text):
+        return [f.message for f in check_site(write(text)) if "camera cam" in str(f)]
+
+    plain = "\n".join(notes(CAMERA_SITE))
+    assert "no calibration: no speed" in plain
+    assert "plates" not in plain
+    marker = '    movements:\n      - {id: "J:south>north", path'
+    text = CAMERA_SITE.replace(marker, CALIBRATION + "    plates: true\n" + marker)
+    (full,) = notes(text)
+    assert "plates: at 640x480" in full
+    (dark,) = notes(
+        text.replace("    lamp_px: [600, 20, 620, 60]\n", "").replace(
+            "plates: true", "plates: false"
+        )
+    )
+    assert "nothing is flagged on red" in dark
+
+
 def test_a_calibration_point_far_from_the_others_is_named(write):
     further = ("[320, 360], m: [0, 30]", "[320, 480], m: [0, 0]", "[320, 240], m: [0, 40]")
     extra = CALIBRATION + "".join(f"        - {{px: {pair}}}\n" for pair in further)
@@ -274,7 +293,11 @@ def test_a_calibration_point_far_from_the_others_is_named(write):
 
 def test_check_finds_wrong_counts_and_notes_what_is_absent(write):
     folder = write(CAMERA_SITE)
-    assert [f.level for f in check_site(folder)] == [Level.NOTE, Level.NOTE]
+    absent = check_site(folder)
+    assert {f.level for f in absent} == {Level.NOTE}
+    for what in ("no calibration", "no plan", "no counts"):
+        assert sum(what in f.message for f in absent) == 1
+    assert len(absent) == 3
     (folder / "counts.csv").write_text(
         "junction,movement,vehicle_class,start,end,count,coverage\n"
         "J,J:south>north,car,2026-01-01T00:00:00Z,2026-01-01T00:15:00Z,3,1\n"
@@ -312,7 +335,8 @@ def test_check_reads_the_plan_in_force(write):
     (folder / "plans").mkdir()
     path = folder / "plans" / "current.yaml"
     path.write_text(PLAN.format(red=2, green=25))
-    assert [f.level for f in check_site(folder)] == [Level.NOTE]
+    (left,) = [f for f in check_site(folder) if "no calibration" not in f.message]
+    assert (left.level, "no counts" in left.message) == (Level.NOTE, True)
     path.write_text(PLAN.format(red=0, green=27))
     errors = [str(f) for f in check_site(folder) if f.level is Level.ERROR]
     assert len(errors) == 1
