@@ -207,17 +207,19 @@ class DetectorReading(NamedTuple):
 
     ``entered`` vehicles passed the entry detector, ``crossed`` the stop line; ``occupied`` is
     the share of the second in which something stood or drove over the detector at the line;
-    ``queue`` counts the vehicles that stand within view of the line (``QUEUE_VIEW_M``).
+    a camera at the line counts vehicles within its view (``QUEUE_VIEW_M``): ``queue`` those that
+    stand, ``in_view`` all.
     """
 
     entered: int
     crossed: int
     occupied: float
     queue: int
+    in_view: int
 
 
 QUEUE_VIEW_M = 60.0
-"""How far back from its line a camera counts standing vehicles."""
+"""How far back from its line a camera counts vehicles."""
 
 
 class RequestKind(StrEnum):
@@ -269,6 +271,8 @@ class Observation:
         readings: Per lane (detectors; empty with the oracle). A lane that is absent has no
             working detector or no word of it came in.
         passed: Vehicles per upstream detector in the last second it reported (detectors).
+        behind: Per approach whose lanes are short, vehicles that the camera sees on the roads
+            which lead to them (detectors).
         shares: Per lane, the share of each of its movements in what was counted lately
             (detectors). Adds up to 1.
         free_m: Per receiving lane, metres from its beginning to the rear of the first standing
@@ -286,6 +290,7 @@ class Observation:
     vehicles: Mapping[str, tuple[Approaching, ...]] = field(default_factory=dict)
     readings: Mapping[str, DetectorReading] = field(default_factory=dict)
     passed: Mapping[str, int] = field(default_factory=dict)
+    behind: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     free_m: Mapping[str, float] = field(default_factory=dict)
     standing: Mapping[str, int] = field(default_factory=dict)

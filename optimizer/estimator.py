@@ -1,14 +1,16 @@
-"""What is on each lane, from its detectors: counts at the entry and at the line, standing queue.
+"""What is on each lane, from its detectors: counts at the entry and at the line, a camera's view.
 
 Per lane a list of expected arrivals at the line: one is added for each vehicle that enters, the
 first is taken off for each that crosses. Both counts miss some, and vehicles change lanes, so the
-list is put right by what cameras see at the line: the number that stands (during red, once those
-who have arrived have stopped) and an empty line during green. A detector that contradicts the
-others for long is not believed: its word is ignored, and said to be.
+list is put right by what the camera sees: how many are within its view, and how many of them
+stand. Whoever comes into view is the next who was due, on this lane or on one beside it; who does
+not come is given up. A detector that contradicts the others for long is not believed: its word is
+ignored, and said to be.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -17,8 +19,15 @@ from models.policy import QUEUE_VIEW_M, ControlJunction, ControlLane, DetectorRe
 
 # Road that a standing vehicle takes.
 SPACING_M = 7.5
-# Someone who should have reached the line so long ago stands there or has left unseen.
+# Someone who should have come so long ago has gone elsewhere unseen.
 SETTLE_S = 4.0
+# Someone may come so much earlier than expected.
+EARLY_S = 3.0
+# Who is so far from his time is another one, or was held up.
+STRAY_S = 6.0
+# What is learned of travel times moves by so much with each vehicle, and no further than this.
+LAG_STEP_S = 0.1
+MOST_LAG_S = 4.0
 # Green with an empty line for so long: the queue is gone.
 CLEAR_S = 3.0
 # Vehicles over the one detector while the other reports none, until that one is not believed.
@@ -37,6 +46,10 @@ LOST_S = 120.0
 POCKET = 0.7
 # A smaller share of a counted vehicle is not worth predicting.
 LEAST_SHARE = 0.04
+# Of a view that is driven through in less the count may well stay the same.
+SHORT_VIEW_S = 2.0
+# Lanes that fewer vehicles a second come upon are not followed over to the next.
+LEAST_FLOW_PER_S = 0.01
 # Counts are averaged over this time where a lane has no working entry detector.
 FLOW_MEMORY_S = 180.0
 
@@ -45,31 +58,56 @@ FLOW_MEMORY_S = 180.0
 class LaneEstimate:
     """One lane's estimate. Times are absolute seconds.
 
-    ``arrivals_s`` holds, in order, when each vehicle on the lane could be at the line;
-    ``surplus_s`` those of the last second that should stand at the line and do not. Where
-    ``full_view``, more may stand than the camera sees. ``left_veh`` have crossed so far.
+    ``near_s`` holds, in order, when each vehicle in the camera's view could be at the line;
+    ``coming_s`` when those could who were counted in and are not in view yet. In the last second
+    ``came`` came into view, ``strangers`` of them though nobody was due, ``lost_s`` were due and
+    did not come, ``gone_s`` are not in view any more and did not cross. ``entry_lag_s`` and
+    ``view_lag_s`` are how much longer than at the speed limit it takes to the view, and from there
+    to the line. Where ``full_view``, more may stand than the camera sees. ``left_veh`` have
+    crossed so far.
     """
 
     lane: ControlLane
-    arrivals_s: deque[float] = field(default_factory=deque)
+    near_s: deque[float] = field(default_factory=deque)
+    coming_s: deque[float] = field(default_factory=deque)
+    entry_lag_s: float = 0.0
+    view_lag_s: float = 0.0
     left_veh: int = 0
-    surplus_s: list[float] = field(default_factory=list)
+    came: int = 0
+    strangers: int = 0
+    lost_s: list[float] = field(default_factory=list)
+    gone_s: list[float] = field(default_factory=list)
     full_view: bool = False
     ignored: set[str] = field(default_factory=set)
     flow_per_s: float = 0.0
     crossed_per_s: float = 0.0
+    came_per_s: float = 0.0
     _entered_since: int = 0
     _crossed_since: int = 0
     _empty_s: float = 0.0
-    _red_s: float = 0.0
     _high: deque[int] = field(default_factory=lambda: deque(maxlen=STUCK_WINDOW_S))
-    _queue_held_s: float = 0.0
-    _queue_before: int = -1
+    _view_held_s: float = 0.0
+    _view_before: int = -1
     _crossed_while_held: int = 0
-    _occupied_s: float = 0.0
-    _crossed_while_occupied: int = 0
     _owed: float = 0.0
     _time_s: float | None = None
+
+    @property
+    def view_s(self) -> float:
+        """From where the camera's view begins to the line at free flow."""
+        return min(QUEUE_VIEW_M, self.lane.entry_m) / self.lane.speed_mps
+
+    @property
+    def arrivals_s(self) -> list[float]:
+        """When each vehicle on the lane could be at the line, in order.
+
+        Who is not in view cannot be there before he has driven through it, unless he stands
+        behind a queue that is longer than the view.
+        """
+        if "queue" in self.ignored or self.full_view or self._time_s is None:
+            return [*self.near_s, *self.coming_s]
+        soonest_s = self._time_s + self.view_s
+        return [*self.near_s, *(max(at_s, soonest_s) for at_s in self.coming_s)]
 
     def update(self, time_s: float, reading: DetectorReading | None, green: bool) -> None:
         """Take in what the lane's detectors saw during the second that ended at ``time_s``.
@@ -80,24 +118,22 @@ class LaneEstimate:
         if past_s <= 0.0:
             return
         self._time_s = time_s
-        self.surplus_s = []
+        self.came, self.strangers, self.lost_s, self.gone_s = 0, 0, [], []
         self.full_view = False
-        self._red_s = 0.0 if green else self._red_s + past_s
         if reading is None:
-            self._blind(time_s, past_s, green)
+            self._without_camera()
+            self._owe(time_s, past_s)
+            self._discharge(time_s, past_s, green)
             return
         self._judge(reading, past_s)
-        travel_s = self.lane.entry_m / self.lane.speed_mps
+        travel_s = self.lane.entry_m / self.lane.speed_mps + self.entry_lag_s + self.view_lag_s
         if "entry" in self.ignored:
             self._owe(time_s, past_s)
         else:
-            self.arrivals_s.extend([time_s + travel_s] * reading.entered)
-        if "line" in self.ignored:
-            self._discharge(time_s, past_s, green)
-        else:
-            for _ in range(min(reading.crossed, len(self.arrivals_s))):
-                self.arrivals_s.popleft()
-                self.left_veh += 1
+            self.coming_s.extend([time_s + travel_s] * reading.entered)
+        if "line" not in self.ignored:
+            for _ in range(reading.crossed):
+                self._leave(time_s, free=green and reading.queue == 0)
         share = min(1.0, past_s / FLOW_MEMORY_S)
         heard = [
             count
@@ -108,9 +144,14 @@ class LaneEstimate:
         counted = sum(heard) / len(heard) if heard else self.flow_per_s * past_s
         self.flow_per_s += share * (counted / past_s - self.flow_per_s)
         if "queue" not in self.ignored:
-            self._see_queue(time_s, reading, past_s, green)
-        while len(self.arrivals_s) > self.most_veh:
-            self.arrivals_s.popleft()
+            self._look(time_s, reading, green)
+        else:
+            self._without_camera()
+            if "line" in self.ignored:
+                self._discharge(time_s, past_s, green)
+            self._clear(time_s, reading, past_s, green)
+        while len(self.near_s) + len(self.coming_s) > self.most_veh and self.coming_s:
+            self.coming_s.popleft()
 
     @property
     def most_veh(self) -> int:
@@ -120,31 +161,62 @@ class LaneEstimate:
     @property
     def full(self) -> bool:
         """Whether a queue may reach the entry detector, and beyond it."""
-        return len(self.arrivals_s) >= 0.7 * self.lane.entry_m / SPACING_M
+        known = len(self.near_s) + len(self.coming_s)
+        return known >= 0.7 * self.lane.entry_m / SPACING_M
 
-    def _see_queue(
-        self, time_s: float, reading: DetectorReading, past_s: float, green: bool
-    ) -> None:
-        """Put the list right by what stands at the line."""
-        seen = reading.queue
-        view = int(min(QUEUE_VIEW_M, self.lane.length_m) / SPACING_M)
-        self.full_view = seen >= view - 1
-        arrived = sum(at <= time_s for at in self.arrivals_s)
-        if seen > arrived:
-            # They stand, so they are here; some of them are on the list as later ones.
-            late = [at for at in self.arrivals_s if at > time_s]
-            missing = seen - arrived
-            soon = sum(at <= time_s + SETTLE_S for at in late)
-            taken = min(missing, soon)
-            self.arrivals_s = deque([*[time_s] * seen, *late[taken:]])
-        settled = sum(at <= time_s - SETTLE_S for at in self.arrivals_s)
-        if not green and self._red_s >= SETTLE_S and seen < view - 1 and settled > seen:
-            self.surplus_s = [self.arrivals_s.popleft() for _ in range(settled - seen)]
-        empty = reading.occupied <= 0.0 and reading.crossed == 0 and seen == 0
+    def take(self, time_s: float) -> float | None:
+        """Give away who is due in view, for he is seen on the next lane; when he could be there."""
+        if self.coming_s and self.coming_s[0] <= time_s + self.view_s + EARLY_S:
+            return self.coming_s.popleft()
+        return None
+
+    def _leave(self, time_s: float, *, free: bool) -> None:
+        """One has crossed: the first, if somebody could be there."""
+        self.left_veh += 1
+        if self.near_s:
+            at_s = self.near_s.popleft()
+            if free and abs(time_s - at_s) < STRAY_S:
+                self.view_lag_s = _stepped(self.view_lag_s, time_s - at_s)
+        elif self.coming_s and self.coming_s[0] <= time_s + EARLY_S:
+            self.coming_s.popleft()
+
+    def _look(self, time_s: float, reading: DetectorReading, green: bool) -> None:
+        """Put the list right by what the camera sees."""
+        # Somebody stands at the line whom the camera does not see.
+        unseen = reading.occupied > 0.0 and reading.in_view == 0 and reading.crossed == 0
+        in_view = max(reading.in_view, int(unseen))
+        view_m = min(QUEUE_VIEW_M, self.lane.length_m)
+        self.full_view = reading.queue >= max(1, int(view_m / SPACING_M) - 1)
+        while len(self.near_s) > in_view:
+            # Over the line without being counted, or at red to the next lane.
+            self.gone_s.append(self.near_s.popleft() if green else self.near_s.pop())
+        while len(self.near_s) < in_view:
+            at_s = time_s + self.view_s + self.view_lag_s
+            due_s = self.take(time_s)
+            if due_s is None:
+                self.strangers += 1
+            elif not self.full_view and abs(at_s - due_s) < STRAY_S:
+                self.entry_lag_s = _stepped(self.entry_lag_s, at_s - due_s)
+            self.came += 1
+            self.near_s.append(at_s)
+        for place in range(min(reading.queue, len(self.near_s))):
+            self.near_s[place] = min(self.near_s[place], time_s)
+        late_s = time_s + self.view_s - SETTLE_S
+        while not self.full_view and self.coming_s and self.coming_s[0] < late_s:
+            self.lost_s.append(self.coming_s.popleft())
+
+    def _without_camera(self) -> None:
+        """What is known of those in view is as good as of the others."""
+        self.coming_s.extendleft(reversed(self.near_s))
+        self.near_s.clear()
+
+    def _clear(self, time_s: float, reading: DetectorReading, past_s: float, green: bool) -> None:
+        """An empty line at green: whoever was due is not there."""
+        empty = reading.occupied <= 0.0 and reading.crossed == 0
         self._empty_s = self._empty_s + past_s if green and empty else 0.0
         if self._empty_s >= CLEAR_S:
-            while self.arrivals_s and self.arrivals_s[0] <= time_s - 1.0:
-                self.arrivals_s.popleft()
+            while self.coming_s and self.coming_s[0] <= time_s - 1.0:
+                self.coming_s.popleft()
 
     def _judge(self, reading: DetectorReading, past_s: float) -> None:
         """Find detectors that contradict each other, and those that agree again."""
@@ -159,19 +231,22 @@ class LaneEstimate:
         elif reading.entered and not stuck_on:
             self.ignored.discard("entry")
         # Many enter, nobody leaves, and yet nobody stands: the line's count is dead.
-        if self._entered_since >= CONTRADICTIONS and reading.queue == 0:
+        if self._entered_since >= CONTRADICTIONS and reading.in_view == 0:
             self.ignored.add("line")
         elif reading.crossed:
             self.ignored.discard("line")
-        if reading.queue == self._queue_before and reading.queue > 0:
-            self._queue_held_s += past_s
+        # One count in the view for a minute, or nobody ever, while vehicles cross. (Where the view
+        # is short, that may be: one stands, or all pass between two looks.)
+        if reading.in_view == self._view_before:
+            self._view_held_s += past_s
             self._crossed_while_held += reading.crossed
         else:
-            self._queue_held_s = 0.0
+            self._view_held_s = 0.0
             self._crossed_while_held = 0
             self.ignored.discard("queue")
-        self._queue_before = reading.queue
-        if self._crossed_while_held >= CONTRADICTIONS and self._queue_held_s >= STUCK_WINDOW_S:
+        self._view_before = reading.in_view
+        held = self._crossed_while_held >= CONTRADICTIONS and self._view_held_s >= STUCK_WINDOW_S
+        if held and self.view_s >= SHORT_VIEW_S:
             self.ignored.add("queue")
 
     def _owe(self, time_s: float, past_s: float) -> None:
@@ -179,7 +254,7 @@ class LaneEstimate:
         self._owed += self.flow_per_s * past_s
         while self._owed >= 1.0:
             self._owed -= 1.0
-            self.arrivals_s.append(time_s)
+            self.coming_s.append(time_s)
 
     def _discharge(self, time_s: float, past_s: float, green: bool) -> None:
         """Without a count at the line those who have arrived leave at saturation flow."""
@@ -188,13 +263,20 @@ class LaneEstimate:
         self._owed += 0.5 * past_s
         while self._owed >= 1.0:
             self._owed -= 1.0
-            if self.arrivals_s and self.arrivals_s[0] <= time_s:
-                self.arrivals_s.popleft()
+            if self.coming_s and self.coming_s[0] <= time_s:
+                self.coming_s.popleft()
 
-    def _blind(self, time_s: float, past_s: float, green: bool) -> None:
-        """No word of the lane at all."""
-        self._owe(time_s, past_s)
-        self._discharge(time_s, past_s, green)
+
+def _place(lane: str) -> tuple[int, str]:
+    """Lanes from the kerb on: they are numbered so behind the last underscore."""
+    number = lane.rpartition("_")[2]
+    return (int(number) if number.isdigit() else 0, lane)
+
+
+def _stepped(lag_s: float, late_s: float) -> float:
+    """The median of what is seen, followed in small steps: a few far off do not move it."""
+    step_s = math.copysign(LAG_STEP_S, late_s) if late_s else 0.0
+    return min(MOST_LAG_S, max(-MOST_LAG_S, lag_s + step_s))
 
 
 class Estimator:
@@ -204,13 +286,18 @@ class Estimator:
         """Start with empty lanes."""
         self.lanes = {name: LaneEstimate(lane) for name, lane in sorted(lanes.items())}
         self._silent_s: dict[str, float] = dict.fromkeys(self.lanes, 0.0)
+        self.approaches: dict[str, list[str]] = {}
+        for name, lane in self.lanes.items():
+            self.approaches.setdefault(lane.lane.approach, []).append(name)
+        for row in self.approaches.values():
+            row.sort(key=_place)
         # Short lanes beside longer ones: who is on them was counted into the longer one first.
         self.pockets: dict[str, tuple[str, ...]] = {
             name: tuple(
                 other
                 for other, beside in self.lanes.items()
                 if beside.lane.approach == lane.lane.approach
-                and beside.lane.entry_m < POCKET * lane.lane.entry_m
+                and QUEUE_VIEW_M < beside.lane.entry_m < POCKET * lane.lane.entry_m
             )
             for name, lane in self.lanes.items()
         }
@@ -226,9 +313,9 @@ class Estimator:
             reading = readings.get(name)
             self._silent_s[name] = 0.0 if reading else self._silent_s[name] + 1.0
             lane.update(sensed_s, reading, green.get(name, False))
-            if reading and reading.entered and "entry" not in lane.ignored:
+            if reading and "entry" not in lane.ignored:
                 self._leave_for(name, sensed_s, reading.entered)
-        self._change_lanes()
+        self._change_lanes(sensed_s)
 
     def _leave_for(self, pocket: str, time_s: float, count: int) -> None:
         """Who enters a short lane leaves the longer one beside it."""
@@ -236,16 +323,35 @@ class Estimator:
         at_line_s = time_s + lane.entry_m / lane.speed_mps + SETTLE_S
         for _ in range(count):
             found = [
-                (at_s, name)
-                for name, beside in self.pockets.items()
-                if pocket in beside
-                for at_s in self.lanes[name].arrivals_s
-                if at_s <= at_line_s
+                (max(due), name)
+                for name, pockets in self.pockets.items()
+                if pocket in pockets
+                and (due := [at_s for at_s in self.lanes[name].coming_s if at_s <= at_line_s])
             ]
             if not found:
                 return
             at_s, name = max(found)
-            self.lanes[name].arrivals_s.remove(at_s)
+            self.lanes[name].coming_s.remove(at_s)
+
+    def changing(self, name: str) -> list[tuple[str, float]]:
+        """Lanes beside one, and the share of those who come into view on it that leave from there.
+
+        What comes and what crosses balance over an approach; the least changes that make up for
+        the difference go from each lane to the next.
+        """
+        lane = self.lanes[name]
+        row = self.approaches[lane.lane.approach]
+        at, found = row.index(name), []
+        if lane.came_per_s < LEAST_FLOW_PER_S or any("queue" in self.lanes[n].ignored for n in row):
+            return []
+        over = [self.lanes[n].came_per_s - self.lanes[n].crossed_per_s for n in row]
+        up = sum(over[: at + 1]) - sum(over) * (at + 1) / len(row)
+        down = sum(over[at:]) - sum(over) * (len(row) - at) / len(row)
+        if up > 0.0 and at + 1 < len(row):
+            found.append((row[at + 1], min(0.9, up / lane.came_per_s)))
+        if down > 0.0 and at > 0:
+            found.append((row[at - 1], min(0.9, down / lane.came_per_s)))
+        return found
 
     def share_of(self, lane: str) -> float:
         """Share of a lane in what has crossed from it and the longer lanes beside it."""
@@ -254,21 +360,33 @@ class Estimator:
         total = own + sum(self.lanes[name].crossed_per_s for name in longer)
         return own / total if total > 0.0 else 0.0
 
-    def _change_lanes(self) -> None:
-        """Who is not on the lane on which he entered stands beyond the camera's view of another."""
+    def _change_lanes(self, time_s: float) -> None:
+        """Vehicles are counted in on one lane and come into view on the next.
+
+        Who comes into view where nobody was due was counted in beside; who is missing on one lane
+        stands beyond the camera's view of another that is full.
+        """
         for lane in self.lanes.values():
-            if not lane.surplus_s:
-                continue
-            others = [
+            beside = [
                 other
                 for other in self.lanes.values()
-                if other is not lane
-                and other.lane.approach == lane.lane.approach
-                and other.full_view
+                if other is not lane and other.lane.approach == lane.lane.approach
             ]
-            if others:
-                other = min(others, key=lambda item: len(item.arrivals_s))
-                other.arrivals_s = deque(sorted([*other.arrivals_s, *lane.surplus_s]))
+            within = lane.lane.entry_m <= QUEUE_VIEW_M
+            for place in range(-(lane.came if within else lane.strangers), 0):
+                left = [other for other in beside if other.gone_s]
+                due = [other for other in beside if other.coming_s]
+                if left:
+                    lane.near_s[place] = left[0].gone_s.pop()
+                    lane.came -= 1
+                elif due and place >= -lane.strangers:
+                    min(due, key=lambda o: o.coming_s[0] - o.view_s).take(time_s)
+            share = 1.0 / FLOW_MEMORY_S
+            lane.came_per_s += share * (lane.came - lane.came_per_s)
+            full = [other for other in beside if other.full_view]
+            if lane.lost_s and full:
+                least = min(full, key=lambda other: len(other.arrivals_s))
+                least.coming_s = deque(sorted([*least.coming_s, *lane.lost_s]))
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -294,6 +412,7 @@ class _Road:
     lanes: tuple[str, ...]
     seen_s: float
     coming_s: deque[float] = field(default_factory=deque)
+    behind: int = 0
     flow_per_s: float = 0.0
 
 
@@ -312,9 +431,17 @@ class Upstream:
         self._time_s: float | None = None
 
     def see(
-        self, time_s: float, passed: Mapping[str, int], flow_per_s: Mapping[str, float]
+        self,
+        time_s: float,
+        passed: Mapping[str, int],
+        flow_per_s: Mapping[str, float],
+        behind: Mapping[str, int],
     ) -> None:
-        """Take in a second of counts; ``flow_per_s`` is what each lane carried lately."""
+        """Take in a second of counts.
+
+        ``flow_per_s`` is what each lane carried lately, ``behind`` how many a camera sees on the
+        way to each approach, not on its lanes yet.
+        """
         past_s = 1.0 if self._time_s is None else time_s - self._time_s
         if past_s <= 0.0:
             return
@@ -329,6 +456,7 @@ class Upstream:
             self._roads[detector.approach].coming_s.extend([at_s] * count)
         for approach, road in self._roads.items():
             road.flow_per_s += share * (counted[approach] / past_s - road.flow_per_s)
+            road.behind = behind.get(approach, 0)
 
     def coming(self, time_s: float, full: Set[str]) -> list[tuple[str, float, float]]:
         """(lane, absolute second at the line, size) of those not at the entry detectors yet.
@@ -338,8 +466,11 @@ class Upstream:
         found = []
         for road in self._roads.values():
             patience_s = LOST_S if full & set(road.lanes) else 0.0
-            while road.coming_s and road.coming_s[0] - road.seen_s + patience_s <= time_s:
+            due = sum(at_s - road.seen_s <= time_s for at_s in road.coming_s)
+            while due > road.behind and road.coming_s[0] - road.seen_s + patience_s <= time_s:
                 road.coming_s.popleft()
+                due -= 1
+            road.coming_s.extendleft([time_s] * (road.behind - due))
             if road.flow_per_s <= 0.0:
                 continue
             for lane in road.lanes:

@@ -30,8 +30,8 @@ AT_LINE_M = 15.0
 # A queue moves so long after its green began, at the latest.
 STARTED_S = 4.0
 MOST_HELD_S = 20.0
-# Drivers reach the line so much later than they could.
-DRIVERS_LATE_S = 0.5
+# Who drives up to a green line and has not crossed so long after he could has been held up.
+OVERDUE_S = 2.0
 # A road with less room than two vehicles take is full.
 FULL_ROAD_M = 2.0 * SPACING_M
 # A queue that stands for so long at green is held by its first vehicle.
@@ -253,7 +253,7 @@ class JunctionStock:
         self.estimator.update(observation.sensed_s, observation.readings, green)
         going = self._going(observation)
         flows = {name: lane.flow_per_s for name, lane in self.estimator.lanes.items()}
-        self.upstream.see(observation.sensed_s, observation.passed, flows)
+        self.upstream.see(observation.sensed_s, observation.passed, flows, observation.behind)
         late_s = observation.time_s - observation.sensed_s
         queues: dict[str, list[Expected]] = {lane.id: [] for lane in self.lanes}
         for number, lane in enumerate(self.lanes):
@@ -265,12 +265,13 @@ class JunctionStock:
             self._hold(
                 number,
                 reading is not None
-                and reading.queue > 0
+                and _waits(reading)
                 and reading.crossed == 0
                 and any(link in going for link in self.layout.links_of[number]),
             )
             left = self._left_meanwhile(number, observation, green[lane.id], options.headway_s)
-            for place, at_s in enumerate(islice(estimate.arrivals_s, left, None), left):
+            arrivals_s = estimate.arrivals_s
+            for place, at_s in enumerate(islice(arrivals_s, left, None), left):
                 if at_s >= observation.time_s + late_s + options.horizon_s:
                     break
                 on, turns = self._lane_of(lane, at_s - observation.time_s, place), shares
@@ -287,9 +288,7 @@ class JunctionStock:
                         max(0.0, at_s - observation.time_s), stream, options.headway_s, 1.0, 1.0
                     )
                 )
-            self.filled[lane.id] = (
-                len(estimate.arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)
-            )
+            self.filled[lane.id] = len(arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)
             if shares:
                 table = self.turns.setdefault(lane.approach, {})
                 for movement, share in shares.items():
@@ -318,8 +317,7 @@ class JunctionStock:
             return int(watch.since_s + late_s >= headway_s)
         if reading.queue:
             return 0
-        first_s = arrivals_s[0] + DRIVERS_LATE_S
-        return int(observation.sensed_s < first_s <= observation.time_s)
+        return int(observation.sensed_s - OVERDUE_S < arrivals_s[0] <= observation.time_s)
 
     def _count_out(
         self, number: int, reading: DetectorReading | None, sensed_s: float, green: bool
@@ -343,6 +341,10 @@ class JunctionStock:
                 part -= self.estimator.share_of(name)
                 if part < 0.0:
                     return pocket
+        for name, share in self.estimator.changing(lane.id) if place > 0 else ():
+            part -= share
+            if part < 0.0:
+                return self.control.lanes[name]
         return lane
 
     def _stream(self, number: int, place: int, count: int, shares: Mapping[str, float]) -> int:
@@ -375,7 +377,7 @@ class JunctionStock:
         lane = self.lanes[number]
         links = self.layout.links_of[number]
         reading = observation.readings.get(lane.id)
-        if reading is None or reading.crossed or (reading.queue == 0 and not changing):
+        if reading is None or reading.crossed or (not _waits(reading) and not changing):
             self._heads[number] = None
             self._still_s[number] = 0.0
             return
@@ -443,3 +445,8 @@ class JunctionStock:
             room=np.array([item[0] for item in space], dtype=np.float64),
             drain_per_s=np.array([item[1] for item in space], dtype=np.float64),
         )
+
+
+def _waits(reading: DetectorReading) -> bool:
+    """Whether somebody stands before the line, or creeps upon it."""
+    return reading.queue > 0 or reading.occupied >= 1.0

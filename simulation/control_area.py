@@ -10,6 +10,7 @@ from models.errors import BadInput, XanhError
 from models.junction import Junction, movement_id
 from models.plan import JunctionPlan, Plan, Stage
 from models.policy import (
+    QUEUE_VIEW_M,
     ChangeInterval,
     Connection,
     ControlArea,
@@ -22,7 +23,14 @@ from models.policy import (
 )
 from models.site import Site
 from simulation.composed_stages import composed_states
-from simulation.lane_graph import ENTRY_M, SIGHT_M, DetectorPlace, LaneChain, LaneGraph
+from simulation.lane_graph import (
+    ENTRY_M,
+    SIGHT_M,
+    DetectorPlace,
+    LaneChain,
+    LaneGraph,
+    ViewedLane,
+)
 from simulation.netfile import read_net
 from simulation.network import LinkRightOfWay, link_right_of_way
 from simulation.programs import MAX_RED_CLEARANCE_DS
@@ -63,7 +71,9 @@ class Wiring:
     """A control area, and where in the network its parts lie.
 
     ``approach_chains`` end at the stop line of their lane, ``receiving_chains`` begin after a
-    junction; both by the lane's id. ``entries`` and ``upstream`` are places of detectors.
+    junction; both by the lane's id. ``entries`` and ``upstream`` are places of detectors;
+    ``views`` what a camera sees of each lane, ``behind`` what it sees of the roads that lead to
+    each approach on which something can be counted further back (by approach).
     """
 
     area: ControlArea
@@ -71,6 +81,8 @@ class Wiring:
     receiving_chains: Mapping[str, LaneChain]
     entries: Mapping[str, DetectorPlace]
     upstream: Mapping[str, DetectorPlace]
+    views: Mapping[str, tuple[ViewedLane, ...]]
+    behind: Mapping[str, tuple[ViewedLane, ...]]
 
 
 def wire(
@@ -100,6 +112,8 @@ def wire(
     receiving_chains: dict[str, LaneChain] = {}
     entries: dict[str, DetectorPlace] = {}
     places: dict[str, DetectorPlace] = {}
+    views: dict[str, tuple[ViewedLane, ...]] = {}
+    behind: dict[str, tuple[ViewedLane, ...]] = {}
     junctions = {}
     planned = {item.junction: item for item in plan.junctions}
     for junction in site.junctions.values():
@@ -113,6 +127,7 @@ def wire(
             lane = net.lanes[lane_id]
             entry_m = min(ENTRY_M, max(0.0, chain.length_m - 1.0))
             entries[lane_id] = net.place(chain, entry_m)
+            views[lane_id] = net.view(chain, QUEUE_VIEW_M)
             for link in group:
                 receiving = f"{link.to_edge}_{link.to_lane}"
                 receiving_chains[receiving] = net.chain_on(net.lanes[receiving])
@@ -142,6 +157,8 @@ def wire(
                 places[name] = place
                 speed = net.lanes[place.lane].speed_mps
                 upstream[name] = UpstreamDetector(name, approach, distance_m, speed, own)
+                seen = {part.lane for lane in own for part in views[lane]}
+                behind[approach] = net.behind(approach, seen, QUEUE_VIEW_M)
         junctions[junction.id] = _control(
             junction,
             planned[junction.id],
@@ -160,7 +177,7 @@ def wire(
         sight_m=SIGHT_M,
         pcu={item.name: item.pcu for item in site.classes},
     )
-    return Wiring(area, approach_chains, receiving_chains, entries, places)
+    return Wiring(area, approach_chains, receiving_chains, entries, places, views, behind)
 
 
 def _control(

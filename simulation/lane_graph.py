@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +37,14 @@ class DetectorPlace:
     at_m: float
 
 
+@dataclass(frozen=True, slots=True)
+class ViewedLane:
+    """A lane, or one within a junction, whose end lies ``end_m`` before a stop line."""
+
+    lane: str
+    end_m: float
+
+
 class LaneGraph:
     """A network's lanes and connections, looked at from its signals."""
 
@@ -59,19 +67,27 @@ class LaneGraph:
     @cached_property
     def _inner_m(self) -> Mapping[str, float]:
         """Length of the way over the junction by its first inner lane."""
-        follow = {
+        return {
+            link.via: sum(self.lanes[lane].length_m for lane in self._inner(link.via))
+            for link in self.file.links
+        }
+
+    @cached_property
+    def _follow(self) -> Mapping[str, str]:
+        """The inner lane after another one on the same way over a junction."""
+        return {
             f"{link.from_edge}_{link.from_lane}": link.via
             for link in self.file.links
             if link.from_edge.startswith(":") and link.via
         }
-        lengths = {}
-        for link in self.file.links:
-            via, total = link.via, 0.0
-            while via in self.lanes:
-                total += self.lanes[via].length_m
-                via = follow.get(via, "")
-            lengths[link.via] = total
-        return lengths
+
+    def _inner(self, via: str) -> list[str]:
+        """Inner lanes of the way over a junction that begins with ``via``."""
+        lanes = []
+        while via in self.lanes:
+            lanes.append(via)
+            via = self._follow.get(via, "")
+        return lanes
 
     def letters(self, junction: Junction) -> int:
         """How many letters a state of this signal has."""
@@ -131,6 +147,53 @@ class LaneGraph:
             into = self._into[lane_id]
             left_m = max(0.0, left_m - (self._inner_m.get(into[0].via, 0.0) if into else 0.0))
         return DetectorPlace(chain.lanes[0], 0.0)
+
+    def view(self, chain: LaneChain, view_m: float) -> tuple[ViewedLane, ...]:
+        """What lies within ``view_m`` before the end of a chain, nearest first."""
+        parts, end_m = [], 0.0
+        for number in range(len(chain.lanes) - 1, -1, -1):
+            lane = chain.lanes[number]
+            parts.append(ViewedLane(lane, end_m))
+            end_m += self.lanes[lane].length_m
+            if number == 0 or end_m >= view_m:
+                break
+            via = next(
+                link.via
+                for link in self._into[lane]
+                if f"{link.from_edge}_{link.from_lane}" == chain.lanes[number - 1]
+            )
+            for inner in reversed(self._inner(via)):
+                parts.append(ViewedLane(inner, end_m))
+                end_m += self.lanes[inner].length_m
+        return tuple(parts)
+
+    def behind(self, approach: str, seen: Set[str], view_m: float) -> tuple[ViewedLane, ...]:
+        """Lanes within ``view_m`` before an approach's line that are none of the ``seen`` ones.
+
+        Vehicles on them are on their way to it without being on a lane of it yet.
+        """
+        parts: dict[str, ViewedLane] = {}
+        heap = [(lane.length_m, lane.id) for lane in self.file.edges[approach].traffic_lanes]
+        heapq.heapify(heap)
+        done: set[str] = set()
+        while heap:
+            behind_m, lane_id = heapq.heappop(heap)
+            if lane_id in done or behind_m >= view_m:
+                continue
+            done.add(lane_id)
+            for link in self._into[lane_id]:
+                if link.tl or link.direction == "t":
+                    continue
+                end_m = behind_m
+                for inner in reversed(self._inner(link.via)):
+                    parts.setdefault(inner, ViewedLane(inner, end_m))
+                    end_m += self.lanes[inner].length_m
+                before = f"{link.from_edge}_{link.from_lane}"
+                parts.setdefault(before, ViewedLane(before, end_m))
+                heapq.heappush(heap, (end_m + self.lanes[before].length_m, before))
+        return tuple(
+            part for part in parts.values() if part.lane not in seen and part.end_m < view_m
+        )
 
     def upstream(self, approach: str, nearest_m: float) -> list[tuple[DetectorPlace, float]]:
         """Places that see what comes to an approach earlier than its lanes' own detectors.

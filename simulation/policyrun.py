@@ -245,6 +245,7 @@ class PolicyDrive:
             vehicles=sensed.vehicles,
             readings=sensed.readings,
             passed=sensed.passed,
+            behind=sensed.behind,
             shares=sensed.shares,
             free_m=sensed.free_m,
             standing=sensed.standing,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from models.policy import (
 )
 from simulation.control_area import Wiring
 from simulation.demand import counted_class
-from simulation.lane_graph import DetectorPlace, LaneChain
+from simulation.lane_graph import DetectorPlace, LaneChain, ViewedLane
 from simulation.metrics import signalized_turns
 
 STANDING_MPS = 0.1
@@ -53,6 +53,7 @@ class Sensed:
     vehicles: Mapping[str, tuple[Approaching, ...]] = field(default_factory=dict)
     readings: Mapping[str, DetectorReading] = field(default_factory=dict)
     passed: Mapping[str, int] = field(default_factory=dict)
+    behind: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     free_m: Mapping[str, float] = field(default_factory=dict)
     standing: Mapping[str, int] = field(default_factory=dict)
@@ -235,8 +236,8 @@ class DetectorSensor:
             seen = self._on[line] - self._unseen_at[line]
             crossed = sum(self._crossed(lane, vehicle) for vehicle in before - self._on[line])
             occupied = streets.sumo.inductionloop.getLastStepOccupancy(line) / 100 if seen else 0.0
-            queue = self._queue(lane, wiring.approach_chains[lane])
-            readings[lane] = DetectorReading(entered, crossed, min(1.0, occupied), queue)
+            queue, in_view = self._view(lane, wiring.views[lane])
+            readings[lane] = DetectorReading(entered, crossed, min(1.0, occupied), queue, in_view)
         free_m, standing = {}, {}
         for name, chain in wiring.receiving_chains.items():
             missed = self._missed_on(name, chain.lanes[:1])
@@ -245,6 +246,7 @@ class DetectorSensor:
             time_s,
             readings=readings,
             passed={name: len(self._arrived(f"up:{name}")) for name in wiring.upstream},
+            behind={name: self._view(name, parts)[1] for name, parts in wiring.behind.items()},
             shares={
                 lane: {movement: count / sum(turns.values()) for movement, count in turns.items()}
                 for lane, turns in self._turns.items()
@@ -303,22 +305,25 @@ class DetectorSensor:
         self._known[place] = now
         return missed
 
-    def _queue(self, place: str, chain: LaneChain) -> int:
+    def _view(self, place: str, parts: Sequence[ViewedLane]) -> tuple[int, int]:
+        """Vehicles that stand within the camera's view of a line, and all within it."""
         sumo = self._streets.sumo
-        if not any(sumo.lane.getLastStepHaltingNumber(name) for name in chain.lanes):
-            return 0
-        missed = self._missed_on(f"queue {place}", chain.lanes[-1:])
-        count, behind_m = 0, 0.0
-        for name in reversed(chain.lanes):
-            length_m = self._streets.lane_m[name]
-            for vehicle in sumo.lane.getLastStepVehicleIDs(name):
-                distance_m = behind_m + length_m - sumo.vehicle.getLanePosition(vehicle)
+        missed = self._missed_on(f"view {place}", tuple(part.lane for part in parts))
+        standing = count = 0
+        for part in parts:
+            line_m = part.end_m + self._length_m(part.lane)
+            for vehicle in sumo.lane.getLastStepVehicleIDs(part.lane):
+                distance_m = line_m - sumo.vehicle.getLanePosition(vehicle)
                 if distance_m <= QUEUE_VIEW_M and vehicle not in missed:
-                    count += sumo.vehicle.getSpeed(vehicle) < STANDING_MPS
-            behind_m += length_m
-            if behind_m >= QUEUE_VIEW_M:
-                break
-        return count
+                    count += 1
+                    standing += sumo.vehicle.getSpeed(vehicle) < STANDING_MPS
+        return standing, count
+
+    def _length_m(self, lane: str) -> float:
+        known = self._streets.lane_m
+        if lane not in known:
+            known[lane] = self._streets.sumo.lane.getLength(lane)
+        return float(known[lane])
 
     def _requests(self) -> tuple[PriorityRequest, ...]:
         streets = self._streets

@@ -163,15 +163,15 @@ def test_the_reasons_name_every_alternative_and_the_cheapest_is_wanted() -> None
 def test_detectors_alone_let_it_change_for_a_queue() -> None:
     """Three are counted in and stand; nobody is on green."""
     policy = _policy(sensing=Sensing.DETECTORS)
-    quiet = DetectorReading(0, 0, 0.0, 0)
+    quiet = DetectorReading(0, 0, 0.0, 0, 0)
     lanes = ("w_0", "nw_0", "we_0", "ne_0")
     wanted = {}
     for second in range(80, 101):
         readings = dict.fromkeys(lanes, quiet)
         if second == 82:
-            readings["nw_0"] = DetectorReading(3, 0, 0.0, 0)
+            readings["nw_0"] = DetectorReading(3, 0, 0.0, 0, 0)
         if second > 94:
-            readings["nw_0"] = DetectorReading(0, 0, 1.0, 3)
+            readings["nw_0"] = DetectorReading(0, 0, 1.0, 3, 3)
         wanted = policy.decide(seen(time_s=float(second), readings=readings))
         if wanted["W"] == "B":
             break

@@ -16,6 +16,8 @@ from models.units import parse_utc
 from optimizer.greedy import Greedy
 from optimizer.maxpressure import MaxPressure
 from simulation.control_area import wire
+from simulation.lane_graph import LaneGraph
+from simulation.netfile import read_net
 from simulation.network import read_junctions
 from simulation.programs import plan_from_network
 from simulation.sensing import Sensed, called_links
@@ -152,11 +154,31 @@ def test_a_lane_without_a_working_detector_counts_as_called(site: Site) -> None:
     )
     area = wire(site, plan, sensing=Sensing.DETECTORS).area
     lanes = area.junctions["A"].lanes
-    quiet = DetectorReading(0, 0, 0.0, 0)
+    quiet = DetectorReading(0, 0, 0.0, 0, 0)
     dead, *others = lanes
     readings = dict.fromkeys(others, quiet)
     expected = {connection.link for connection in lanes[dead].connections}
     assert called_links(area, Sensed(5.0, readings=readings))["A"] == expected
-    readings |= {dead: quiet, others[0]: DetectorReading(1, 0, 0.0, 0)}
+    readings |= {dead: quiet, others[0]: DetectorReading(1, 0, 0.0, 0, 0)}
     expected = {connection.link for connection in lanes[others[0]].connections}
     assert called_links(area, Sensed(5.0, readings=readings))["A"] == expected
+
+
+def test_a_camera_sees_the_lanes_before_a_line_and_the_roads_that_lead_to_them(site: Site) -> None:
+    """The street before B goes on over M; what turns off there is no part of its lanes."""
+    plan = plan_from_network(
+        site.network or Path(), site.junctions, site="two", created=NOW, by="test"
+    )
+    wiring = wire(site, plan, sensing=Sensing.DETECTORS)
+    net = LaneGraph(read_net(site.network or Path()))
+    name, chain = next(item for item in wiring.approach_chains.items() if item[0][:3] == "mb_")
+    parts = net.view(chain, 1000.0)
+    assert [part.lane for part in parts if part.lane[0] != ":"] == list(reversed(chain.lanes))
+    assert any(part.lane[0] == ":" for part in parts)
+    last = parts[-1]
+    assert last.end_m + net.lanes[last.lane].length_m == pytest.approx(chain.length_m)
+    near = net.view(chain, 5.0)
+    assert [(part.lane, part.end_m) for part in near] == [(name, 0.0)]
+    assert set(chain.lanes) - {name} <= {p.lane for p in net.behind("mb", {name}, 1000.0)}
+    others = net.behind("mb", {part.lane for part in parts}, 1000.0)
+    assert not {part.lane for part in others} & set(chain.lanes)

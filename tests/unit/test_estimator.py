@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from planner_cases import pair
 
-from models.policy import Connection, ControlLane, DetectorReading
-from optimizer.estimator import Estimator, LaneEstimate
+from models.policy import Connection, ControlLane, DetectorReading, Sensing, UpstreamDetector
+from optimizer.estimator import Estimator, LaneEstimate, Upstream
 
 LANE = ControlLane("a_0", "a", 200.0, 200.0, 150.0, 15.0, 3.2, (Connection(0, "J:a>b", "b_0"),))
 
@@ -19,23 +20,28 @@ def _seconds(
         lane.update(float(start_s + second), reading, green)
 
 
-def _read(entered: int = 0, crossed: int = 0, queue: int = 0) -> DetectorReading:
-    return DetectorReading(entered, crossed, 1.0 if queue or crossed else 0.0, queue)
+def _read(
+    entered: int = 0, crossed: int = 0, queue: int = 0, in_view: int | None = None
+) -> DetectorReading:
+    """``in_view`` as many as stand unless said."""
+    at_line = 1.0 if queue or crossed else 0.0
+    return DetectorReading(entered, crossed, at_line, queue, queue if in_view is None else in_view)
 
 
 def test_a_vehicle_is_expected_when_the_free_road_lets_it() -> None:
     """150 m at 15 m/s: ten seconds after it entered."""
     lane = LaneEstimate(LANE)
     _seconds(lane, 0, [_read(entered=1), _read(), _read(entered=2)], green=False)
-    assert list(lane.arrivals_s) == [10.0, 12.0, 12.0]
+    assert lane.arrivals_s == [10.0, 12.0, 12.0]
 
 
 def test_whoever_crosses_first_is_the_first_who_came() -> None:
-    """One of two leaves."""
+    """One of two who drive up to the line leaves."""
     lane = LaneEstimate(LANE)
     _seconds(lane, 0, [_read(entered=1), _read(entered=1)], green=True)
-    _seconds(lane, 10, [_read(crossed=1)], green=True)
-    assert list(lane.arrivals_s) == [11.0]
+    _seconds(lane, 6, [_read(in_view=1), _read(in_view=2)], green=True)
+    _seconds(lane, 10, [_read(crossed=1, in_view=1)], green=True)
+    assert lane.arrivals_s == [11.0]
 
 
 def test_a_vehicle_missed_at_the_entry_is_found_in_the_queue() -> None:
@@ -54,12 +60,55 @@ def test_a_vehicle_missed_at_the_line_is_taken_off_at_red() -> None:
     assert len(lane.arrivals_s) == 1
 
 
-def test_an_empty_line_at_green_empties_the_queue() -> None:
+def test_who_does_not_come_into_view_is_given_up() -> None:
+    """Due in view six seconds after he entered: four seconds more, then he is not expected."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=1), *[_read()] * 10], green=True)
+    assert lane.arrivals_s == [14.0]
+    _seconds(lane, 11, [_read()], green=True)
+    assert lane.arrivals_s == []
+
+
+def test_who_is_late_cannot_be_at_the_line_before_he_was_in_view() -> None:
+    """At nine seconds he is not in view, which takes four seconds to drive through."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=1), *[_read()] * 9], green=True)
+    assert lane.arrivals_s == [13.0]
+    _seconds(lane, 10, [_read(in_view=1)], green=True)
+    assert lane.arrivals_s == [14.0]
+
+
+def test_without_a_camera_an_empty_line_at_green_empties_the_queue() -> None:
     """Three seconds without anybody at the line."""
     lane = LaneEstimate(LANE)
-    _seconds(lane, 0, [_read(entered=3)], green=True)
-    _seconds(lane, 14, [_read() for _ in range(4)], green=True)
-    assert not lane.arrivals_s
+    for second in range(150):
+        lane.update(float(second), _read(second % 4 == 0, second % 4 == 2, 5), green=True)
+    stuck = DetectorReading(0, 0, 0.0, 5, 5)
+    _seconds(lane, 150, [stuck] * 20, green=True)
+    _seconds(lane, 170, [stuck._replace(entered=3), *[stuck] * 10], green=True)
+    assert lane.ignored == {"queue"}
+    assert lane.arrivals_s == [180.0, 180.0, 180.0]
+    _seconds(lane, 181, [stuck], green=True)
+    assert lane.arrivals_s == []
+
+
+def test_one_whom_the_camera_misses_is_known_from_the_line() -> None:
+    """He stands on the detector at the line; the camera shows an empty lane."""
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=1), *[_read()] * 10], green=False)
+    _seconds(lane, 11, [DetectorReading(0, 0, 1.0, 0, 0)] * 5, green=False)
+    assert len(lane.arrivals_s) == 1
+
+
+def test_travel_times_are_learned_from_those_who_come() -> None:
+    """Each takes eight seconds to the view and five through it, instead of six and four."""
+    lane = LaneEstimate(LANE)
+    for second in range(900):
+        phase = second % 15
+        reading = _read(int(phase == 0), int(phase == 13), in_view=int(8 <= phase < 13))
+        lane.update(float(second), reading, green=True)
+    lane.update(900.0, _read(entered=1), green=True)
+    assert lane.arrivals_s == pytest.approx([913.0], abs=0.3)
 
 
 def test_those_beyond_the_camera_are_kept() -> None:
@@ -75,7 +124,8 @@ def test_an_entry_detector_stuck_on_is_ignored_and_said_to_be() -> None:
     estimator = Estimator({"a_0": LANE})
     for second in range(80):
         crossed = 1 if second % 4 == 0 else 0
-        estimator.update(float(second), {"a_0": _read(entered=1, crossed=crossed)}, {"a_0": True})
+        reading = _read(entered=1, crossed=crossed, in_view=second % 2)
+        estimator.update(float(second), {"a_0": reading}, {"a_0": True})
     assert estimator.ignored == ("a_0:entry",)
     assert estimator.coverage == pytest.approx(2 / 3)
     # From then on vehicles come as they leave, one in four seconds, instead of one in one.
@@ -86,7 +136,8 @@ def test_an_entry_detector_stuck_off_is_ignored_until_it_counts_again() -> None:
     """Fifty cross and nobody entered; later one enters."""
     estimator = Estimator({"a_0": LANE})
     for second in range(100):
-        estimator.update(float(second), {"a_0": _read(crossed=second % 2)}, {"a_0": True})
+        reading = _read(crossed=second % 2, in_view=1 - second % 2)
+        estimator.update(float(second), {"a_0": reading}, {"a_0": True})
     assert estimator.ignored == ("a_0:entry",)
     estimator.update(100.0, {"a_0": _read(entered=1)}, {"a_0": True})
     assert estimator.ignored == ()
@@ -96,17 +147,18 @@ def test_a_dead_line_detector_is_ignored_and_the_queue_leaves_all_the_same() -> 
     """Vehicles enter at green, nobody stands, nobody is counted at the line."""
     lane = LaneEstimate(LANE)
     for second in range(120):
-        busy = DetectorReading(second % 4 == 0, 0, 0.5, 0)
+        busy = DetectorReading(second % 4 == 0, 0, 0.5, 0, 0)
         lane.update(float(second), busy, green=True)
     assert lane.ignored == {"line"}
     assert len(lane.arrivals_s) < 8
 
 
-def test_a_queue_count_that_never_changes_is_ignored() -> None:
-    """Five stand for minutes while one vehicle after the other crosses."""
+@pytest.mark.parametrize("count", [0, 5])
+def test_a_camera_whose_count_never_changes_is_ignored(count: int) -> None:
+    """Five in view, or nobody, for minutes while one vehicle after the other crosses."""
     lane = LaneEstimate(LANE)
     for second in range(150):
-        lane.update(float(second), _read(second % 4 == 0, second % 4 == 2, queue=5), green=True)
+        lane.update(float(second), _read(second % 4 == 0, second % 4 == 2, count), green=True)
     assert lane.ignored == {"queue"}
 
 
@@ -137,12 +189,64 @@ def test_who_is_missing_on_one_lane_stands_out_of_sight_on_the_next() -> None:
 
 
 def test_who_turns_into_a_pocket_leaves_the_long_lane_beside_it() -> None:
-    """Both counted in at 150 m of the long lane; one enters the pocket 15 m before the line."""
-    pocket = replace(LANE, id="a_1", entry_m=15.0, length_m=16.0)
+    """Both counted in at 150 m of the long lane; one enters the pocket 90 m before the line."""
+    pocket = replace(LANE, id="a_1", entry_m=90.0, length_m=91.0)
     estimator = Estimator({"a_0": LANE, "a_1": pocket})
     green = {"a_0": True, "a_1": True}
     estimator.update(0.0, {"a_0": _read(entered=1), "a_1": _read()}, green)
     estimator.update(1.0, {"a_0": _read(entered=1), "a_1": _read()}, green)
-    estimator.update(9.0, {"a_0": _read(), "a_1": _read(entered=1)}, green)
+    estimator.update(5.0, {"a_0": _read(), "a_1": _read(entered=1)}, green)
     assert len(estimator.lanes["a_0"].arrivals_s) == 1
     assert len(estimator.lanes["a_1"].arrivals_s) == 1
+
+
+def test_who_was_counted_in_on_one_lane_and_is_seen_on_the_next_is_one_vehicle() -> None:
+    """He changes lanes before the camera's view; later another does within it."""
+    other = replace(LANE, id="a_1")
+    estimator = Estimator({"a_0": LANE, "a_1": other})
+    red = {"a_0": False, "a_1": False}
+    estimator.update(0.0, {"a_0": _read(entered=1), "a_1": _read()}, red)
+    estimator.update(6.0, {"a_0": _read(), "a_1": _read(in_view=1)}, red)
+    assert estimator.lanes["a_0"].arrivals_s == []
+    assert estimator.lanes["a_1"].arrivals_s == [10.0]
+    estimator.update(8.0, {"a_0": _read(in_view=1), "a_1": _read()}, red)
+    assert estimator.lanes["a_0"].arrivals_s == [10.0]
+    assert estimator.lanes["a_1"].arrivals_s == []
+
+
+def test_who_waits_in_view_before_the_lanes_begin_is_still_expected() -> None:
+    """Counted on a side road 150 m back, he waits before the short lane that leads to the line."""
+    west = pair(Sensing.DETECTORS).junctions["W"]
+    lanes = {**west.lanes, "w_0": replace(west.lanes["w_0"], entry_m=15.0, length_m=16.0)}
+    counted = {"side": UpstreamDetector("side", "w", 150.0, 15.0, ("w_0",))}
+    upstream = Upstream(replace(west, lanes=lanes, upstream=counted))
+    flow = {"w_0": 0.1}
+    upstream.see(0.0, {"side": 1}, flow, {"w": 0})
+    assert upstream.coming(0.0, set()) == [("w_0", 10.0, 1.0)]
+    upstream.see(12.0, {"side": 0}, flow, {"w": 1})
+    assert upstream.coming(12.0, set()) == [("w_0", 10.0, 1.0)]
+    upstream.see(13.0, {"side": 0}, flow, {"w": 2})
+    assert len(upstream.coming(13.0, set())) == 2
+    upstream.see(14.0, {"side": 0}, flow, {"w": 0})
+    assert upstream.coming(14.0, set()) == []
+
+
+def test_those_who_come_on_one_lane_and_cross_from_the_next_are_followed() -> None:
+    """Two come into view on lane 0 and one on lane 1, of whom one and two cross there."""
+    other = replace(LANE, id="a_1")
+    estimator = Estimator({"a_0": LANE, "a_1": other})
+    green = {"a_0": True, "a_1": True}
+    for second in range(1800):
+        phase = second % 30
+        estimator.update(
+            float(second),
+            {
+                "a_0": _read(crossed=int(phase == 15), in_view=int(phase in (5, 6, 7, 10, 11))),
+                "a_1": _read(crossed=int(phase in (25, 28)), in_view=int(phase in (20, 21))),
+            },
+            green,
+        )
+    [(lane, share)] = estimator.changing("a_0")
+    assert lane == "a_1"
+    assert share == pytest.approx(0.5, abs=0.1)
+    assert estimator.changing("a_1") == []

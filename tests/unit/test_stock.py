@@ -12,7 +12,7 @@ from optimizer.prediction import LocalFlow, arrival_s
 from optimizer.stock import JunctionStock, Options
 
 OPTIONS = Options()
-QUIET = DetectorReading(0, 0, 0.0, 0)
+QUIET = DetectorReading(0, 0, 0.0, 0, 0)
 
 
 def _stock(sensing: Sensing) -> JunctionStock:
@@ -55,7 +55,8 @@ def _known(crossed: tuple[int, ...], *, late_s: float) -> int:
     for second, count in enumerate((*[0] * 21, *crossed)):
         entered = entering[second] if second < len(entering) else 0
         queue = 6 if second > 14 else 0
-        reading = DetectorReading(entered, count, 1.0, max(0, queue - sum(crossed[: second - 20])))
+        queue = max(0, queue - sum(crossed[: max(0, second - 20)]))
+        reading = DetectorReading(entered, count, float(queue > 0), queue, queue)
         observation = seen(
             time_s=100.0 + second,
             stage={"W": "A" if second > 20 else "B"},
