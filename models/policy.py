@@ -330,6 +330,7 @@ class ExplainingPolicy(Protocol):
         None if it decided nothing there at that second. The keys: ``junction``, ``time_s``,
         ``shown``, ``wanted`` (stages), ``alternatives`` (each with ``stage``, ``cost`` or None
         if it is not allowed, ``schedule`` as [seconds from now, stage], ``delay_s`` by
-        movement), ``binding`` (in words), ``queue_veh`` by lane, ``silent``, ``ignored``.
+        movement), ``binding`` (in words), ``queue_veh`` by lane, ``silent``, ``ignored``,
+        ``composed`` (movements protected in each stage that is not the plan's).
         """
         ...

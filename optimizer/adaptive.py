@@ -28,6 +28,8 @@ LEAST_PER_S = 0.01
 # Mixtures of turns are renewed this often.
 MIXTURE_S = 10.0
 UNSEEN_DRAIN = Drain()
+# Stages are composed where the mean saturation is below this.
+COMPOSED_BELOW = 0.2
 # A limit that does not bind.
 NEVER_S = 1e9
 
@@ -46,6 +48,7 @@ class AdaptivePolicy:
         self._area: ControlArea | None = None
         self._junctions: dict[str, JunctionStock] = {}
         self._planned: dict[str, Planned] = {}
+        self._beside: dict[str, set[str]] = {}
         self._mixed_s = -MIXTURE_S
         self._exchange = Exchange(())
         self._flow = LocalFlow()
@@ -73,12 +76,17 @@ class AdaptivePolicy:
             name: JunctionStock(control, area.feeds, self.options)
             for name, control in sorted(area.junctions.items())
         }
+        self._beside = {name: {name} for name in self._junctions}
+        for feed in area.feeds:
+            self._beside[feed.from_junction].add(feed.to_junction)
+            self._beside[feed.to_junction].add(feed.from_junction)
         self._exchange = Exchange(area.feeds if self.options.exchange else ())
         self._flow = LocalFlow()
         self._recovery = priority.Recovery()
         for state in list(self._junctions.values())[:1]:
             stages = len(state.layout.stages)
-            now = Now(0, 0.0, 0.0, NEVER_S, False, np.ones(stages, dtype=np.bool_))
+            every = np.ones(stages, dtype=np.bool_)
+            now = Now(0, 0.0, 0.0, NEVER_S, False, every, every)
             traffic = state.arrays([[Expected(0.0, 0, 2.0, 1.0, 1.0)]], {})
             rest = (state.layout.displays, traffic, self._driving, self._effort)
             replay(search(now, *rest), now, *rest)
@@ -105,6 +113,7 @@ class AdaptivePolicy:
                 self._send(state, observation)
             else:
                 state.look(observation, self._flow, area.pcu, self.options)
+            state.remember()
         if observation.time_s >= self._mixed_s + MIXTURE_S:
             self._mixed_s = observation.time_s
             for state in self._junctions.values():
@@ -318,24 +327,25 @@ class AdaptivePolicy:
         layout_ = state.layout
         shown = observation.shown[name]
         stages = len(layout_.stages)
-        allowed = np.ones(stages, dtype=np.bool_)
+        offered = state.offered(self._has_room(name))
+        allowed = offered.copy()
         leave_by_s, forced = NEVER_S, False
         waiting = {
             layout_.movement_of[item.stream] for queue in state.vehicles.values() for item in queue
         } | set(layout_.crossings)
-        binding: tuple[str, ...] = ()
+        binding: tuple[str, ...] = () if offered.all() else ("full roads: the plan's stages only",)
         due = sorted(
             (since + state.control.max_red_s - time_s, who)
             for who, since in observation.red_since_s.get(name, {}).items()
             if who in waiting and who not in layout_.serves[stage]
         )
         for due_s, who in due[:1]:
-            serving = [p for p in range(stages) if who in layout_.serves[p]]
+            serving = [p for p in range(stages) if offered[p] and who in layout_.serves[p]]
             if not serving:
                 continue
             leave_by_s = due_s - max(layout_.displays.clear_s[stage, p] for p in serving) - 1.0
             if leave_by_s < self.options.horizon_s:
-                binding = (f"{who} has been red for {state.control.max_red_s - due_s:.0f} s",)
+                binding += (f"{who} has been red for {state.control.max_red_s - due_s:.0f} s",)
             if leave_by_s <= 0.0:
                 forced = True
                 allowed[:] = [p in serving for p in range(stages)]
@@ -343,8 +353,28 @@ class AdaptivePolicy:
         if green_s + 1.0 > layout_.displays.max_green_s[stage]:
             binding += (f"longest green of {layout_.stages[stage]}",)
         return (
-            Now(stage, green_s, max(0.0, shown.ready_s - time_s), leave_by_s, forced, allowed),
+            Now(
+                stage,
+                green_s,
+                max(0.0, shown.ready_s - time_s),
+                leave_by_s,
+                forced,
+                allowed,
+                offered,
+            ),
             binding,
+        )
+
+    def _has_room(self, junction: str) -> bool:
+        """Whether a junction and those next to it are seldom saturated: then stages are composed.
+
+        What is composed serves fewer lanes at a time than what a plan is made of. Where lanes are
+        full each second of green counts for as many as it can, and what a junction gains beside
+        a full one is only queued there.
+        """
+        return all(
+            self._junctions[name].usual_saturation < COMPOSED_BELOW
+            for name in self._beside[junction]
         )
 
     def _off_plan(self, state: JunctionStock, time_s: float) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class Decision:
         silent: Neighbours that said nothing lately.
         ignored: Detectors that are not believed.
         expansions: Partial schedules looked at.
+        composed: What is protected in stages that are not the plan's.
     """
 
     junction: str
@@ -57,6 +58,7 @@ class Decision:
     silent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     expansions: int = 0
+    composed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, as JSON has them."""
@@ -114,6 +116,7 @@ def explained(
         silent=planned.silent,
         ignored=state.estimator.ignored,
         expansions=found.expansions,
+        composed=state.composed,
     )
 
 

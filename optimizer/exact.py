@@ -122,7 +122,7 @@ def _solve(
         for p in range(stages):
             model.add_implication(show[k - 1][p], show[k][p]).only_enforce_if(over)
             model.add_bool_or(show[k - 1][p].negated(), show[k][p].negated(), over)
-            if k == 1 and not now.next_allowed[p]:
+            if (k == 1 and not now.next_allowed[p]) or not now.offered[p]:
                 model.add_implication(show[k][p], over)
             for q in range(stages):
                 if p != q:

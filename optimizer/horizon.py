@@ -43,6 +43,7 @@ class Now(NamedTuple):
         leave_by_s: Latest end of this stage from now where somebody's longest red is near.
         forced: Whether the next stage must be one of those allowed even if no vehicle needs it.
         next_allowed: (P,) stages that may come next.
+        offered: (P,) stages that may be shown at all.
     """
 
     stage: int
@@ -51,6 +52,7 @@ class Now(NamedTuple):
     leave_by_s: float
     forced: bool
     next_allowed: Flags
+    offered: Flags
 
 
 class Effort(NamedTuple):
@@ -205,6 +207,7 @@ def _search(
         for p in range(stages):
             if shown.rate[p, traffic.movement[i]] > 0.0:
                 useful[p] = True
+    useful &= now.offered
 
     times_s = np.empty(steps + 1)
     times_s[:steps] = effort.grid_s

@@ -13,7 +13,7 @@ from optimizer.discharge import Drain, LaneWatch
 from optimizer.estimator import SPACING_M, Estimator, Upstream
 from optimizer.layout import Layout, layout
 from optimizer.prediction import STANDING_MPS, Expected, LocalFlow, arrival_s
-from optimizer.queueing import Floats, Ints, Traffic
+from optimizer.queueing import Flags, Floats, Ints, Traffic
 
 # Roads without a limit worth the name are driven at no more than this.
 FASTEST_MPS = 25.0
@@ -25,6 +25,8 @@ GOLDEN = 0.6180339887498949
 # A lane is full from this share of its length and this many vehicles on.
 FULL = 0.5
 FULL_VEH = 8
+# Over which the mean of a junction's saturation is taken.
+SATURATION_MEMORY_S = 300.0
 # Someone so near stands at the line.
 AT_LINE_M = 15.0
 # A queue moves so long after its green began, at the latest.
@@ -93,6 +95,7 @@ class JunctionStock:
         vehicles: Known on each lane, in order.
         filled: Share of each lane's length that its vehicles would take standing.
         moving: Per lane, vehicles that have started from its queue (``queueing.Traffic``).
+        usual_saturation: Mean of ``saturation`` over the last minutes.
         watches: Per lane, what is learned at its line.
         drains: What receiving lanes took while they were full.
     """
@@ -124,10 +127,13 @@ class JunctionStock:
         self.watches = [LaneWatch() for _ in self.lanes]
         self._started = len(options.excess_s)
         self.drains: dict[str, Drain] = {}
+        planned = {name for name, _ in control.plan} or set(self.layout.stages)
+        self._planned: Flags = np.array([name in planned for name in self.layout.stages])
         self._still_s = [0.0] * len(self.lanes)
         self.held_s = [0.0] * len(self.lanes)
         self._heads: list[frozenset[int] | None] = [None] * len(self.lanes)
         self.filled: dict[str, float] = {}
+        self.usual_saturation = 0.0
 
     def look(
         self, observation: Observation, flow: LocalFlow, pcu: Mapping[str, float], options: Options
@@ -404,6 +410,23 @@ class JunctionStock:
             for lane in self.lanes
         )
         return min(1.0, 2.0 * full / max(1, len(self.lanes)))
+
+    @property
+    def composed(self) -> Mapping[str, tuple[str, ...]]:
+        """Movements that are protected in each stage that is not the plan's."""
+        return {
+            stage.id: stage.protected
+            for stage, planned in zip(self.control.stages.values(), self._planned, strict=True)
+            if not planned
+        }
+
+    def offered(self, composed: bool) -> Flags:
+        """Stages to choose from: those of the plan, and if ``composed`` the others too."""
+        return np.ones_like(self._planned) if composed else self._planned
+
+    def remember(self) -> None:
+        """Take this second into the mean saturation of the last minutes; once a second."""
+        self.usual_saturation += (self.saturation - self.usual_saturation) / SATURATION_MEMORY_S
 
     def mix(self) -> None:
         """Renew what vehicles of unknown turn do on average."""

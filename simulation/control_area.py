@@ -204,7 +204,7 @@ def _control(
     if choice is StageChoice.COMPOSED:
         links = [[link.link for link in lane.connections] for lane in lanes.values()]
         for number, state in enumerate(composed_states(list(names), junction, links, right_of_way)):
-            names[state] = f"composed-{number + 1}"
+            names[state] = f"+{number + 1}"
     stages = {name: control_stage(name, state, junction, step_s) for state, name in names.items()}
     schedule: list[tuple[str, float]] = []
     for item in shown:

@@ -83,7 +83,8 @@ def traffic(
 
 def now(stages: int, *, stage: int = 0, ready_s: float = 0.0) -> Now:
     """Long green already, free to change from ``ready_s`` on."""
-    return Now(stage, 30.0, ready_s, 1e9, False, np.ones(stages, dtype=np.bool_))
+    every = np.ones(stages, dtype=np.bool_)
+    return Now(stage, 30.0, ready_s, 1e9, False, every, every)
 
 
 def whole_seconds(horizon_s: int, *, width: int) -> Effort:

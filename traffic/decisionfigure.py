@@ -32,10 +32,12 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "red": "{name} has been red for {more} s",
         "room": "no room on {name}",
         "longest": "longest green of {name}",
+        "planned": "roads are full: only the plan's stages",
         "silent": "{name} says nothing",
         "ignored": "{name} is not believed",
         "more": "and {count} more",
         "rest": "turn not known",
+        "composed": "Stages beyond the plan",
     },
     "vi": {
         "title": "{junction}, giây {time:.0f}: {verdict}",
@@ -54,16 +56,19 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "red": "{name} đã đỏ {more} giây",
         "room": "không còn chỗ trên {name}",
         "longest": "{name} đã hết thời gian xanh dài nhất",
+        "planned": "đường đã đầy: chỉ dùng các pha của phương án",
         "silent": "{name} không báo gì",
         "ignored": "không tin {name}",
         "more": "và {count} hướng nữa",
         "rest": "chưa rõ hướng rẽ",
+        "composed": "Các pha ngoài phương án",
     },
 }
 # How the planner words what bound it.
 _BINDINGS = (
     ("red", re.compile(r"(?P<name>.+) has been red for (?P<more>\d+) s")),
     ("room", re.compile(r"no room on (?P<name>.+)")),
+    ("planned", re.compile(r"full roads: the plan's stages only")),
     ("longest", re.compile(r"longest green of (?P<name>.+)")),
 )
 _STYLE = """
@@ -79,7 +84,8 @@ _WIDTH = 960
 _LEFT, _RIGHT = 190, 140
 _MOST_MOVEMENTS = 16
 _ROW_PX = 30
-_LEAST_LABEL_PX = 24
+_CHARACTER_PX = 7.6
+_LINE_CHARACTERS = 125
 
 
 def decision_svg(
@@ -122,6 +128,13 @@ def decision_svg(
     for line in _bounds(decision, labels, words):
         y += 21
         parts.append(_text(24, y, line))
+    if decision.get("composed"):
+        y += 34
+        parts.append(_text(24, y, words["composed"], "h"))
+        for stage, movements in decision["composed"].items():
+            y += 21
+            parts.append(_text(24, y, stage))
+            parts.append(_text(64, y, _listed(movements, labels, words)))
     height = y + 26
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
@@ -165,8 +178,9 @@ def _alternative(
             f'<rect class="stage" x="{x:.1f}" y="{y + 3}" width="{width:.1f}" '
             f'height="{_ROW_PX - 6}" rx="3"/>'
         )
-        if width >= _LEAST_LABEL_PX:
-            parts.append(_text(x + 7, y + 19, stage))
+        label = _short(stage, int((width - 10) / _CHARACTER_PX))
+        if label == stage or len(label) > 2:
+            parts.append(_text(x + 7, y + 19, label))
     mine = row is first
     less = row["cost"] - first["cost"]
     text = f"{row['cost']:,.0f}" if mine else f"{'+' if less >= 0 else '−'}{abs(less):,.0f}"
@@ -226,7 +240,19 @@ def _delays(
 
 
 def _short(text: str, most: int = 44) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= most else f"{text[: max(0, most - 1)]}…"
+
+
+def _listed(movements: Sequence[str], labels: Mapping[str, str], words: Mapping[str, str]) -> str:
+    """Movements in one line; those that do not fit in are counted."""
+    names = [labels.get(movement, movement) for movement in movements]
+    text = ", ".join(names)
+    shown = len(names)
+    while len(text) > _LINE_CHARACTERS and shown > 1:
+        shown -= 1
+        more = words["more"].format(count=len(names) - shown)
+        text = f"{', '.join(names[:shown])} {more}"
+    return _short(text, _LINE_CHARACTERS)
 
 
 def _bounds(
@@ -243,6 +269,6 @@ def _binding(text: str, labels: Mapping[str, str], words: Mapping[str, str]) -> 
         found = pattern.fullmatch(text)
         if found:
             parts = found.groupdict()
-            name = labels.get(parts["name"], parts["name"])
+            name = labels.get(parts.get("name", ""), parts.get("name", ""))
             return words[key].format(name=name, more=parts.get("more", ""))
     return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from planner_cases import pair, seen
 
@@ -94,6 +96,23 @@ def test_nobody_is_sent_into_a_full_road() -> None:
     decision = policy.explain("W")
     assert decision is not None
     assert "no room on we_0" in decision.binding
+
+
+@pytest.mark.parametrize(("waiting", "wanted"), [(4, "B"), (40, "A")])
+def test_composed_stages_are_for_junctions_with_room(waiting: int, wanted: str) -> None:
+    """B is not of the plan: it is shown to a few, and withheld where a lane is always full."""
+    area = pair()
+    west = replace(area.junctions["W"], plan=(("A", 60.0),))
+    policy = AdaptivePolicy(Options(horizon_s=60))
+    policy.start(replace(area, junctions={**area.junctions, "W": west}), 1)
+    vehicles = {"nw_0": _standing("W:nw>sw", waiting)}
+    for second in range(100):
+        wish = policy.decide(seen(time_s=100.0 + second, vehicles=vehicles))["W"]
+    assert wish == wanted
+    decision = policy.explain("W")
+    assert decision is not None
+    assert decision.composed == {"B": ("W:nw>sw",)}
+    assert ("full roads: the plan's stages only" in decision.binding) == (wanted == "A")
 
 
 def test_the_longest_red_is_kept() -> None:
