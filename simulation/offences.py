@@ -35,6 +35,9 @@ SPEED_MARGIN_MPS = 2.2
 """The 5 km/h below which nothing is fined, and 3 km/h that a camera may be off by."""
 SPEED_DOUBT_MPS = 1.2
 BACK_RAD = math.radians(145.0)
+ON_LINE_M = 0.5
+"""A front that stood so near the line when red began was on it as far as anybody can see."""
+BESIDE_M = 15.0
 BACK_M = 3.0
 BACK_WITHIN_M = (8.0, 45.0)
 """Who turns back does so within this way of the line; further on it is the next road's."""
@@ -112,6 +115,8 @@ class _Passage:
     told: set[Kind] = field(default_factory=set)
     """One who stands, creeps on and stands again does one thing."""
     judged: bool = False
+    on_line_s: float | None = None
+    """Since when its front was on the line, before it crossed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,9 @@ class OffenceWatch:
                 self._forbidden[turn.movement] = frozenset(turn.vehicle_classes)
             if road.u_turn_forbidden:
                 self._no_back.add(camera.approach)
+        self._line_ends = np.array([(line.x_m, line.y_m) for line in lines]).reshape(-1, 2)
+        self._line_ways = np.array([(line.inward_x, line.inward_y) for line in lines])
+        self._on_line: dict[int, float] = {}
         self._passages: dict[int, _Passage] = {}
         self._acts: dict[tuple[int, Kind], _Act] = {}
 
@@ -176,18 +184,33 @@ class OffenceWatch:
         """
         found = [*self._at_the_line(crossings)]
         fronts = _fronts(now)
+        self._on_line = {
+            vehicle: self._on_line.get(vehicle, begin_s + 1.0)
+            for vehicle in now.id[self._stands_on_a_line(fronts)].tolist()
+        }
         row = {int(vehicle): index for index, vehicle in enumerate(now.id.tolist())}
         for vehicle, passage in list(self._passages.items()):
             found += self._follow(vehicle, passage, row, now, fronts, begin_s, shown)
         found += self._in_areas(begin_s + 1.0, now, row)
         return tuple(sorted(found, key=lambda item: (item.time_s, item.vehicle, item.kind)))
 
+    def _stands_on_a_line(self, fronts: FloatArray) -> npt.NDArray[np.bool_]:
+        """Which fronts (N, 2) are on a stop line."""
+        if not len(self._line_ends):
+            return np.zeros(len(fronts), np.bool_)
+        offset = fronts[:, None] - self._line_ends
+        near = np.abs((offset * self._line_ways).sum(axis=2)) < ON_LINE_M
+        result: npt.NDArray[np.bool_] = (near & (np.hypot(*offset.T).T < BESIDE_M)).any(axis=1)
+        return result
+
     def _at_the_line(self, crossings: Sequence[StopLineCrossing]) -> Iterator[Offence]:
         for crossing in crossings:
             line = self._lines.get(crossing.approach)
             if line is None:
                 continue
-            self._passages[crossing.vehicle] = _Passage(crossing, line)
+            self._passages[crossing.vehicle] = _Passage(
+                crossing, line, on_line_s=self._on_line.get(crossing.vehicle)
+            )
             if crossing.vehicle_class == "motorcycle":
                 ids = np.array([crossing.vehicle])
                 if int(self._people.riders(ids)[0]) >= THREE:
@@ -242,7 +265,8 @@ class OffenceWatch:
     def _of_the_light(self, passage: _Passage) -> Iterator[Offence]:
         """Red light or early start, once it is known which."""
         crossing = passage.crossing
-        cross_s = crossing.time_s
+        cross_s, into_red_s = crossing.time_s, crossing.time_into_red_s or 0.0
+        was_before = passage.on_line_s is None or passage.on_line_s > cross_s - into_red_s
         inside_s = _reached(passage.times, passage.depths, INSIDE_M)
         green_s = next(
             (
@@ -257,7 +281,7 @@ class OffenceWatch:
                 return
             passage.judged = True
             took_s = inside_s - cross_s
-            clear = took_s <= WITHIN_S - 1.5 and (crossing.time_into_red_s or 0.0) >= 0.6
+            clear = took_s <= WITHIN_S - 1.5 and into_red_s >= 0.6 and was_before
             clear &= green_s is None or green_s - inside_s >= 0.6
             yield _offence(Kind.RED_LIGHT, crossing, clear=clear)
             if not clear and green_s is not None:
@@ -270,7 +294,7 @@ class OffenceWatch:
             low, high = EARLY_S
             firm = low + 0.35 <= ahead_s <= high - 0.5 and 1.2 <= at_green <= INSIDE_M - 1.0
             firm &= inside_s - cross_s <= WITHIN_S - 1.5
-            firm &= (crossing.time_into_red_s or 0.0) >= 0.6
+            firm &= into_red_s >= 0.6 and was_before
             if not stood:
                 yield _offence(Kind.EARLY_START, crossing, clear=firm)
             if at_green > INSIDE_M - 1.0:

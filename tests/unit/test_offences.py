@@ -88,6 +88,15 @@ def test_one_who_drives_on_through_red_ran_the_light(site):
     assert found[0].time_s == pytest.approx(2.4)
 
 
+@pytest.mark.parametrize(("stands_m", "clear"), [(-0.1, False), (-1.0, True)])
+def test_one_who_stood_on_the_line_when_red_began_is_not_clearly_a_runner(site, stands_m, clear):
+    def front(t: float) -> float:
+        return min(4 * (t - 3), stands_m) if t < 20 else stands_m + 5 * (t - 20)
+
+    found = live(site, "C2-c1", front, 26, shown=lambda t: GREEN if t < 9 else RED)
+    assert kinds(found) == [(Kind.RED_LIGHT, clear)]
+
+
 def test_green_before_the_front_is_inside_makes_it_an_early_start(site):
     def front(t: float) -> float:
         return 1.5 * (t - 5) - 0.5 if t < 8 else 4 + 3 * (t - 8)
