@@ -48,8 +48,8 @@ class PolicyJob:
 
     ``run`` says what is simulated (its ``plan`` stays None: the policy shows the stages of
     ``plan``, and composed ones if ``choice`` says so). ``make`` builds the policy in the process
-    that runs it and must be picklable. ``samples`` is a Parquet file to write. ``explain`` is a junction and the second from which on
-    its next decision is to be explained.
+    that runs it and must be picklable. ``samples`` is a Parquet file to write. ``explain`` is a
+    junction and the second from which on its next decision is to be explained.
     """
 
     run: SimulationJob
