@@ -48,8 +48,6 @@ POCKET = 0.7
 LEAST_SHARE = 0.04
 # Of a view that is driven through in less the count may well stay the same.
 SHORT_VIEW_S = 2.0
-# Lanes that fewer vehicles a second come upon are not followed over to the next.
-LEAST_FLOW_PER_S = 0.01
 # Counts are averaged over this time where a lane has no working entry detector.
 FLOW_MEMORY_S = 180.0
 
@@ -81,7 +79,6 @@ class LaneEstimate:
     ignored: set[str] = field(default_factory=set)
     flow_per_s: float = 0.0
     crossed_per_s: float = 0.0
-    came_per_s: float = 0.0
     _entered_since: int = 0
     _crossed_since: int = 0
     _empty_s: float = 0.0
@@ -267,12 +264,6 @@ class LaneEstimate:
                 self.coming_s.popleft()
 
 
-def _place(lane: str) -> tuple[int, str]:
-    """Lanes from the kerb on: they are numbered so behind the last underscore."""
-    number = lane.rpartition("_")[2]
-    return (int(number) if number.isdigit() else 0, lane)
-
-
 def _stepped(lag_s: float, late_s: float) -> float:
     """The median of what is seen, followed in small steps: a few far off do not move it."""
     step_s = math.copysign(LAG_STEP_S, late_s) if late_s else 0.0
@@ -286,11 +277,6 @@ class Estimator:
         """Start with empty lanes."""
         self.lanes = {name: LaneEstimate(lane) for name, lane in sorted(lanes.items())}
         self._silent_s: dict[str, float] = dict.fromkeys(self.lanes, 0.0)
-        self.approaches: dict[str, list[str]] = {}
-        for name, lane in self.lanes.items():
-            self.approaches.setdefault(lane.lane.approach, []).append(name)
-        for row in self.approaches.values():
-            row.sort(key=_place)
         # Short lanes beside longer ones: who is on them was counted into the longer one first.
         self.pockets: dict[str, tuple[str, ...]] = {
             name: tuple(
@@ -333,26 +319,6 @@ class Estimator:
             at_s, name = max(found)
             self.lanes[name].coming_s.remove(at_s)
 
-    def changing(self, name: str) -> list[tuple[str, float]]:
-        """Lanes beside one, and the share of those who come into view on it that leave from there.
-
-        What comes and what crosses balance over an approach; the least changes that make up for
-        the difference go from each lane to the next.
-        """
-        lane = self.lanes[name]
-        row = self.approaches[lane.lane.approach]
-        at, found = row.index(name), []
-        if lane.came_per_s < LEAST_FLOW_PER_S or any("queue" in self.lanes[n].ignored for n in row):
-            return []
-        over = [self.lanes[n].came_per_s - self.lanes[n].crossed_per_s for n in row]
-        up = sum(over[: at + 1]) - sum(over) * (at + 1) / len(row)
-        down = sum(over[at:]) - sum(over) * (len(row) - at) / len(row)
-        if up > 0.0 and at + 1 < len(row):
-            found.append((row[at + 1], min(0.9, up / lane.came_per_s)))
-        if down > 0.0 and at > 0:
-            found.append((row[at - 1], min(0.9, down / lane.came_per_s)))
-        return found
-
     def share_of(self, lane: str) -> float:
         """Share of a lane in what has crossed from it and the longer lanes beside it."""
         longer = [name for name, pockets in self.pockets.items() if lane in pockets]
@@ -378,11 +344,8 @@ class Estimator:
                 due = [other for other in beside if other.coming_s]
                 if left:
                     lane.near_s[place] = left[0].gone_s.pop()
-                    lane.came -= 1
                 elif due and place >= -lane.strangers:
                     min(due, key=lambda o: o.coming_s[0] - o.view_s).take(time_s)
-            share = 1.0 / FLOW_MEMORY_S
-            lane.came_per_s += share * (lane.came - lane.came_per_s)
             full = [other for other in beside if other.full_view]
             if lane.lost_s and full:
                 least = min(full, key=lambda other: len(other.arrivals_s))

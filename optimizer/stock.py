@@ -347,10 +347,6 @@ class JunctionStock:
                 part -= self.estimator.share_of(name)
                 if part < 0.0:
                     return pocket
-        for name, share in self.estimator.changing(lane.id) if place > 0 else ():
-            part -= share
-            if part < 0.0:
-                return self.control.lanes[name]
         return lane
 
     def _stream(self, number: int, place: int, count: int, shares: Mapping[str, float]) -> int:

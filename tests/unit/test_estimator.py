@@ -229,24 +229,3 @@ def test_who_waits_in_view_before_the_lanes_begin_is_still_expected() -> None:
     assert len(upstream.coming(13.0, set())) == 2
     upstream.see(14.0, {"side": 0}, flow, {"w": 0})
     assert upstream.coming(14.0, set()) == []
-
-
-def test_those_who_come_on_one_lane_and_cross_from_the_next_are_followed() -> None:
-    """Two come into view on lane 0 and one on lane 1, of whom one and two cross there."""
-    other = replace(LANE, id="a_1")
-    estimator = Estimator({"a_0": LANE, "a_1": other})
-    green = {"a_0": True, "a_1": True}
-    for second in range(1800):
-        phase = second % 30
-        estimator.update(
-            float(second),
-            {
-                "a_0": _read(crossed=int(phase == 15), in_view=int(phase in (5, 6, 7, 10, 11))),
-                "a_1": _read(crossed=int(phase in (25, 28)), in_view=int(phase in (20, 21))),
-            },
-            green,
-        )
-    [(lane, share)] = estimator.changing("a_0")
-    assert lane == "a_1"
-    assert share == pytest.approx(0.5, abs=0.1)
-    assert estimator.changing("a_1") == []
