@@ -17,7 +17,7 @@ class IllegalStoppingRule:
 
     It stays within ``stay_m`` of one place (far from the camera a place scatters, and a speed
     more so), seen at least every ``max_gap_s``. That it is no queue is known from ``min_passed``
-    vehicles that drove past meanwhile.
+    vehicles that drove past meanwhile. A box below ``min_height_px`` is too far to tell.
     """
 
     enabled: bool = True
@@ -25,6 +25,7 @@ class IllegalStoppingRule:
     min_passed: int = 4
     stay_m: float = 2.5
     max_gap_s: float = 4.5
+    min_height_px: float = 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ def illegal_stopping(story: Story, rule: IllegalStoppingRule) -> Finding | None:
     if story.passed < rule.min_passed or story.vehicle_class == "pedestrian":
         return None
     run = _staying(story, lambda p: bool(p.areas & story.no_stopping_areas), rule)
+    heights = sorted(point.box_px[3] - point.box_px[1] for point in run)
+    if not run or heights[len(run) // 2] < rule.min_height_px:
+        return None
     stood_s = run[-1].time_s - run[0].time_s if run else 0.0
     if stood_s < rule.min_stand_s:
         return None

@@ -62,6 +62,14 @@ def test_a_box_that_the_picture_cuts_does_not_drive_the_wrong_way():
     assert rules.wrong_way(a_story(cut), rule) is None
 
 
+@pytest.mark.parametrize(("height_px", "flagged"), [(12.0, False), (17.0, True)])
+def test_a_stop_too_far_to_be_placed_is_none(height_px, flagged):
+    points = standing(50.0, 25, 70.0, areas=AREA)
+    far = [point._replace(box_px=(0.0, 40.0, 8.0, 40.0 + height_px)) for point in points]
+    rule = rules.IllegalStoppingRule()
+    assert (rules.illegal_stopping(a_story(far, passed=6), rule) is not None) is flagged
+
+
 def test_one_who_blocks_far_away_may_seem_to_move():
     """Deep in the junction a place scatters by half a metre, a speed by more."""
     off = np.random.default_rng(2).normal(0.0, 0.4, 12)

@@ -41,7 +41,7 @@ def sighting(
     progress = depth_m if progress_m is None else progress_m
     return TrajectoryPoint(
         time_s, 0, (0, 0), (x_m, progress), (x_m, depth_m), depth_m, progress, speed_mps, in_zone,
-        (0, 0, 1, 1), areas, whole,
+        (0, 0, 20, 40), areas, whole,
     )  # fmt: skip
 
 
