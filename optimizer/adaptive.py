@@ -153,11 +153,12 @@ class AdaptivePolicy:
             startup_s=self.options.startup_s + extra_s * state.saturation
         )
         method = exact_schedule if self.options.exact else search
-        found = method(now, state.layout.displays, traffic, driving, self._effort, off_plan)
+        displays = state.displays(now.offered)
+        found = method(now, displays, traffic, driving, self._effort, off_plan)
         full = [lane for lane, (space, _) in room.items() if space < 1.0]
         binding += tuple(f"no room on {lane}" for lane in full)
         silent = tuple(sorted(self._exchange.silent(name, time_s)))
-        planned = Planned(time_s, now, traffic, driving, off_plan, found, binding, silent)
+        planned = Planned(time_s, now, displays, traffic, driving, off_plan, found, binding, silent)
         self._planned[name] = planned
         if self.options.exchange and any(state.onwards.values()):
             self._publish(state, planned)
@@ -405,7 +406,7 @@ class AdaptivePolicy:
         _, departure_s = replay(
             planned.found,
             planned.now,
-            state.layout.displays,
+            planned.displays,
             planned.traffic,
             planned.driving,
             self._effort,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from optimizer.horizon import Effort, Found, Now, replay, search
-from optimizer.queueing import Driving, Floats, Traffic
+from optimizer.queueing import Displays, Driving, Floats, Traffic
 from optimizer.stock import JunctionStock
 
 
@@ -71,6 +71,7 @@ class Planned:
 
     time_s: float
     now: Now
+    displays: Displays
     traffic: Traffic
     driving: Driving
     off_plan: Floats
@@ -128,7 +129,7 @@ def _alternative(
     effort: Effort,
 ) -> Alternative:
     stages, traffic = state.layout.stages, planned.traffic
-    rest = (state.layout.displays, traffic, planned.driving, effort, planned.off_plan)
+    rest = (planned.displays, traffic, planned.driving, effort, planned.off_plan)
     found = search(now, *rest)
     _, departure_s = replay(found, now, *rest)
     lost_s = traffic.size * np.maximum(

@@ -13,7 +13,7 @@ from optimizer.discharge import Drain, LaneWatch
 from optimizer.estimator import SPACING_M, Estimator, Upstream
 from optimizer.layout import Layout, layout
 from optimizer.prediction import STANDING_MPS, Expected, LocalFlow, arrival_s
-from optimizer.queueing import Flags, Floats, Ints, Traffic
+from optimizer.queueing import Displays, Flags, Floats, Ints, Traffic
 
 # Roads without a limit worth the name are driven at no more than this.
 FASTEST_MPS = 25.0
@@ -419,6 +419,13 @@ class JunctionStock:
     def offered(self, composed: bool) -> Flags:
         """Stages to choose from: those of the plan, and if ``composed`` the others too."""
         return np.ones_like(self._planned) if composed else self._planned
+
+    def displays(self, offered: Flags) -> Displays:
+        """What can be shown, with the best rates that the stages to choose from give."""
+        shown = self.layout.displays
+        if offered.all():
+            return shown
+        return shown._replace(best_rate=shown.rate[: len(offered)][offered].max(axis=0))
 
     def remember(self) -> None:
         """Take this second into the mean saturation of the last minutes; once a second."""

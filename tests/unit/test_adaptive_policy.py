@@ -16,7 +16,7 @@ from models.policy import (
 )
 from optimizer.adaptive import AdaptivePolicy
 from optimizer.priority import Directives, Escort, Flush, Gate
-from optimizer.stock import Options
+from optimizer.stock import JunctionStock, Options
 
 
 def _standing(movement: str, count: int) -> tuple[Approaching, ...]:
@@ -113,6 +113,23 @@ def test_composed_stages_are_for_junctions_with_room(waiting: int, wanted: str) 
     assert decision is not None
     assert decision.composed == {"B": ("W:nw>sw",)}
     assert ("full roads: the plan's stages only" in decision.binding) == (wanted == "A")
+
+
+def test_what_is_withheld_promises_no_rate() -> None:
+    """A turn that gives way in the plan is not estimated at the rate of a stage of its own."""
+    west = pair().junctions["W"]
+    stages = {
+        "A": replace(west.stages["A"], letters="Gg"),
+        "B": west.stages["B"],
+    }
+    stock = JunctionStock(
+        replace(west, stages=stages, plan=(("A", 60.0),), link_yields=frozenset({(1, 0)})),
+        (),
+        Options(),
+    )
+    all_of_them, planned = stock.offered(True), stock.offered(False)
+    assert stock.displays(all_of_them).best_rate[1] == 1.0
+    assert stock.displays(planned).best_rate[1] == pytest.approx(0.75)
 
 
 def test_the_longest_red_is_kept() -> None:
