@@ -77,10 +77,12 @@ def composed_states(
         if any(goal <= other for other in known):
             continue
         letters = ["G" if link in green else "r" for link in range(len(states[0]))]
-        for link in sorted((always | stop_then_go) - green):
-            rivals = crossing.get(link, frozenset()) & green
+        moving = set(green)
+        for link in [*sorted(always - green), *sorted(stop_then_go - green)]:
+            rivals = crossing.get(link, frozenset()) & moving
             if all((link, rival) in right.yields for rival in rivals):
                 letters[link] = "s" if link in stop_then_go else "g" if rivals else "G"
+                moving |= {link} & always
         found.setdefault(goal, "".join(letters))
     order = sorted(found, key=lambda goal: (-len(goal), sorted(map(sorted, goal))))
     return tuple(found[goal] for goal in order[:MOST_COMPOSED])
