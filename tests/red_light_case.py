@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import line_camera
 import numpy as np
 
 from detection.evidence import EvidenceWriter
 from detection.pipeline import CameraPipeline
 from detection.ports import Detections
-from models.camera import IDENTITY, CameraView, MovementPath
+from models.camera import MovementPath
 from models.signals import SignalState
 from models.violation import Violation
 
-VIEW = CameraView(
+VIEW = replace(
+    line_camera.VIEW,
     camera="C2-c1",
     junction="C2",
-    width_px=320,
-    height_px=240,
-    ground_from_image=IDENTITY,
-    metric=False,
-    stop_line=((20.0, 150.0), (300.0, 150.0)),
-    inward=(0.0, -1.0),
-    zone=((20.0, 150.0), (300.0, 150.0), (300.0, 240.0), (20.0, 240.0)),
     movements=(MovementPath("C2:c1>c2", ((110.0, 240.0), (110.0, 0.0))),),
-    calibration_version="1",
 )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from detection.measures import COLUMNS, MeasureRow, cells
 from traffic import schema
+from traffic.interval_rows import keep, kept
 from traffic.store import Store
 
 _KEY: Final = ("junction", "movement", "vehicle_class", "start", "end")
@@ -35,23 +36,8 @@ def add_measures(
     table = schema.measures
     with store.write() as connection:
         for row in rows:
-            key = {
-                "site": site,
-                "camera": camera,
-                "movement": row.movement,
-                "vehicle_class": row.vehicle_class,
-                "start": row.start,
-            }
-            values = {
-                "end": row.end,
-                "junction": row.junction,
-                "calibration": calibration,
-                "values": _values(row),
-            }
-            where = [table.c[name] == value for name, value in key.items()]
-            changed = connection.execute(table.update().where(*where).values(**values))
-            if changed.rowcount == 0:
-                connection.execute(table.insert().values(**key, **values))
+            values = {"calibration": calibration, "values": _values(row)}
+            keep(connection, table, row, site=site, camera=camera, values=values)
 
 
 def stored_measures(
@@ -63,20 +49,18 @@ def stored_measures(
     junction: str | None = None,
     camera: str | None = None,
 ) -> tuple[StoredMeasure, ...]:
-    """Measures whose interval starts within ``[begin, end)``, by start, camera and movement."""
-    table = schema.measures
-    query = select(table).where(table.c.site == site)
-    if begin is not None:
-        query = query.where(table.c.start >= begin)
-    if end is not None:
-        query = query.where(table.c.start < end)
-    if junction is not None:
-        query = query.where(table.c.junction == junction)
-    if camera is not None:
-        query = query.where(table.c.camera == camera)
-    query = query.order_by(table.c.start, table.c.camera, table.c.movement, table.c.vehicle_class)
+    """Measures whose interval starts within ``[begin, end)``, by start and movement."""
     with store.read() as connection:
-        return tuple(_stored(row._mapping) for row in connection.execute(query))
+        found = kept(
+            connection,
+            schema.measures,
+            site,
+            begin=begin,
+            end=end,
+            junction=junction,
+            camera=camera,
+        )
+    return tuple(_stored(row) for row in found)
 
 
 def latest_measures(store: Store, site: str, camera: str) -> tuple[StoredMeasure, ...]:

@@ -65,17 +65,24 @@ meta = Table(
     Column("value", Text, nullable=False),
 )
 
-# One row per camera, movement, class and interval start: the same row sent twice is one row.
+
+def _interval_key() -> tuple[Column[Any], ...]:
+    """One row per camera, movement, class and interval start: the same row sent twice is one."""
+    return (
+        Column("site", String(128), primary_key=True),
+        Column("camera", String(128), primary_key=True),
+        Column("movement", String(256), primary_key=True),
+        Column("vehicle_class", String(64), primary_key=True),
+        Column("start", UtcDateTime, primary_key=True),
+        Column("end", UtcDateTime, nullable=False),
+        Column("junction", String(128), nullable=False),
+    )
+
+
 counts = Table(
     "counts",
     metadata,
-    Column("site", String(128), primary_key=True),
-    Column("camera", String(128), primary_key=True),
-    Column("movement", String(256), primary_key=True),
-    Column("vehicle_class", String(64), primary_key=True),
-    Column("start", UtcDateTime, primary_key=True),
-    Column("end", UtcDateTime, nullable=False),
-    Column("junction", String(128), nullable=False),
+    *_interval_key(),
     Column("count", Integer, nullable=False),
     Column("coverage", Float, nullable=False),
     Column("source_kind", String(32), nullable=False),
@@ -87,13 +94,7 @@ counts = Table(
 measures = Table(
     "measures",
     metadata,
-    Column("site", String(128), primary_key=True),
-    Column("camera", String(128), primary_key=True),
-    Column("movement", String(256), primary_key=True),
-    Column("vehicle_class", String(64), primary_key=True),
-    Column("start", UtcDateTime, primary_key=True),
-    Column("end", UtcDateTime, nullable=False),
-    Column("junction", String(128), nullable=False),
+    *_interval_key(),
     Column("calibration", String(64), nullable=False),
     Column("values", JSON, nullable=False),
     Index("measures_by_time", "site", "start"),

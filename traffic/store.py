@@ -28,6 +28,7 @@ from models.errors import BadInput, XanhError
 from models.units import utc_text
 from traffic import schema
 from traffic.evidence import EvidenceFiles
+from traffic.interval_rows import keep, kept
 
 GENESIS = "0" * 64
 _BUSY_MS = 10_000
@@ -190,25 +191,13 @@ class Store:
         table = schema.counts
         with self.write() as connection:
             for row in rows:
-                key = {
-                    "site": site,
-                    "camera": camera,
-                    "movement": row.movement,
-                    "vehicle_class": row.vehicle_class,
-                    "start": row.start,
-                }
                 values = {
-                    "end": row.end,
-                    "junction": row.junction,
                     "count": row.count,
                     "coverage": row.coverage,
                     "source_kind": source_kind,
                     "calibration": calibration,
                 }
-                where = [table.c[name] == value for name, value in key.items()]
-                changed = connection.execute(table.update().where(*where).values(**values))
-                if changed.rowcount == 0:
-                    connection.execute(table.insert().values(**key, **values))
+                keep(connection, table, row, site=site, camera=camera, values=values)
 
     def counts(
         self,
@@ -233,35 +222,33 @@ class Store:
         camera: str | None = None,
     ) -> tuple[StoredCount, ...]:
         """The same with what each is stamped with."""
-        table = schema.counts
-        query = select(table).where(table.c.site == site)
-        if begin is not None:
-            query = query.where(table.c.start >= begin)
-        if end is not None:
-            query = query.where(table.c.start < end)
-        if junction is not None:
-            query = query.where(table.c.junction == junction)
-        if camera is not None:
-            query = query.where(table.c.camera == camera)
-        query = query.order_by(table.c.start, table.c.movement, table.c.vehicle_class)
         with self.read() as connection:
-            return tuple(
-                StoredCount(
-                    CountRow(
-                        junction=row.junction,
-                        movement=row.movement,
-                        vehicle_class=row.vehicle_class,
-                        start=row.start,
-                        end=row.end,
-                        count=row._mapping["count"],
-                        coverage=row.coverage,
-                    ),
-                    row.camera,
-                    row.source_kind,
-                    row.calibration,
-                )
-                for row in connection.execute(query)
+            found = kept(
+                connection,
+                schema.counts,
+                site,
+                begin=begin,
+                end=end,
+                junction=junction,
+                camera=camera,
             )
+        return tuple(
+            StoredCount(
+                CountRow(
+                    junction=row["junction"],
+                    movement=row["movement"],
+                    vehicle_class=row["vehicle_class"],
+                    start=row["start"],
+                    end=row["end"],
+                    count=row["count"],
+                    coverage=row["coverage"],
+                ),
+                row["camera"],
+                row["source_kind"],
+                row["calibration"],
+            )
+            for row in found
+        )
 
     # Alarms
 

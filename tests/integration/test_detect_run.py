@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
+import line_camera
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -20,25 +22,14 @@ from detection.pipeline import CameraPipeline
 from detection.ports import Detections, Image
 from detection.sources import FileSource
 from detection.worker import DetectOptions, detect_source
-from models.camera import IDENTITY, CameraView, MovementPath, SourceKind
+from models.camera import SourceKind
 from models.counts import counts_from_csv
 from models.errors import BadInput
 from models.health import HealthKind
 from models.signals import SignalChange, SignalState, SignalTimeline
 
-VIEW = CameraView(
-    camera="cam 1",
-    junction="J",
-    width_px=320,
-    height_px=240,
-    ground_from_image=IDENTITY,
-    metric=False,
-    stop_line=((20.0, 150.0), (300.0, 150.0)),
-    inward=(0.0, -1.0),
-    zone=((20.0, 150.0), (300.0, 150.0), (300.0, 240.0), (20.0, 240.0)),
-    movements=(MovementPath("J:a>b", ((160.0, 240.0), (160.0, 0.0))),),
-    calibration_version="7",
-    lamp_px=(290, 10, 310, 50),
+VIEW = replace(
+    line_camera.VIEW, camera="cam 1", calibration_version="7", lamp_px=(290, 10, 310, 50)
 )
 
 
@@ -199,20 +190,14 @@ def test_frozen_and_black_stretches_bring_no_counts(tmp_path):
 
 
 def test_a_picture_of_another_size_is_one_line(tmp_path):
-    other = CameraView(
-        **{name: getattr(VIEW, name) for name in VIEW.__slots__ if name != "width_px"},
-        width_px=480,
-    )
+    other = replace(VIEW, width_px=480)
     video = draw(tmp_path / "clip.mp4", frames=12)
     with pytest.raises(BadInput, match="320x240"):
         detect_source(FileSource(video), other, BlueBoxes(), tmp_path / "out")
 
 
 def test_a_projected_camera_gives_a_schematic_case(tmp_path):
-    view = CameraView(
-        **{name: getattr(VIEW, name) for name in VIEW.__slots__ if name != "source_kind"},
-        source_kind=SourceKind.PROJECTED,
-    )
+    view = replace(VIEW, source_kind=SourceKind.PROJECTED)
     writer = EvidenceWriter(view, tmp_path / "cases")
     pipeline = CameraPipeline(view, detector="projected", weights_sha256="", evidence=writer)
     flagged = []

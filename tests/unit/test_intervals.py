@@ -6,27 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from line_camera import VIEW
 
 from detection.counting import EPOCH, CountingSettings
 from detection.measures import APPROACH
 from detection.pipeline import CameraPipeline, PipelineSettings
 from detection.ports import Detections
-from models.camera import IDENTITY, CameraView, MovementPath
 from models.signals import SignalState
 
-VIEW = CameraView(
-    camera="cam",
-    junction="J",
-    width_px=320,
-    height_px=240,
-    ground_from_image=IDENTITY,
-    metric=False,
-    stop_line=((20.0, 150.0), (300.0, 150.0)),
-    inward=(0.0, -1.0),
-    zone=((20.0, 150.0), (300.0, 150.0), (300.0, 240.0), (20.0, 240.0)),
-    movements=(MovementPath("J:a>b", ((160.0, 240.0), (160.0, 0.0))),),
-    calibration_version="1",
-)
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
 
 

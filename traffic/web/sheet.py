@@ -51,10 +51,10 @@ def sheet_html(
     frames = [
         {
             "src": _inline(pictures[f"{name}.jpg"]),
-            "title": t(key),
+            "title": t(title),
             "signal": case_pages.frame_signal(shown.get(name), violation, name, t),
         }
-        for name, key in titles
+        for name, title in titles
         if f"{name}.jpg" in pictures
     ]
     details = [
