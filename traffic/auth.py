@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from models.control import Clock
 from models.errors import BadInput, XanhError
@@ -63,7 +63,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OFFICER: _VIEWER | {Permission.VIEW_CASES, Permission.REVIEW_CASES},
     Role.ADMIN: _VIEWER | {Permission.MANAGE_USERS},
 }
-DEMO_USERS: Mapping[str, Role] = {
+FIRST_USERS: Mapping[str, Role] = {
     "operator": Role.OPERATOR,
     "engineer": Role.ENGINEER,
     "manager": Role.MANAGER,
@@ -99,6 +99,36 @@ class User:
         """
         if not self.may(permission):
             raise Forbidden(f"{self.name} ({self.role}) may not {permission.replace('_', ' ')}")
+
+
+class UserAction(StrEnum):
+    """What was done to an account."""
+
+    ADDED = "added"
+    ROLE = "role"
+    PASSWORD = "password"
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as who runs the system sees it: shut out or not, and since when it exists."""
+
+    user: User
+    disabled: bool
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvent:
+    """A line of the accounts' history. ``role`` is the one that held afterwards."""
+
+    name: str
+    at: datetime
+    by: str
+    action: UserAction
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,21 +184,17 @@ class Accounts:
         self._failures: dict[str, list[datetime]] = defaultdict(list)
         self._guard = threading.Lock()
 
-    def create_user(self, name: str, password: str, role: Role) -> User:
-        """Create a user.
+    def create_user(self, name: str, password: str, role: Role, *, by: str = "setup") -> User:
+        """Create a user; ``by`` is who does it, for the history.
 
         Raises:
             BadInput: If the name or password is not acceptable, or the name is taken.
         """
         if not _NAME.fullmatch(name):
             raise BadInput("user", "name", f"{name!r}; valid is 2 to 64 of a-z 0-9 . _ -")
-        if len(password) < MIN_PASSWORD:
-            raise BadInput("user", "password", f"valid is {MIN_PASSWORD} characters or more")
-        hashed = self._hasher.hash(password)
+        hashed = self._hashed(password)
         with self._store.write() as connection:
-            if connection.execute(
-                select(schema.users.c.name).where(schema.users.c.name == name)
-            ).first():
+            if _find(connection, name) is not None:
                 raise BadInput("user", "name", f"{name!r} is taken; valid is another name")
             connection.execute(
                 schema.users.insert().values(
@@ -179,28 +205,93 @@ class Accounts:
                     created=self._clock.now(),
                 )
             )
+            self._record(connection, name, by, UserAction.ADDED, role)
         return User(name, role)
 
     def users(self) -> tuple[User, ...]:
         """Everyone who may sign in, by name."""
-        table = schema.users
-        query = select(table).where(table.c.disabled.is_(False)).order_by(table.c.name)
-        with self._store.read() as connection:
-            return tuple(User(row.name, Role(row.role)) for row in connection.execute(query))
+        return tuple(account.user for account in self.accounts() if not account.disabled)
 
-    def disable(self, name: str) -> None:
-        """Take a user's access away; what they did stays on record.
+    def accounts(self) -> tuple[Account, ...]:
+        """Everyone there ever was, by name."""
+        query = select(schema.users).order_by(schema.users.c.name)
+        with self._store.read() as connection:
+            return tuple(
+                Account(User(row.name, Role(row.role)), row.disabled, row.created)
+                for row in connection.execute(query)
+            )
+
+    def history(self) -> tuple[UserEvent, ...]:
+        """What was done to accounts, oldest first; append-only."""
+        query = select(schema.user_events).order_by(schema.user_events.c.id)
+        with self._store.read() as connection:
+            return tuple(
+                UserEvent(row.name, row.at, row.by, UserAction(row.action), Role(row.role))
+                for row in connection.execute(query)
+            )
+
+    def disable(self, name: str, *, by: str = "setup") -> None:
+        """Take a user's access away, at once; what they did stays on record.
 
         Raises:
-            XanhError: If there is no such user.
+            BadInput: If there is no such user.
         """
+        self._change(name, by, UserAction.DISABLED, {"disabled": True})
+
+    def enable(self, name: str, *, by: str = "setup") -> None:
+        """Give a user's access back.
+
+        Raises:
+            BadInput: If there is no such user.
+        """
+        self._change(name, by, UserAction.ENABLED, {"disabled": False})
+
+    def set_password(self, name: str, password: str, *, by: str = "setup") -> None:
+        """Give a user another password; whoever is signed in under the name is signed out.
+
+        Raises:
+            BadInput: If there is no such user or the password is not acceptable.
+        """
+        hashed = self._hashed(password)
+        self._change(name, by, UserAction.PASSWORD, {"password_hash": hashed})
+
+    def set_role(self, name: str, role: Role, *, by: str = "setup") -> None:
+        """Give a user another desk; who is signed in must sign in again.
+
+        Raises:
+            BadInput: If there is no such user.
+        """
+        self._change(name, by, UserAction.ROLE, {"role": role.value})
+
+    def _hashed(self, password: str) -> str:
+        if len(password) < MIN_PASSWORD:
+            raise BadInput("user", "password", f"valid is {MIN_PASSWORD} characters or more")
+        return self._hasher.hash(password)
+
+    def _change(
+        self, name: str, by: str, action: UserAction, values: Mapping[str, str | bool]
+    ) -> None:
+        """Change an account, end its sessions and write it down: all or nothing."""
         with self._store.write() as connection:
-            changed = connection.execute(
-                schema.users.update().where(schema.users.c.name == name).values(disabled=True)
+            if _find(connection, name) is None:
+                known = connection.execute(select(schema.users.c.name)).scalars()
+                valid = ", ".join(sorted(known)) or "none yet: xanh user add"
+                raise BadInput("user", "name", f"{name!r}; valid is {valid}")
+            connection.execute(
+                schema.users.update().where(schema.users.c.name == name).values(**values)
             )
-            if changed.rowcount == 0:
-                raise XanhError(f"there is no user {name!r}")
             connection.execute(schema.sessions.delete().where(schema.sessions.c.user == name))
+            role = Role(str(_find(connection, name)))
+            self._record(connection, name, by, action, role)
+
+    def _record(
+        self, connection: Connection, name: str, by: str, action: UserAction, role: Role
+    ) -> None:
+        connection.execute(
+            schema.user_events.insert().values(
+                name=name, at=self._clock.now(), by=by[:64], action=action.value, role=role.value
+            )
+        )
 
     def sign_in(self, name: str, password: str, address: str = "") -> Session:
         """Open a session.
@@ -292,19 +383,27 @@ class Accounts:
                     )
 
 
-def create_demo_users(accounts: Accounts) -> dict[str, str]:
-    """Create the demo's users that do not exist yet.
+def create_first_users(accounts: Accounts) -> dict[str, str]:
+    """Create one user of each desk where there is nobody yet.
 
     Returns:
         The generated password of each user created now, by name: shown once, kept nowhere.
     """
-    known = {user.name for user in accounts.users()}
-    created: dict[str, str] = {}
-    for name, role in DEMO_USERS.items():
-        if name not in known:
-            created[name] = secrets.token_urlsafe(12)
-            accounts.create_user(name, created[name], role)
+    if accounts.accounts():
+        return {}
+    created = {name: secrets.token_urlsafe(12) for name in FIRST_USERS}
+    for name, role in FIRST_USERS.items():
+        accounts.create_user(name, created[name], role)
     return created
+
+
+def _find(connection: Connection, name: str) -> str | None:
+    """Role of a user; None if there is no such."""
+    table = schema.users
+    role: str | None = connection.execute(
+        select(table.c.role).where(table.c.name == name)
+    ).scalar_one_or_none()
+    return role
 
 
 def _keys(name: str, address: str) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from traffic.commands import (
     signals,
     simulation,
     sites,
+    users,
     validation,
 )
 from traffic.commands.common import fail, load, one_line, say
@@ -38,6 +39,7 @@ app.add_typer(cameras.camera_app, name="camera")
 app.add_typer(cases.case_app, name="case")
 for group in (detection, signals, simulation, validation, calibration):
     app.registered_commands += group.app.registered_commands
+app.add_typer(users.user_app, name="user")
 app.add_typer(signals.bench_app, name="bench")
 app.add_typer(detection.train_app, name="train")
 app.add_typer(detection.score_app, name="score")

@@ -26,11 +26,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 # Raise it with every change of a table; an older program then refuses the newer database.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # What brings an older database to each version; new tables are made beside.
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     2: ("ALTER TABLE counts ADD COLUMN calibration VARCHAR(64) NOT NULL DEFAULT ''",),
     3: (),
+    4: (),
 }
 
 
@@ -219,6 +220,18 @@ users = Table(
     Column("created", UtcDateTime, nullable=False),
 )
 
+# Who was given access, changed or shut out, when and by whom; never a password.
+user_events = Table(
+    "user_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("role", String(32), nullable=False),
+)
+
 sessions = Table(
     "sessions",
     metadata,
@@ -245,7 +258,7 @@ alarms = Table(
 )
 
 # History is append-only in the database itself, not only in this program.
-for _table in (plan_events, case_events, case_views, controller_timings):
+for _table in (plan_events, case_events, case_views, user_events, controller_timings):
     for _verb in ("UPDATE", "DELETE"):
         event.listen(
             _table,

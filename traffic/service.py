@@ -8,7 +8,7 @@ from pathlib import Path
 from models.control import Clock
 from models.site import Site
 from traffic.api.services import Services
-from traffic.auth import Accounts, create_demo_users
+from traffic.auth import Accounts, create_first_users
 from traffic.cases import CaseService
 from traffic.clock import SystemClock
 from traffic.controllers.street import FieldLink, StreetController
@@ -18,6 +18,19 @@ from traffic.live import LiveState
 from traffic.settings import Settings
 from traffic.signing import SigningKey
 from traffic.store import Store
+
+
+def open_store(settings: Settings, data: Path | None) -> Store:
+    """The store of the settings, or the one in folder ``data``.
+
+    Raises:
+        BadInput: If the database's URL is wrong.
+        XanhError: If it cannot be opened.
+    """
+    if data is not None:
+        return Store.at(data)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return Store(settings.store_url, settings.evidence_path)
 
 
 def open_services(
@@ -42,11 +55,7 @@ def open_services(
         XanhError: If the store cannot be opened.
     """
     present = clock or SystemClock()
-    if data is None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        store = Store(settings.store_url, settings.evidence_path)
-    else:
-        store = Store.at(data)
+    store = open_store(settings, data)
     controllers = (
         []
         if link is None
@@ -76,5 +85,5 @@ def open_services(
 
 def announce_users(services: Services, say: Callable[[str], None]) -> None:
     """Create the first users where there are none and tell their passwords, once."""
-    for name, password in create_demo_users(services.auth).items():
+    for name, password in create_first_users(services.auth).items():
         say(f"user {name:10} password {password}")

@@ -11,14 +11,14 @@ from sqlalchemy import text
 
 from models.errors import BadInput
 from traffic.auth import (
-    DEMO_USERS,
+    FIRST_USERS,
     PERMISSIONS,
     Accounts,
     Forbidden,
     Permission,
     Role,
     SignInRefused,
-    create_demo_users,
+    create_first_users,
 )
 from traffic.store import Store
 
@@ -135,10 +135,56 @@ def test_a_missing_permission_is_refused_with_name_and_role(accounts):
         user.require(Permission.APPROVE)
 
 
-def test_demo_users_get_their_passwords_once(accounts):
-    created = create_demo_users(accounts)
-    assert created.keys() == DEMO_USERS.keys()
+def test_the_first_users_get_their_passwords_once(store, clock):
+    accounts = Accounts(store, clock, hasher=CHEAP)
+    created = create_first_users(accounts)
+    assert created.keys() == FIRST_USERS.keys()
     assert len(set(created.values())) == len(created)
     for name, password in created.items():
-        assert accounts.sign_in(name, password).user.role is DEMO_USERS[name]
-    assert create_demo_users(accounts) == {}
+        assert accounts.sign_in(name, password).user.role is FIRST_USERS[name]
+    # Who was shut out does not come back with the next start.
+    accounts.disable("officer2")
+    assert create_first_users(accounts) == {}
+    assert "officer2" not in {user.name for user in accounts.users()}
+
+
+def test_nobody_is_created_beside_those_whom_the_installation_named(accounts):
+    assert create_first_users(accounts) == {}
+    assert [user.name for user in accounts.users()] == ["ann"]
+
+
+def test_every_change_of_an_account_ends_its_sessions_and_is_on_record(accounts, store):
+    session = accounts.sign_in("ann", PASSWORD)
+    accounts.set_role("ann", Role.MANAGER, by="root@desk")
+    assert accounts.session(session.token) is None
+    session = accounts.sign_in("ann", PASSWORD)
+    assert session.user.role is Role.MANAGER
+    accounts.set_password("ann", "another " + PASSWORD, by="root@desk")
+    assert accounts.session(session.token) is None
+    with pytest.raises(SignInRefused):
+        accounts.sign_in("ann", PASSWORD)
+    accounts.disable("ann", by="root@desk")
+    accounts.enable("ann", by="root@desk")
+    assert accounts.sign_in("ann", "another " + PASSWORD).user.role is Role.MANAGER
+    assert [(e.name, e.by, e.action, e.role) for e in accounts.history()] == [
+        ("ann", "setup", "added", Role.ENGINEER),
+        ("ann", "root@desk", "role", Role.MANAGER),
+        ("ann", "root@desk", "password", Role.MANAGER),
+        ("ann", "root@desk", "disabled", Role.MANAGER),
+        ("ann", "root@desk", "enabled", Role.MANAGER),
+    ]
+    with pytest.raises(Exception, match="append-only"), store.write() as connection:
+        connection.execute(text("DELETE FROM user_events"))
+
+
+def test_an_unknown_user_cannot_be_changed(accounts):
+    for change in (
+        lambda: accounts.disable("bob"),
+        lambda: accounts.set_role("bob", Role.VIEWER),
+        lambda: accounts.set_password("bob", PASSWORD),
+    ):
+        with pytest.raises(BadInput, match="'bob'; valid is ann"):
+            change()
+    with pytest.raises(BadInput, match="12 characters"):
+        accounts.set_password("ann", "short")
+    assert len(accounts.history()) == 1

@@ -111,7 +111,7 @@ def test_another_schema_is_refused_with_one_clear_line(tmp_path):
     with store.write() as connection:
         connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema'"))
     store.close()
-    with pytest.raises(XanhError, match="has schema 99, this program knows 3"):
+    with pytest.raises(XanhError, match="has schema 99, this program knows 4"):
         Store.at(tmp_path)
 
 

@@ -5,9 +5,7 @@ Heavy imports happen inside the commands, so that a wrong argument answers at on
 
 from __future__ import annotations
 
-import getpass
 import os
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.errors import BadInput, XanhError
-from traffic.commands.common import load, say
+from traffic.commands.common import load, read_password, say
 
 if TYPE_CHECKING:
     from traffic.cases import Case
@@ -62,7 +60,7 @@ def case_export(
     described = load(site or settings.site)
     services = open_services(described, settings, data=data)
     try:
-        session = services.auth.sign_in(by, _password())
+        session = services.auth.sign_in(by, read_password())
         services.auth.sign_out(session.token)
         session.user.require(Permission.REVIEW_CASES)
         words = Words(language or settings.language)
@@ -92,13 +90,6 @@ def case_export(
     finally:
         services.store.close()
     say(f"wrote {target}")
-
-
-def _password() -> str:
-    """Asked for unseen at a terminal; else the first line of standard input."""
-    if sys.stdin.isatty():
-        return getpass.getpass("password: ")
-    return sys.stdin.readline().rstrip("\n")
 
 
 def _writable(target: Path) -> None:

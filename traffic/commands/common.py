@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import signal
 import sys
 import threading
@@ -43,6 +44,13 @@ def fail(line: str, code: int) -> None:
 def say(text: str) -> None:
     """Print a line for the user."""
     typer.echo(text)
+
+
+def read_password(prompt: str = "password: ") -> str:
+    """Asked for unseen at a terminal; else the first line of standard input."""
+    if sys.stdin.isatty():
+        return getpass.getpass(prompt)
+    return sys.stdin.readline().rstrip("\n")
 
 
 class Ticker:

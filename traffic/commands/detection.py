@@ -108,6 +108,9 @@ def score_detection(
     lawful: Annotated[
         bool, typer.Option("--lawful", help="A street on which nobody breaks the law.")
     ] = False,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="A street on which the rarer violations are many.")
+    ] = False,
     miss_rate: Annotated[
         float, typer.Option("--miss-rate", min=0, max=1, help="Level 1: share of boxes missed.")
     ] = 0.03,
@@ -138,6 +141,7 @@ def score_detection(
         merge_rate=merge_rate,
         drop_rate=drop_rate,
         lawful=lawful,
+        dense=dense,
         cameras=tuple(name.strip() for name in cameras.split(",") if name.strip()),
         weights=weights,
     )
