@@ -65,6 +65,24 @@ def intervals(
     return tuple(spans)
 
 
+def bars(
+    changes: Sequence[Change], start_s: float, end_s: float, until_s: float | None = None
+) -> tuple[tuple[float, float, str, float], ...]:
+    """What is drawn of a head: ``(from_s, to_s, aspect, share of the strip's height)``.
+
+    Nothing is drawn after ``until_s``.
+    """
+    return tuple(
+        (begin, end, shown, _SHARE.get(shown, _THIN))
+        for begin, end, shown in intervals(changes, start_s, min(end_s, until_s or end_s))
+    )
+
+
+def lettered(begin_s: float, end_s: float, window_s: float) -> bool:
+    """Whether a bar is long enough for its letter."""
+    return (end_s - begin_s) / window_s > _LETTER_SHARE
+
+
 def percent(part: float, whole: float) -> str:
     """A share as SVG takes it, without the sign."""
     return f"{100 * part / whole:.3f}"
@@ -93,8 +111,8 @@ def states_svg(
     """
     window = end_s - start_s
     out: list[str] = []
-    for begin, end, shown in intervals(changes, start_s, min(end_s, until_s or end_s)):
-        height = max(_THIN_PX, round(_SHARE.get(shown, _THIN) * height_px))
+    for begin, end, shown, share in bars(changes, start_s, end_s, until_s):
+        height = max(_THIN_PX, round(share * height_px))
         x, bottom = percent(begin - start_s, window), top_px + height_px
         css = _CLASS.get(shown, f"s-{shown}")
         if shown != SignalState.UNKNOWN:  # a gap is drawn as a gap
@@ -103,7 +121,7 @@ def states_svg(
                 f'width="{percent(end - begin, window)}%" height="{height}"/>'
             )
         over = height == max(_THIN_PX, round(_THIN * height_px))
-        if (end - begin) / window > _LETTER_SHARE and (over or height >= _LETTER_PX):
+        if lettered(begin, end, window) and (over or height >= _LETTER_PX):
             place, up = ("over ", height + 3) if over else ("", 3)
             out.append(
                 f'<text class="strip-letter {place}on-{shown}" x="{x}%" dx="4" '

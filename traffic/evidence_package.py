@@ -17,7 +17,8 @@ from traffic.cases import Case, CaseNotAllowed
 from traffic.signing import SigningKey
 from traffic.web.i18n import Words
 from traffic.web.names import Names
-from traffic.web.sheet import sheet_html
+from traffic.web.sheet import sheet_html, sheet_of
+from traffic.web.sheet_pdf import sheet_pdf
 
 SUMS_FILE = "SHA256SUMS"
 SIGNATURE_FILE = "SHA256SUMS.sig"
@@ -42,7 +43,8 @@ def build_package(
 ) -> bytes:
     """A ZIP with the sheet, pictures and clip, the case as data, the SHA-256 of each, signed.
 
-    The same case exported at the same moment for the same purpose gives the same bytes.
+    The same case exported at the same moment for the same purpose gives the same files, but for
+    the number that the video library invents for the clip's track.
 
     Args:
         case: The case.
@@ -64,7 +66,7 @@ def build_package(
         content = dict(handout_pictures(files, recorded))
     except XanhError as error:
         raise CaseNotAllowed(str(error)) from None
-    sheet = sheet_html(
+    sheet = sheet_of(
         case,
         recorded,
         content,
@@ -75,7 +77,8 @@ def build_package(
         t=t,
         key=key.fingerprint,
     )
-    content["sheet.html"] = sheet.encode("utf-8")
+    content["sheet.html"] = sheet_html(sheet).encode("utf-8")
+    content["sheet.pdf"] = sheet_pdf(sheet)
     body = _body(case, recorded, at, by=by, purpose=purpose)
     content["case.json"] = (json.dumps(body, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
     content[SUMS_FILE] = "".join(

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from console_street import NOW, PASSWORD, make_services
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -21,6 +22,9 @@ from red_light_case import write_case
 
 from traffic.api.app import create_app
 from traffic.api.services import Services
+from traffic.evidence_package import build_package
+from traffic.web.i18n import Words
+from traffic.web.names import Names
 
 PURPOSE = "Tòa án Đống Đa, vụ 12/2026"
 
@@ -63,9 +67,15 @@ def test_a_confirmed_case_leaves_whole_hashed_and_logged(
     assert answer.headers["content-type"] == "application/zip"
     assert f'filename="case-{confirmed}.zip"' in answer.headers["content-disposition"]
     files = unpacked(answer.content)
-    assert {"sheet.html", "case.json", "at.jpg", "before.jpg", "inside.jpg", "clip.webm"} <= set(
-        files
-    )
+    assert {
+        "sheet.html",
+        "sheet.pdf",
+        "case.json",
+        "at.jpg",
+        "before.jpg",
+        "inside.jpg",
+        "clip.webm",
+    } <= set(files)
     sums = dict(line.split("  ")[::-1] for line in files["SHA256SUMS"].decode().splitlines())
     assert set(sums) == set(files) - {"SHA256SUMS", "SHA256SUMS.sig", "public-key.pem"}
     assert all(hashlib.sha256(files[name]).hexdigest() == digest for name, digest in sums.items())
@@ -104,6 +114,61 @@ def test_the_sheet_needs_nothing_but_itself(
     assert page.count("data:image/jpeg;base64,") == 4
     assert not re.search(r"(src|href)=[\"'](?!data:)", page)
     assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("vi", ("Vượt đèn đỏ", "điểm c khoản 7 Điều 7 Nghị định 168/2024/NĐ-CP", "Trước vạch")),
+        ("en", ("Red light", "Decree 168/2024/ND-CP, Art. 7(7)(c)", "Before the line")),
+    ],
+)
+def test_the_printed_sheet_reads_as_it_should(
+    officer: TestClient, services: Services, confirmed: str, language: str, words: tuple[str, ...]
+) -> None:
+    body = {"purpose": "Đặng Thị Nguyệt, ☂", "language": language}
+    files = unpacked(officer.post(f"/api/v1/cases/{confirmed}/export", json=body).content)
+    pdf = pypdfium2.PdfDocument(files["sheet.pdf"])
+    try:
+        pages = [page.get_textpage().get_text_bounded() for page in pdf]
+        text = " ".join(" ".join(pages).split())
+        assert all(word in text for word in (*words, "Đặng Thị Nguyệt, ?", confirmed))
+        assert services.signing.fingerprint in text
+        assert f"{len(pages)} / {len(pages)}" in pages[-1]
+        assert "secret among officers" not in text
+        # Three frames and the vehicle on the first page, the frames again on the last.
+        kind = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
+        shown = [len(list(page.get_objects(filter=[kind]))) for page in pdf]
+        assert (shown[0], shown[-1], sum(shown)) == (4, 3, 7)
+    finally:
+        pdf.close()
+
+
+def test_the_same_export_is_the_same_files(services: Services, confirmed: str) -> None:
+    case = services.cases.view(confirmed, "officer")
+    held = {
+        item.name: services.store.evidence.path(item.sha256).read_bytes()
+        for item in case.summary.evidence
+    }
+    t = Words("vi")
+    first, second = (
+        unpacked(
+            build_package(
+                case,
+                held,
+                NOW,
+                by="officer",
+                purpose=PURPOSE,
+                names=Names(services.site, None, t),
+                t=t,
+                key=services.signing,
+            )
+        )
+        for _ in range(2)
+    )
+    # The video library invents a number for the clip's track.
+    differ = {name for name in first if first[name] != second[name]}
+    assert differ <= {"clip.webm", "SHA256SUMS", "SHA256SUMS.sig"}
 
 
 def test_what_is_not_confirmed_does_not_leave(officer: TestClient, services: Services) -> None:

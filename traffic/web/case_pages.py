@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -131,7 +133,7 @@ def case_view(
         ],
         "caution": caution(item.kind, str(violation.get("source_kind", "")), t),
         "clip": _href(item.id, CLIP) if CLIP in held else "",
-        "strip": case_strip(violation, recorded, t),
+        "strip": case_strip_svg(case_strip(violation, recorded, t), t),
         "schematic": bool(recorded.get("schematic")),
         "left": time_left(item.deadline_at, now, t),
         "near": item.deadline_at - now < NEAR,
@@ -178,7 +180,22 @@ def allowed_steps(case: Case, user: User, t: Words) -> tuple[list[str], str]:
     return steps, ""
 
 
-def case_strip(violation: Mapping[str, Any], recorded: Mapping[str, Any], t: Words) -> Markup:
+@dataclass(frozen=True, slots=True)
+class CaseStrip:
+    """The head's states around an act; nothing is known after ``until_s``."""
+
+    row: StripRow
+    start_s: float
+    end_s: float
+    act_s: float
+    until_s: float | None
+
+    def tick(self, at_s: float) -> str:
+        """Seconds before or after the act."""
+        return f"{at_s - self.act_s:+.0f}" if round(at_s - self.act_s) else "0"
+
+
+def case_strip(violation: Mapping[str, Any], recorded: Mapping[str, Any], t: Words) -> CaseStrip:
     """The head's states around the act: the flagged mark, second 0; ticks are the frames.
 
     Nothing is drawn after the recording's end: what was shown then is not in the case.
@@ -194,16 +211,26 @@ def case_strip(violation: Mapping[str, Any], recorded: Mapping[str, Any], t: Wor
         for frame in recorded.get("frames", ())
         if frame["name"] != "at"
     )
-    start_s, end_s = act_s - 40.0, act_s + 20.0
+    return CaseStrip(
+        StripRow(t("case.head"), changes, (*ticks, mark)),
+        act_s - 40.0,
+        act_s + 20.0,
+        act_s,
+        recorded.get("clip", {}).get("end_s"),
+    )
+
+
+def case_strip_svg(strip: CaseStrip, t: Words) -> Markup:
+    """The strip of a case for a page."""
     return signal_strip_svg(
-        [StripRow(t("case.head"), changes, (*ticks, mark))],
-        start_s,
-        end_s,
+        [strip.row],
+        strip.start_s,
+        strip.end_s,
         t=t,
-        until_s=recorded.get("clip", {}).get("end_s"),
+        until_s=strip.until_s,
         height_px=22,
-        tick_origin_s=act_s,
-        tick_label=lambda at: f"{at - act_s:+.0f}" if round(at - act_s) else "0",
+        tick_origin_s=strip.act_s,
+        tick_label=strip.tick,
     )
 
 
@@ -290,11 +317,31 @@ def law_lines(case: Case, t: Words) -> list[str]:
     if not offence.supplied:
         return [offence.text.get(t.language, ""), t("case.law_to_supply")]
     least, most = offence.fine
+    sanction = t("case.fine", least=dong(least), most=dong(most))
+    if offence.points:
+        sanction += t("case.points", points=offence.points)
+        if offence.points_article:
+            sanction += f" ({provision(offence.points_article, t)})"
+    decree = offence.decree.replace("ND-CP", "NĐ-CP") if t.language == "vi" else offence.decree
     return [
         offence.text.get(t.language, ""),
-        f"{offence.decree}, {offence.article}",
-        t("case.fine", least=dong(least), most=dong(most), points=offence.points),
+        t("case.provision", article=provision(offence.article, t), decree=decree),
+        sanction,
     ]
+
+
+_ARTICLE = re.compile(r"Art\. (\d+)(?:\((\d+)\))?((?:(?:, )?\(\w\))*)")
+
+
+def provision(article: str, t: Words) -> str:
+    """A provision as its readers cite it: ``Art. 7(7)(c)``, điểm c khoản 7 Điều 7."""
+    found = _ARTICLE.fullmatch(article)
+    if found is None or t.language != "vi":
+        return article
+    number, clause, points = found.groups()
+    letters = ", ".join(re.findall(r"\w", points))
+    parts = (letters and f"điểm {letters}", clause and f"khoản {clause}", f"Điều {number}")
+    return " ".join(part for part in parts if part)
 
 
 def _class(name: str, t: Words) -> str:
