@@ -86,7 +86,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Default: XANH_PORT, else 8000.")
     ] = None,
-    host: Annotated[str | None, typer.Option("--host", help="Default: XANH_HOST.")] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address; default: XANH_HOST, 127.0.0.1.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Store and evidence; default: XANH_DATA_DIR.")
     ] = None,
@@ -100,7 +102,9 @@ def serve(
 
 @app.command()
 def demo(
-    site: Annotated[Path, typer.Option("--site")] = Path("sites/pho-hue"),
+    site: Annotated[Path, typer.Option("--site", help="A site with a virtual street.")] = Path(
+        "sites/pho-hue"
+    ),
     headless: Annotated[bool, typer.Option("--headless", help="No browser, no server.")] = False,
     auto_approve: Annotated[
         bool,
@@ -109,11 +113,15 @@ def demo(
     minutes: Annotated[
         float, typer.Option("--minutes", min=1, help="Simulated minutes observed, half after.")
     ] = 10.0,
-    out: Annotated[Path, typer.Option("--out")] = Path("out/demo"),
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
-    pairs: Annotated[int, typer.Option("--pairs", min=5)] = 5,
-    workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
-    seed: Annotated[int, typer.Option("--seed")] = 1,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("out/demo"),
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of the console.")] = 8000,
+    pairs: Annotated[
+        int, typer.Option("--pairs", min=5, help="Pairs of simulations that prove the plan.")
+    ] = 5,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Simulations at the same time.")
+    ] = 2,
+    seed: Annotated[int, typer.Option("--seed", help="Of the street and its cameras.")] = 1,
     speed: Annotated[
         float, typer.Option("--speed", help="Times real time with the console; 0 = unlimited.")
     ] = 1.0,

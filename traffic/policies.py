@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from models.counts import CountRow
 from models.errors import BadInput
@@ -28,6 +28,9 @@ from simulation.policyrun import PolicyJob, run_policy
 from simulation.runner import SimulationJob, simulate, site_job, sumo_version
 from simulation.validate import runs_own_routes
 
+if TYPE_CHECKING:
+    from traffic.directives import Orders
+
 POLICIES = {
     "adaptive": "optimizer.adaptive:AdaptivePolicy",
     "maxpressure": "optimizer.maxpressure:MaxPressure",
@@ -36,6 +39,8 @@ POLICIES = {
 """Where each policy is built; loaded when it is used, for some compile their code."""
 COMPOSING = frozenset({"adaptive"})
 """Policies that are given composed stages beside the plan's unless it is said otherwise."""
+ORDERED = frozenset({"adaptive"})
+"""Policies that take what operators ask for."""
 REACTIVE: tuple[str, ...] = get_args(Kind)
 """Controllers that SUMO brings itself."""
 POLICY_NAMES: tuple[str, ...] = (*POLICIES, *REACTIVE)
@@ -69,20 +74,30 @@ class Setting:
         }
 
 
-def build_policy(name: str) -> SignalPolicy:
-    """A new policy.
+def build_policy(name: str, orders: Orders | None = None) -> SignalPolicy:
+    """A new policy, the adaptive one under orders if there are any.
 
     Raises:
         BadInput: If there is none of this name.
     """
     check_policy(name)
     module, _, made = POLICIES[name].partition(":")
-    return cast(SignalPolicy, getattr(import_module(module), made)())
+    built = getattr(import_module(module), made)
+    if orders is None:
+        return cast(SignalPolicy, built())
+    return cast(SignalPolicy, built(orders.options, orders.directives))
 
 
-def policy_maker(name: str) -> Callable[[], SignalPolicy]:
-    """Builds the policy in whatever process it is called in."""
-    return partial(build_policy, name)
+def policy_maker(name: str, orders: Orders | None = None) -> Callable[[], SignalPolicy]:
+    """Builds the policy in whatever process it is called in.
+
+    Raises:
+        BadInput: If orders are given to a policy that takes none.
+    """
+    if orders is not None and name not in ORDERED:
+        valid = ", ".join(sorted(ORDERED))
+        raise BadInput("--directives", "", f"{name} takes none; valid with --policy {valid}")
+    return partial(build_policy, name, orders)
 
 
 def policy_candidate(name: str, plan: Plan, setting: Setting) -> PolicyCandidate:
@@ -163,6 +178,7 @@ def run_named(
     *,
     samples: Path | None = None,
     explain: tuple[str, float] | None = None,
+    orders: Orders | None = None,
 ) -> dict[str, Any]:
     """Simulate a policy by its name: the values of ``kpi.json``.
 
@@ -176,12 +192,14 @@ def run_named(
         samples: Parquet file of per-second samples to write (not for SUMO's own controllers).
         explain: Junction and second: its next decision from then on comes back under
             ``explanation`` (None if there is none).
+        orders: What operators ask of it.
 
     Raises:
-        BadInput: If there is no such policy.
+        BadInput: If there is no such policy, or it takes no orders.
         XanhError: If SUMO refuses or breaks off, or the policy does not start.
     """
     check_policy(policy)
+    make = policy_maker(policy, orders)
     changed = setting.change.applied(site)
     body: dict[str, Any] = {"seed": seed, "policy": policy, "sumo_version": sumo_version()}
     body |= {**setting.to_dict(), "stages": setting.choice(policy).value}
@@ -196,7 +214,7 @@ def run_named(
                 site=changed,
                 plan=plan,
                 policy=policy,
-                make=policy_maker(policy),
+                make=make,
                 sensing=setting.sensing,
                 miss_rate=setting.miss_rate,
                 choice=setting.choice(policy),

@@ -23,6 +23,7 @@ from traffic.commands.common import (
 app = typer.Typer()
 train_app = typer.Typer(help="Train the project's own weights.")
 score_app = typer.Typer(help="Hold what is measured against the truth.")
+_WeightsName = Annotated[str, typer.Argument(help="A name of `xanh weights list`.")]
 weights_app = typer.Typer(help="Detector weights: what is known, what is here.")
 
 
@@ -152,11 +153,11 @@ def score_detection(
 
 @train_app.command("detector")
 def train_detector(
-    out: Annotated[Path, typer.Option("--out")] = Path("out/train"),
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("out/train"),
     share: Annotated[
         float, typer.Option("--share", help="Of its frames and minutes; less for a trial.")
     ] = 1.0,
-    seed: Annotated[int, typer.Option("--seed")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Of frames and training.")] = 1,
 ) -> None:
     """Render frames, train from scratch and export (needs `make setup-train`).
 
@@ -169,10 +170,10 @@ def train_detector(
 
 @train_app.command("plates")
 def train_plates(
-    out: Annotated[Path, typer.Option("--out")] = Path("out/train-plates"),
-    frames: Annotated[int, typer.Option("--frames", min=1)] = 600,
-    minutes: Annotated[float, typer.Option("--minutes")] = 27.0,
-    seed: Annotated[int, typer.Option("--seed")] = 1,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("out/train-plates"),
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Frames to render.")] = 600,
+    minutes: Annotated[float, typer.Option("--minutes", help="Of training.")] = 27.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of frames and training.")] = 1,
 ) -> None:
     """Draw plates into rendered frames and train their finder (needs `make setup-train`)."""
     from traffic.plate_training import train_plates as run
@@ -215,7 +216,7 @@ def weights_list() -> None:
 
 
 @weights_app.command("fetch")
-def weights_fetch(name: str) -> None:
+def weights_fetch(name: _WeightsName) -> None:
     """Download public weights, or find them in XANH_WEIGHTS_DIR, and verify them."""
     from detection.weights import fetch, packaged, require, verify_packaged
 
@@ -223,7 +224,7 @@ def weights_fetch(name: str) -> None:
 
 
 @weights_app.command("verify")
-def weights_verify(name: str) -> None:
+def weights_verify(name: _WeightsName) -> None:
     """Check weights that are here against their SHA-256."""
     from detection.weights import locate, packaged, require, verify, verify_packaged
 

@@ -53,7 +53,7 @@ def retime(
         int,
         typer.Option("--periods", min=1, help="Cut the day into at most so many periods."),
     ] = 1,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of solver, draws and runs.")] = 0,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Solver seconds.")] = 30.0,
     explain: Annotated[
         Path | None,
@@ -122,10 +122,14 @@ def bench_signals(
             help="Equal clearances, yellow=3,allred=0; for one scenario NAME:yellow=2,allred=0.",
         ),
     ] = None,
-    min_green: Annotated[float, typer.Option("--min-green", min=1)] = 5.0,
-    miss_rate: Annotated[float, typer.Option("--miss-rate", min=0, max=1)] = 0.05,
+    min_green: Annotated[
+        float, typer.Option("--min-green", min=1, help="Seconds, with equal clearances.")
+    ] = 5.0,
+    miss_rate: Annotated[
+        float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
+    ] = 0.05,
     stages: StagesOption = None,
-    workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Runs at the same time.")] = 2,
 ) -> None:
     """Compare signal methods on the same scenarios, seeds and clearances; resumes."""
     from traffic.signalbench import BLOCKS, BenchOptions, run_bench

@@ -58,7 +58,14 @@ def simulate_one(
         float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
     ] = 0.05,
     stages: StagesOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    directives: Annotated[
+        Path | None,
+        typer.Option(
+            "--directives",
+            help="A YAML file of escorts, flushes, gates, bus priority (docs/policies.md).",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of demand and SUMO.")] = 1,
     samples: Annotated[
         bool, typer.Option("--samples", help="Per-second samples to samples.parquet.")
     ] = False,
@@ -72,6 +79,7 @@ def simulate_one(
     ] = None,
 ) -> None:
     """Simulate a plan or a policy once; write kpi.json."""
+    from traffic.directives import read_directives
     from traffic.policies import Setting, run_named, run_plan, write_json
 
     if plan is not None and policy is not None:
@@ -82,8 +90,14 @@ def simulate_one(
     rows = read_counts(loaded, counts) if counts or not loaded.simulation.routes else None
     target = out / "samples.parquet" if samples else None
     if policy is None:
-        if clearance or min_green or stages:
-            option = "--clearance" if clearance else "--min-green" if min_green else "--stages"
+        given = {
+            "--clearance": clearance,
+            "--min-green": min_green,
+            "--stages": stages,
+            "--directives": directives,
+        }
+        option = next((name for name, value in given.items() if value), None)
+        if option is not None:
             raise BadInput(option, "", "a plan brings its own timing; valid with --policy")
         body = run_plan(loaded, read_current(loaded, plan), rows, seed, samples=target)
     else:
@@ -93,9 +107,16 @@ def simulate_one(
             miss_rate,
             parse_stages(stages),
         )
-        current = read_current(loaded)
         body = run_named(
-            loaded, current, policy, rows, seed, setting, samples=target, explain=asked
+            loaded,
+            read_current(loaded),
+            policy,
+            rows,
+            seed,
+            setting,
+            samples=target,
+            explain=asked,
+            orders=read_directives(directives, loaded) if directives else None,
         )
         if body.get("fault"):
             say(f"the policy failed for {body['silent_s']:g} s: {body['fault']}")

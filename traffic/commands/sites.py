@@ -18,11 +18,12 @@ from traffic.commands.common import (
     say,
 )
 
+_Folder = Annotated[Path, typer.Argument(help="The site's folder.")]
 site_app = typer.Typer(help="Check, import, export and build site folders.")
 
 
 @site_app.command("check")
-def site_check(folder: Path) -> None:
+def site_check(folder: _Folder) -> None:
     """Check a site folder: files, ids, values, the plan in force, counts."""
     from traffic.sites import Level, check_site
 
@@ -97,7 +98,7 @@ def site_import(
 
 @site_app.command("export")
 def site_export(
-    folder: Path,
+    folder: _Folder,
     out: OutFolder,
     plan: Annotated[
         Path | None, typer.Option("--plan", help="Plan to write; by default the one in force.")
@@ -113,7 +114,7 @@ def site_export(
 
 
 @site_app.command("build")
-def site_build(folder: Path) -> None:
+def site_build(folder: _Folder) -> None:
     """Rebuild a site's network.net.xml from its plain description with netconvert."""
     from simulation.build import build_network
 
