@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import cv2
 import numpy as np
 
 from detection.bystanders import PLACES_FILE, Box, CasePlaces, ClipFrame, places_of
+from detection.drafts import Draft, remove_left_over
 from detection.overlay import (
     PlanView,
     draw_path,
@@ -78,7 +77,7 @@ class EvidenceWriter:
         settings: EvidenceSettings | None = None,
         plates: PlateEyes | None = None,
     ) -> None:
-        """Set up.
+        """Set up; half a case that a killed process left there is removed.
 
         Args:
             view: The camera's view.
@@ -89,6 +88,7 @@ class EvidenceWriter:
         self._view = view
         self._plates = plates
         self._folder = folder
+        remove_left_over(folder)
         self._settings = settings or EvidenceSettings()
         self._plan = PlanView(view)
         first, second = GroundPlane(view).to_image(np.array(view.stop_line, np.float64)).tolist()
@@ -119,18 +119,17 @@ class EvidenceWriter:
             raise XanhError(f"no frames are kept for {violation.id}: the case is not written")
         target = self.folder(violation.id)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=f".{violation.id}.", dir=self._folder))
+            draft = Draft(target)
         except OSError as error:
             raise XanhError(f"{self._folder}: cannot write evidence: {error.strerror}") from None
         try:
-            self._fill(draft, violation, moments, snapshots)
-            draft.chmod(0o755)
-            os.replace(draft, target)
+            self._fill(draft.folder, violation, moments, snapshots)
+            draft.folder.chmod(0o755)
+            os.replace(draft.folder, target)
         except OSError as error:
             raise XanhError(f"{target}: cannot write evidence: {error.strerror}") from None
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            draft.release()
         return target
 
     def _fill(

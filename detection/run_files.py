@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from detection.drafts import Draft, remove_left_over
 from detection.overlay import draw_tracks, draw_view, with_footer
 from detection.pipeline import FrameResult
 from detection.ports import Image
@@ -126,15 +126,15 @@ def queue_csv(rows: Sequence[tuple[float, int, float, str]]) -> str:
     return out.getvalue()
 
 
-def draft_folder(folder: Path) -> Path:
-    """A folder beside the target, on the same disk, so that renaming is possible.
+def draft_beside(folder: Path) -> Draft:
+    """A draft of a run's folder; what a killed run left of the same one is removed.
 
     Raises:
         XanhError: If it cannot be made.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        remove_left_over(folder.parent, folder.name)
+        return Draft(folder)
     except OSError as error:
         raise XanhError(f"{folder}: cannot be written: {error.strerror}") from None
 

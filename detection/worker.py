@@ -8,7 +8,6 @@ held.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,12 +17,13 @@ from typing import Final
 
 from detection.batch import detect_due
 from detection.camera_run import CameraRun, DetectOptions, DetectSummary
+from detection.drafts import Draft
 from detection.health import HealthSettings
 from detection.live import LiveSource
 from detection.motion_detector import MotionDetector
 from detection.pipeline import FrameResult
 from detection.ports import Detections, Detector, Frame, FrameSource, Image
-from detection.run_files import draft_folder, publish
+from detection.run_files import draft_beside, publish
 from models.camera import CameraView, SourceKind
 from models.errors import BadInput, XanhError
 from models.signals import SignalTimeline
@@ -170,7 +170,7 @@ class _Watched:
         self.outcome: DetectSummary | XanhError | None = None
         self.over = False
         self._job = job
-        self._draft: Path | None = None
+        self._draft: Draft | None = None
         self._frames: Iterator[Frame] | None = None
         self._told = 0
         self._run: CameraRun | None = None
@@ -189,8 +189,8 @@ class _Watched:
             check_size(job.source.size_px, view)
         if isinstance(job.detector, MotionDetector):
             view = replace(view, source_kind=SourceKind.MOTION)
-        self._draft = draft_folder(job.folder)
-        return CameraRun(view, job.detector, self._draft, job.signals, job.options)
+        self._draft = draft_beside(job.folder)
+        return CameraRun(view, job.detector, self._draft.folder, job.signals, job.options)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -235,7 +235,7 @@ class _Watched:
         until_s = source.settle() if isinstance(source, LiveSource) else 0.0
         assert self._draft is not None
         summary = self.run.finish(source, folder, until_s=until_s, stopped=stopped)
-        publish(self._draft, folder)
+        publish(self._draft.folder, folder)
         self.outcome = summary
 
     def abandon(self) -> None:
@@ -245,7 +245,7 @@ class _Watched:
             with suppress(OSError):
                 self._run.close()
         if self._draft is not None:
-            shutil.rmtree(self._draft, ignore_errors=True)
+            self._draft.release()
 
     def progress(self, spent_s: float) -> Progress:
         """How far it is, since the last time."""

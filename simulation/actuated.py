@@ -7,7 +7,6 @@ the stages in the plan's order; SUMO places their detectors itself.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from models.site import Site
 from simulation.control_area import Wiring, wire
 from simulation.programs import PROGRAM_ID
 from simulation.runner import SimulationJob, SimulationResult, simulate
+from simulation.scratch import Scratch
 from simulation.signal_executor import change_letters
 
 Kind = Literal["actuated", "delay_based"]
@@ -36,8 +36,8 @@ def simulate_reactive(job: SimulationJob, site: Site, plan: Plan, kind: Kind) ->
     Raises:
         XanhError: If SUMO refuses or breaks off.
     """
-    with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
-        path = Path(temporary) / "reactive.add.xml"
+    with Scratch("run") as temporary:
+        path = temporary / "reactive.add.xml"
         write_reactive(wire(site, plan, sensing=Sensing.ORACLE), path, kind)
         return simulate(replace(job, plan=None, additional=(*job.additional, path)))
 

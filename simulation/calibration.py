@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from simulation.build import sumo_tool
 from simulation.driving import DrivingFit
 from simulation.fitted import FittedDemand, Interval, hourly, write_fitted_demand
 from simulation.programs import write_additional
+from simulation.scratch import Scratch
 
 GOOD_GEH = 5.0
 WANTED_SHARE = 0.85
@@ -101,8 +101,7 @@ def calibrate(
     passed: Counter[tuple[str, Interval]] = Counter()
     undeparted = 0
     first: FittedDemand | None = None
-    with tempfile.TemporaryDirectory(prefix="xanh-calibrate-") as temporary:
-        folder = Path(temporary)
+    with Scratch("calibrate") as folder:
         write_additional(plan, site.junctions, folder / "signals.add.xml", step_s=options.step_s)
         for number, seed in enumerate(seeds):
             routes = demand if first is None else folder / "demand.rou.xml"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pickle
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeAlias
 
 from models.plan import Plan
@@ -27,6 +25,7 @@ from simulation.runner import (
     sumo_environment,
     sumo_version,
 )
+from simulation.scratch import Scratch
 
 _POLICY_PATIENCE = 4.0
 """A policy thinks on the same processor: so much more patience than for a plan."""
@@ -113,8 +112,7 @@ def simulate_candidate(job: Job) -> SimulationResult:
         return simulate(job)
     started = time.perf_counter()
     patience_s = _POLICY_PATIENCE * job.run.patience_s
-    with tempfile.TemporaryDirectory(prefix="xanh-policy-") as temporary:
-        folder = Path(temporary)
+    with Scratch("policy") as folder:
         (folder / "job").write_bytes(pickle.dumps(job))
         ended = run_guarded(
             [sys.executable, "-m", "simulation.policyprocess", str(folder)],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import subprocess
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from models.errors import XanhError
 from simulation.build import sumo_tool
+from simulation.scratch import Scratch
 
 RED_S, GREEN_S, YELLOW_S = 120, 50, 3
 APPROACH_M, EXIT_M = 500.0, 300.0
@@ -74,8 +74,7 @@ def simulated_discharge(
     street = approach or Approach()
     end_s = RED_S + GREEN_S + YELLOW_S
     gone = [0.0] * (GREEN_S + YELLOW_S)
-    with tempfile.TemporaryDirectory(prefix="xanh-discharge-") as temporary:
-        folder = Path(temporary)
+    with Scratch("discharge") as folder:
         _build(street, folder)
         for seed in seeds:
             flow_vph = ARRIVALS_VPH_PER_M * street.width_m

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from simulation.metrics import elements
 from simulation.probes import StateChange, read_states
 from simulation.results import BIN_S, SimulationResult
 from simulation.runner import Outputs, SimulationJob, states_beside
+from simulation.scratch import Scratch
 
 FILM_S = 300.0
 """Length of a film."""
@@ -92,8 +92,8 @@ def film_side(job: Job) -> Side:
     Raises:
         SimulationFailed: If it breaks off, naming the job and why.
     """
-    with tempfile.TemporaryDirectory(prefix="xanh-film-") as temporary:
-        path = Path(temporary) / "positions.parquet"
+    with Scratch("film") as temporary:
+        path = temporary / "positions.parquet"
         run = job if isinstance(job, SimulationJob) else job.run
         assert run.outputs is not None
         begin_s = run.outputs.positions_from_s

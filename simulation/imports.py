@@ -7,7 +7,6 @@ import math
 import os
 import re
 import subprocess
-import tempfile
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +28,7 @@ from simulation.netfile import GZIP_MAGIC, NetFile, read_net
 from simulation.network import SignalsRead, read_signals
 from simulation.openstreetmap import network_of_osm
 from simulation.programs import plan_from_network
+from simulation.scratch import Scratch
 from simulation.sitefile import MIDNIGHT, Found, site_text
 from simulation.tripfile import TRAVELLERS, Demand, PlannedTrip, read_demand
 
@@ -107,8 +107,7 @@ def import_site(
         BadInput: If a file cannot be used, none of the network's signals can be taken, or the
             times make no interval.
     """
-    with tempfile.TemporaryDirectory(prefix="xanh-import-") as temporary:
-        folder = Path(temporary)
+    with Scratch("import") as folder:
         source = _source(net, routes, additional, left_hand, folder)
         if mixed_traffic:
             source = _mixed(source)

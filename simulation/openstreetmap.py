@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 import sumo
 
 from models.errors import BadInput
 from simulation.build import sumo_tool
+from simulation.scratch import Scratch
 
 # In town: 50 km/h where nothing is signed, footpaths beside the streets.
 TYPES = (
@@ -43,9 +43,9 @@ def network_of_osm(extract: Path, out: Path, *, left_hand: bool = False) -> tupl
     """
     netconvert, environment = sumo_tool("netconvert")
     folder = Path(sumo.SUMO_HOME) / "data" / "typemap"
-    with tempfile.TemporaryDirectory(prefix="xanh-osm-") as temporary:
+    with Scratch("osm") as temporary:
         # Under its own name: netconvert writes it into the network's header.
-        source = Path(temporary) / extract.name
+        source = temporary / extract.name
         source.write_bytes(extract.read_bytes())
         done = subprocess.run(
             [
@@ -61,7 +61,7 @@ def network_of_osm(extract: Path, out: Path, *, left_hand: bool = False) -> tupl
             errors="replace",
             check=False,
         )
-        made = Path(temporary) / "made.net.xml"
+        made = temporary / "made.net.xml"
         if done.returncode != 0 or not made.exists():
             errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
             reason = (errors or done.stderr.splitlines() or ["it broke off"])[0]

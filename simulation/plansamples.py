@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +22,7 @@ from simulation.guard import die_with_parent
 from simulation.results import SimulationResult
 from simulation.runner import SimulationJob, command, measure_all, prepare
 from simulation.samples import SampleWriter
+from simulation.scratch import Scratch
 from simulation.sumo_session import libsumo
 
 
@@ -49,8 +49,7 @@ def _run(job: SimulationJob, site: Site, plan: Plan, samples: Path) -> Simulatio
     os.environ["SUMO_HOME"] = str(sumo.SUMO_HOME)
     wiring = wire(site, plan, sensing=Sensing.ORACLE)
     sumo_: Any = libsumo()
-    with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
-        folder = Path(temporary)
+    with Scratch("run") as folder:
         prepare(job, folder)
         try:
             sumo_.start(["sumo", *command(job, folder)[1:]])

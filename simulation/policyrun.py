@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +26,7 @@ from simulation.metrics import MovementDelay
 from simulation.results import SimulationResult
 from simulation.runner import SimulationJob, command, measure_all, prepare
 from simulation.samples import SampleWriter
+from simulation.scratch import Scratch
 from simulation.sensing import (
     DetectorSensor,
     OracleSensor,
@@ -122,8 +122,7 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
     started = time.perf_counter()
     os.environ["SUMO_HOME"] = str(sumo.SUMO_HOME)
     wiring = wire(job.site, job.plan, sensing=job.sensing, choice=job.choice)
-    with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
-        folder = Path(temporary)
+    with Scratch("run") as folder:
         prepare(job.run, folder)
         drive = PolicyDrive(job, wiring, folder)
         drive.run()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
@@ -44,6 +43,7 @@ from simulation.probes import read_spillback, read_states, upstream_ends, write_
 from simulation.programs import write_additional
 from simulation.results import SimulationResult as SimulationResult  # noqa: PLC0414 - taken from here
 from simulation.roads import read_roads
+from simulation.scratch import Scratch
 from simulation.spawned import SpawnedProcesses
 
 SUMO_BINARY = Path(sumo.SUMO_HOME) / "bin" / "sumo"
@@ -171,8 +171,7 @@ def simulate(job: SimulationJob) -> SimulationResult:
     for path in (job.network, *job.demand, *job.additional):
         if not path.exists():
             raise SimulationFailed(job.name, f"{path} is not here; all machines need the folder")
-    with tempfile.TemporaryDirectory(prefix="xanh-run-") as temporary:
-        folder = Path(temporary)
+    with Scratch("run") as folder:
         prepare(job, folder)
         run_sumo(job, folder)
         return replace(measure_all(job, folder), wall_s=time.perf_counter() - started)

@@ -10,7 +10,6 @@ SUMO runs inside this process (libsumo) and only once: use a spawned process per
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from simulation.live_demand import LiveDemand, WriteChunk
 from simulation.netfile import NetFile, lane_direction, read_net
 from simulation.offences import Offence, OffenceWatch
 from simulation.people import People
+from simulation.scratch import Scratch
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
 from simulation.sumo_session import Snapshot, SumoSession
 from simulation.truth import (
@@ -174,8 +174,8 @@ class Street:
         self._on_lane: dict[str, int] = {}
         self._now = Snapshot.empty()
         self._shown: dict[str, str] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="xanh-street-")
-        folder = Path(self._folder.name)
+        self._folder = Scratch("street")
+        folder = self._folder.path
         try:
             additional = []
             if replace(options, pedestrians_ph=0.0, seed=0) != _NOBODY:
@@ -188,7 +188,7 @@ class Street:
             )
             self._conduct.close_lanes(self._session)
         except BaseException:
-            self._folder.cleanup()
+            self._folder.close()
             raise
 
     def __enter__(self) -> Self:
@@ -217,7 +217,7 @@ class Street:
         if self._session is not None:
             self._session.close()
             self._session = None
-            self._folder.cleanup()
+            self._folder.close()
 
     def steps(self, seconds: int) -> Iterator[StreetFrame]:
         """The next ``seconds`` steps."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 import subprocess
-import tempfile
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from models.errors import BadInput
 from simulation.build import sumo_tool
 from simulation.netfile import GZIP_MAGIC, NetFile
 from simulation.netprograms import seconds
+from simulation.scratch import Scratch
 
 TRAVELLERS = ("vehicle", "trip", "flow", "person", "personFlow", "container", "containerFlow")
 _TYPES = ("vType", "vTypeDistribution", "route", "routeDistribution")
@@ -95,8 +95,7 @@ def read_demand(
     for root in roots:
         _drop_unknown(root, net, known, seen, left_out)
     text = contents[0] if len(roots) == 1 and not left_out else _merged(roots)
-    with tempfile.TemporaryDirectory(prefix="xanh-routes-") as temporary:
-        folder = Path(temporary)
+    with Scratch("routes") as folder:
         trips, complaints = _routed(text, network, additional, folder, begin_s, end_s, routes)
     if complaints:
         for root in roots:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from models.errors import BadInput, XanhError
+from simulation.scratch import remove_left_over
 from traffic.commands import (
     calibration,
     cameras,
@@ -55,6 +56,7 @@ def main() -> None:
     # OpenCV and FFmpeg would print their own lines beside ours; they read these when loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    remove_left_over()
     try:
         code = app(standalone_mode=False)
     except _USAGE_ERROR as error:

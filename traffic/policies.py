@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from simulation.demand import write_demand
 from simulation.plansamples import simulate_sampled
 from simulation.policyrun import PolicyJob, run_policy
 from simulation.runner import SimulationJob, simulate, site_job, sumo_version
+from simulation.scratch import Scratch
 from simulation.validate import runs_own_routes
 
 if TYPE_CHECKING:
@@ -244,11 +244,11 @@ def run_of(
 ) -> Iterator[SimulationJob]:
     """A run of the site with its own routes, or with demand made of counts while it lasts."""
     own = counts is None or runs_own_routes(site, counts)
-    with tempfile.TemporaryDirectory(prefix="xanh-demand-") as folder:
+    with Scratch("demand") as folder:
         if own:
             demand = site.folder / site.simulation.routes
         else:
-            demand = Path(folder) / "demand.rou.xml"
+            demand = folder / "demand.rou.xml"
             options = site.simulation
             write_demand(
                 site,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from optimizer.result import RetimingResult, predict
 from optimizer.retime import Method, candidates
 from simulation.demand import write_demand
 from simulation.runner import SimulationJob, SimulationResult, simulations, site_job, sweep
+from simulation.scratch import Scratch
 from simulation.validate import runs_own_routes
 from traffic.retiming import build_problem
 
@@ -213,13 +213,13 @@ def _judge(
     """
     simulation = site.simulation
     with (
-        tempfile.TemporaryDirectory(prefix="xanh-search-") as folder,
+        Scratch("search") as folder,
         simulations(None, workers) as pool,
     ):
         own = runs_own_routes(site, counts)
 
         def demand(seed: int) -> Path:
-            path = Path(folder) / f"demand-{seed}.rou.xml"
+            path = folder / f"demand-{seed}.rou.xml"
             if own:
                 return site.folder / simulation.routes
             if not path.exists():
