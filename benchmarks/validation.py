@@ -18,7 +18,6 @@ import io
 import multiprocessing
 import os
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -177,4 +176,4 @@ def whole(scenario: Scenario, plan: Plan, folder: Path, pairs: int, workers: int
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
