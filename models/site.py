@@ -94,6 +94,23 @@ class StreetOptions:
 
 LAWFUL = StreetOptions(red_light_share=0.0, wrong_way_vph=0.0)
 """A street on which everybody keeps the law."""
+DENSE = StreetOptions(
+    red_light_share=0.15,
+    early_start_share=0.06,
+    stop_line_share=0.08,
+    illegal_turn_share=0.2,
+    wrong_lane_share=0.5,
+    speeding_share=0.08,
+    overloaded_share=0.01,
+    no_helmet_share=0.02,
+    wrong_way_vph=120.0,
+    u_turn_vph=120.0,
+    illegal_stopping_vph=120.0,
+    blocking_vph=24.0,
+    pavement_vph=160.0,
+)
+"""A street with dozens of the rarer violations in half an hour, so that every rule can be scored on
+more than a handful of acts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,7 +363,8 @@ class Conduct:
             The crossing, with the way that the vehicle really goes.
         """
         name = str(crossing.vehicle)
-        if name in self._lawful_type or name in self._held:
+        # One who goes on against the one-way does that, and nothing else beside it.
+        if crossing.wrong_way or name in self._lawful_type or name in self._held:
             return crossing
         line = self._lines[lane]
         _, _, way = crossing.movement.rpartition(":")

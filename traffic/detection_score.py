@@ -28,7 +28,7 @@ from models.camera import SourceKind
 from models.counts import counts_from_csv
 from models.errors import BadInput
 from models.signals import SignalState
-from models.site import LAWFUL, Site, SiteCamera, StreetOptions
+from models.site import DENSE, LAWFUL, Site, SiteCamera, StreetOptions
 from models.violation import Violation
 from simulation.camera import PinholeCamera
 from simulation.people import People
@@ -66,7 +66,8 @@ class ScoreOptions:
 
     ``miss_rate`` is the share of plainly visible vehicles that a frame misses, ``jitter_px`` the
     scatter of a box's edges, ``merge_rate`` the share of overlapping pairs of two-wheelers that
-    come as one box, ``drop_rate`` the share of frames that are lost. ``cameras`` are ids; none
+    come as one box, ``drop_rate`` the share of frames that are lost. Nobody on a ``lawful`` street
+    breaks the law; on a ``dense`` one the rarer violations are many. ``cameras`` are ids; none
     means all of them at level 1 and those with pixels at level 2.
     """
 
@@ -79,6 +80,7 @@ class ScoreOptions:
     merge_rate: float = 0.02
     drop_rate: float = 0.01
     lawful: bool = False
+    dense: bool = False
     cameras: tuple[str, ...] = ()
     weights: str = ""
 
@@ -389,7 +391,7 @@ def score_detection(
         raise BadInput(
             str(site.folder / "site.yaml"), "street", "is absent; valid is a virtual street"
         )
-    behaviour: StreetOptions = LAWFUL if options.lawful else site.street
+    behaviour = _behaviour(site.street, options)
     people = People(options.seed, behaviour.overloaded_share, behaviour.no_helmet_share)
     score = DetectionScore(site, options, people)
     counts = counts_from_csv(site.counts_path.read_text(encoding="utf-8"), str(site.counts_path))
@@ -409,6 +411,15 @@ def score_detection(
     partial.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, path)
     return result
+
+
+def _behaviour(street: StreetOptions, options: ScoreOptions) -> StreetOptions:
+    """Which laws are broken, and how often."""
+    if options.lawful and options.dense:
+        raise BadInput("--dense", "true", "is the contrary of --lawful; valid is one of the two")
+    if options.lawful:
+        return LAWFUL
+    return DENSE if options.dense else street
 
 
 def table(result: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from models.errors import XanhError
 from models.plan import Plan
 from models.signals import SignalState
 from models.site import Site, StreetOptions
+from models.violation import ViolationKind
 from simulation.live_demand import WriteChunk
 from simulation.states import CLASSES, interpolate
 from simulation.street import Street, StreetFrame
@@ -146,6 +147,16 @@ def test_riders_against_the_one_way_are_seen_where_they_enter(
             later = frames[min(int(frame.begin_s) + 4, len(frames) - 1)].current
             rows = np.nonzero(later.id == entry.vehicle)[0]
             assert all(np.cos(later.heading_rad[rows] - np.radians(7.0)) < -0.5)
+
+
+def test_who_rides_against_the_one_way_does_not_turn_back_as_well(
+    site: Site, plan: Plan, counts: tuple[CountRow, ...]
+) -> None:
+    options = StreetOptions(red_light_share=0, wrong_way_vph=900, u_turn_vph=36000)
+    with Street(site, plan, seed=4, counts=counts, options=options) as street:
+        frames = list(street.steps(90))
+    assert sum(len(frame.wrong_way) for frame in frames) > 4
+    assert sum(o.kind is ViolationKind.U_TURN for f in frames for o in f.offences) > 4
 
 
 def test_a_plan_taken_while_it_runs_reaches_the_heads(site: Site, plan: Plan) -> None:
