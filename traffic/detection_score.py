@@ -29,7 +29,7 @@ from models.counts import counts_from_csv
 from models.errors import BadInput
 from models.signals import SignalState
 from models.site import DENSE, LAWFUL, Site, SiteCamera, StreetOptions
-from models.violation import Violation
+from models.violation import Violation, ViolationKind
 from simulation.camera import PinholeCamera
 from simulation.people import People
 from simulation.projection import JITTER_PX, MISS_RATE, READ_FROM_PX, Projection, in_sight
@@ -58,6 +58,10 @@ QUEUED_MPS = 5 / 3.6
 LEAST_PX = 18.0
 """A road user less tall than this in the picture is out of a camera's sight."""
 LOOK_S, SIGHTS_S = 25.0, 240
+_UNREAD = {
+    ViolationKind.OVERLOADED.value: "this detector does not count riders",
+    ViolationKind.NO_HELMET.value: "this detector does not tell helmets",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ class ScoredCamera:
         self.record = CameraRecord()
         self._rng = np.random.default_rng([options.seed, index])
         self._sights: deque[Sight] = deque(maxlen=SIGHTS_S)
+        self.read: frozenset[ViolationKind] = frozenset()
+        """Rules on riders for which the detector tells anything."""
         self._drop_rate = options.drop_rate if options.level == 1 else 0.0
         junction = site.junctions[camera.junction]
         self._place = (junction.x_m, junction.y_m)
@@ -170,6 +176,7 @@ class ScoredCamera:
             if isinstance(self._detector, MotionDetector):
                 self._detector.advance(begin_s + fraction)
             found, image = self._look(interpolate(before, now, fraction), aspects)
+            self.read |= read_of_riders(found)
             result = self._pipeline.process(begin_s + fraction, found, signal, image)
             self.record.crossings += [c for c in result.crossings if c.direction == "in"]
             self.record.violations += result.violations
@@ -306,7 +313,8 @@ class DetectionScore:
         ]
         # An act at the edge of the scored time is found on either side of it.
         compared = compare(flagged, self._acts, TOLERANCE_S).within(holds)
-        unread = READ_BY_BOXES if self.options.level == 2 else frozenset()
+        # What no detector tells cannot be flagged: such acts are not missed, but not judged.
+        unread = READ_BY_BOXES.difference(*(item.read for item in self.cameras))
         return {
             "level": self.options.level,
             "minutes": round((end_s - begin_s) / 60, 2),
@@ -319,7 +327,7 @@ class DetectionScore:
                 for kind, score in compared.scores().items()
             },
             "false_flags": [_named(act) for act in compared.false],
-            "missed_acts": [_named(act) for act in compared.missed],
+            "missed_acts": [_named(act) for act in compared.missed if act.kind not in unread],
             "speed": _speed(counted, true),
             "queue": self._queue(),
         }
@@ -367,6 +375,16 @@ class DetectionScore:
             "bias_veh": round(float(np.mean(errors)), 3),
             "mean_error_veh": round(float(np.mean(np.abs(errors))), 3),
         }
+
+
+def read_of_riders(found: Detections) -> frozenset[ViolationKind]:
+    """The rules on riders that a detector's answer can feed: persons on a machine are counted."""
+    kinds = set()
+    if found.riders is not None or "person" in found.class_names:
+        kinds.add(ViolationKind.OVERLOADED)
+    if found.bare_heads is not None:
+        kinds.add(ViolationKind.NO_HELMET)
+    return frozenset(kinds)
 
 
 def geh(one_vph: float, other_vph: float) -> float:
@@ -440,7 +458,7 @@ def table(result: Mapping[str, Any]) -> str:
     ]
     for name, rule in result["rules"].items():
         if not rule["judged"]:
-            lines.append(f"{name:<18}{rule['truth']:>7}  not judged: this detector reads no riders")
+            lines.append(f"{name:<18}{rule['truth']:>7}  advisory, not judged: {_UNREAD[name]}")
             continue
         lines.append(
             f"{name:<18}{rule['truth']:>7}{rule['flagged']:>9}{rule['matched']:>9}"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from detection.ports import Detections
+from models.errors import BadInput
 from models.violation import ViolationKind
+from traffic.detection_score import ScoreOptions, read_of_riders, score_detection
 from traffic.scoring import Act, Sight, compare, count_error, match_acts, watched
+from traffic.sites import load_site
 
 RED, WRONG = ViolationKind.RED_LIGHT, ViolationKind.WRONG_WAY
 WITHIN = {RED: 1.0, WRONG: 5.0}
@@ -89,3 +96,18 @@ def test_what_a_camera_could_not_see_is_no_truth_to_hold_against_it(
         for second in range(60)
     ]
     assert watched(Act("C1", kind, 20.0, vehicle=7), sights) is told
+
+
+def test_a_rule_on_riders_is_judged_where_the_detector_tells_of_them() -> None:
+    packaged = Detections.empty(("motorcycle", "car"))
+    coco = Detections.empty(("person", "motorcycle"))
+    none = np.zeros(0, np.int64)
+    assert read_of_riders(packaged) == frozenset()
+    assert read_of_riders(coco) == {ViolationKind.OVERLOADED}
+    assert read_of_riders(replace(packaged, riders=none)) == {ViolationKind.OVERLOADED}
+    assert read_of_riders(replace(packaged, bare_heads=none)) == {ViolationKind.NO_HELMET}
+
+
+def test_a_street_cannot_be_lawful_and_full_of_violations(pho_hue: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="--dense"):
+        score_detection(load_site(pho_hue), tmp_path, ScoreOptions(lawful=True, dense=True))
