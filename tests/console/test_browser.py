@@ -57,7 +57,9 @@ def test_the_corridor_lives_and_its_layout_holds_still(sign_in: SignIn, console:
     page = sign_in("operator")
     page.wait_for_selector("#clock:not(:text('--'))")
     lamp = page.locator("svg.map.wide .lamp").first
-    page.wait_for_function("document.querySelectorAll('.lamp[data-state=unknown]').length === 0")
+    page.wait_for_function(
+        "() => document.querySelectorAll('.lamp[data-state=unknown]').length === 0"
+    )
     worst = page.locator("#worst")
     before = page.locator("#clock").text_content(), worst.bounding_box(), lamp.bounding_box()
     page.wait_for_function(
@@ -97,14 +99,15 @@ def test_old_data_greys_out(sign_in: SignIn, console: Any) -> None:
 def test_a_junction_shows_video_heads_and_the_running_second(sign_in: SignIn, console: Any) -> None:
     page = sign_in("viewer")
     page.goto("/junctions/C2?camera=C2-c1")
-    page.wait_for_function("document.getElementById('video')?.naturalWidth === 640")
+    page.wait_for_function("() => document.getElementById('video')?.naturalWidth === 640")
     first = page.locator("#second").text_content()
     page.wait_for_function(
         "was => document.getElementById('second').textContent !== was", arg=first
     )
     assert page.locator(".junction-drawing .lamp").count() > 8
     assert page.locator("#strip .mark.flagged").count() == 1
-    assert page.locator(".chart .main-svg").count() > 0
+    page.locator(".chart").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".chart .main-svg", state="attached")
 
     page.goto("/junctions/C1")
     assert page.locator("#no-video").is_visible()
@@ -160,8 +163,8 @@ def test_cases_are_decided_by_keyboard_alone(sign_in: SignIn, console: Any) -> N
     page.wait_for_timeout(300)  # its keys work once its script has run
     page.keyboard.press("Enter")
     page.wait_for_selector(f"html[data-ready='{order[0]}']")
-    page.wait_for_function("document.querySelector('.frames img').naturalWidth === 640")
-    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    page.wait_for_function("() => document.querySelector('.frames img').naturalWidth === 640")
+    page.wait_for_function("() => document.querySelector('video').readyState >= 2")
     assert page.locator(".mark.flagged").count() == 1
 
     page.keyboard.press("a")

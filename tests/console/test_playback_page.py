@@ -68,7 +68,7 @@ def test_the_film_plays_from_one_file(page_path: Path, browser: object) -> None:
     assert picture("map-1") == still
     page.keyboard.press("Shift+ArrowRight")
     # Drawn with the next picture.
-    page.wait_for_function("document.getElementById('clock').textContent === '00:00:10'")
+    page.wait_for_function("() => document.getElementById('clock').textContent === '00:00:10'")
     assert picture("map-1") != still
     page.keyboard.press("End")
     page.wait_for_timeout(150)
@@ -86,9 +86,9 @@ def test_the_film_plays_from_one_file(page_path: Path, browser: object) -> None:
     page.wait_for_timeout(150)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
     page.keyboard.press("Space")
-    page.wait_for_function("document.getElementById('scrub').valueAsNumber > 1")
+    page.wait_for_function("() => document.getElementById('scrub').valueAsNumber > 1")
     page.keyboard.press("Space")
-    page.wait_for_function("document.getElementById('play').textContent.trim() === 'Play'")
+    page.wait_for_function("() => document.getElementById('play').textContent.trim() === 'Play'")
     page.close()
     assert problems == []
     assert requests == [page_path.as_uri()]

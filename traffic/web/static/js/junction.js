@@ -6,6 +6,19 @@ const { junction, camera } = page.dataset;
 
 let plan = null;
 
+// The picture comes once the camera has one, after the page, and rests with a hidden tab.
+const picture = document.getElementById("video");
+const nothing = document.getElementById("no-video");
+
+function watch() { if (!document.hidden && !picture.getAttribute("src")) picture.src = picture.dataset.src; }
+function rest() { picture.removeAttribute("src"); picture.hidden = true; nothing.hidden = false; }
+
+if (picture) {
+  picture.addEventListener("load", () => { picture.hidden = false; nothing.hidden = true; });
+  picture.addEventListener("error", () => { if (picture.getAttribute("src")) rest(); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) rest(); });
+}
+
 onSnapshot((now) => {
   const state = now.junctions[junction];
   if (!state) return;
@@ -16,6 +29,7 @@ onSnapshot((now) => {
   }
   const seen = now.cameras[camera];
   if (seen) {
+    if (picture && seen.ok && seen.fps > 0) watch();
     setText(document.getElementById("camera-figures"), t("camera.figures", { fps: seen.fps.toFixed(1), age: seen.age_s.toFixed(1), coverage: (seen.coverage * 100).toFixed(1) }));
     for (const cell of document.querySelectorAll("[data-class]")) setText(cell, String(seen.counts[cell.dataset.class] ?? 0));
   }
@@ -34,8 +48,5 @@ onSnapshot((now) => {
   const second = document.getElementById("second");
   if (second) setText(second, state.second_in_cycle.toFixed(0));
 });
-
-const picture = document.getElementById("video");
-picture?.addEventListener("error", () => { document.getElementById("no-video").hidden = false; picture.hidden = true; });
 
 connect(`?junction=${encodeURIComponent(junction)}&camera=${encodeURIComponent(camera ?? "")}`);
