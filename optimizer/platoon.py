@@ -92,24 +92,28 @@ def periodic_queue(arrivals: Array, capacity: Array) -> tuple[Array, Array]:
     total_out = capacity.sum(axis=-1, keepdims=True)
     factor = np.minimum(1.0, 0.995 * total_out / np.maximum(total_in, 1e-12))
     arriving = arrivals * factor
-    net = np.concatenate([arriving - capacity] * 2, axis=-1)
-    walk = np.cumsum(net, axis=-1)
-    start = np.zeros((*walk.shape[:-1], 1))
+    walk = np.cumsum(arriving - capacity, axis=-1)
     # Reflected walk: the queue is the height above the lowest point so far. Its drift over a
-    # cycle is negative, so the second cycle is already periodic.
-    low = np.minimum.accumulate(np.concatenate([start, walk], axis=-1), axis=-1)[..., 1:]
-    queue = (walk - np.minimum(low, 0.0))[..., arrivals.shape[-1] :]
-    before = np.roll(queue, 1, axis=-1)
-    return queue, np.maximum(0.0, arriving + before - queue)
+    # cycle is negative, so the second cycle is already periodic; what was lowest in the first
+    # lies that much higher seen from the second.
+    low = np.minimum.accumulate(walk, axis=-1)
+    before = np.minimum(low[..., -1:], 0.0) - walk[..., -1:]
+    queue = walk - np.minimum(low, before)
+    return queue, np.maximum(0.0, arriving + np.roll(queue, 1, axis=-1) - queue)
 
 
-def dispersion_kernel(travel_time_s: float, steps: int, step_s: float) -> Array:
-    """Periodic response of a link to one vehicle leaving in step 0 (Robertson); sums to 1."""
+def dispersion_kernel(
+    travel_time_s: float, steps: int, step_s: float, late_s: float = 0.0
+) -> Array:
+    """Periodic response of a link to one vehicle leaving in step 0 (Robertson); sums to 1.
+
+    ``late_s``: by how much all come later because they were advised to drive slower, together.
+    """
     mean = travel_time_s / step_s
     smoothing = 1.0 / (1.0 + ALPHA * BETA * mean)
     ages = np.arange(steps)
     tail = smoothing * (1.0 - smoothing) ** ages / (1.0 - (1.0 - smoothing) ** steps)
-    delay = BETA * mean
+    delay = BETA * mean + late_s / step_s
     whole = math.floor(delay)
     part = delay - whole
     kernel: Array = (1.0 - part) * np.roll(tail, whole) + part * np.roll(tail, whole + 1)
@@ -117,7 +121,7 @@ def dispersion_kernel(travel_time_s: float, steps: int, step_s: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
+class Node:
     """One junction with one set of greens, as arrays over its lane groups."""
 
     services: tuple[Service, ...]
@@ -128,10 +132,49 @@ class _Node:
     of_link: Mapping[int, Array]  # incoming link -> (groups,) part of it that each group gets
     periodic: tuple[Array, Array, Array]  # capacity per cycle, d2 capacity pcu/h, served pcu
     room: Array  # (groups,) pcu that stand between the signal before and this one
+    limit: Array  # (groups,) delay and stops in s above which the excess counts more
+
+    def only(self, groups: npt.NDArray[np.bool_]) -> Node:
+        """The same with some of its groups, (groups,) true for those that stay."""
+        return Node(
+            services=tuple(s for s, stays in zip(self.services, groups, strict=True) if stays),
+            capacity=self.capacity[groups],
+            expected=self.expected[groups],
+            vph=self.vph[groups],
+            per_link={link: part[groups] for link, part in self.per_link.items()},
+            of_link={link: part[groups] for link, part in self.of_link.items()},
+            periodic=(
+                self.periodic[0][groups],
+                self.periodic[1][groups],
+                self.periodic[2][groups],
+            ),
+            room=self.room[groups],
+            limit=self.limit[groups],
+        )
+
+    @property
+    def load(self) -> Array:
+        """Degree of saturation of each group; 20 for one that never has green."""
+        total = self.periodic[0]
+        load: Array = np.where(total > 0, self.expected / np.maximum(total, 1e-9), 20.0)
+        return load
 
 
 @dataclass(frozen=True, slots=True)
-class _Flow:
+class Figures:
+    """What a junction's groups meet: arrays whose last axis is the groups.
+
+    Uniform and incremental delay in s per vehicle, stops per vehicle, longest queue in pcu.
+    """
+
+    uniform_s: Array
+    incremental_s: Array
+    stops: Array
+    peak_pcu: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
     """What a junction does with its arrivals in absolute cycle time."""
 
     arrivals: Array  # (groups, steps)
@@ -149,6 +192,7 @@ class PlatoonModel:
         junctions: Sequence[str],
         cycle_ds: int,
         limits: Mapping[tuple[str, str], float] | None = None,
+        advised_mps: Mapping[int, float] | None = None,
     ) -> None:
         """Prepare kernels and the order of junctions.
 
@@ -157,7 +201,9 @@ class PlatoonModel:
             junctions: Ids of the junctions that run this cycle.
             cycle_ds: The cycle.
             limits: Delay in s by junction and lane group above which the excess counts more.
+            advised_mps: Speeds that are advised, by index of the link.
         """
+        self.advised_mps = dict(advised_mps or {})
         self.limits = limits or {}
         self.problem = problem
         self.cycle_ds = cycle_ds
@@ -169,17 +215,30 @@ class PlatoonModel:
             for link in problem.links
             if {link.upstream, link.downstream} <= inside and link.upstream != link.downstream
         )
+        self.late_s = {
+            index: self.links[index].late_s(speed) for index, speed in self.advised_mps.items()
+        }
         self.kernels = tuple(
-            np.fft.rfft(dispersion_kernel(link.travel_time_s, self.steps, self.step_s))
-            for link in self.links
+            np.fft.rfft(
+                dispersion_kernel(
+                    link.travel_time_s, self.steps, self.step_s, self.late_s.get(index, 0.0)
+                )
+            )
+            for index, link in enumerate(self.links)
         )
         self.order, self.acyclic = _order(junctions, self.links)
         self._incoming = {
             name: tuple(i for i, link in enumerate(self.links) if link.downstream == name)
             for name in self.order
         }
-        self._nodes: dict[tuple[str, StageSet, tuple[int, ...]], _Node] = {}
-        self._flows: dict[tuple[object, ...], _Flow] = {}
+        self._nodes: dict[tuple[str, StageSet, tuple[int, ...]], Node] = {}
+        self._flows: dict[tuple[object, ...], Flow] = {}
+
+    def advised(self, speed_mps: Mapping[int, float]) -> PlatoonModel:
+        """The same with advised speeds, by index of the link."""
+        if dict(speed_mps) == self.advised_mps:
+            return self
+        return PlatoonModel(self.problem, self.order, self.cycle_ds, self.limits, speed_mps)
 
     def part(self, junction: str) -> JunctionProblem:
         """The junction's part of the problem."""
@@ -189,7 +248,7 @@ class PlatoonModel:
         """An offset in steps of the profile."""
         return round(offset_ds / 10.0 / self.step_s) % self.steps
 
-    def node(self, junction: str, timing: Timing) -> _Node:
+    def node(self, junction: str, timing: Timing) -> Node:
         """The junction under these greens; offsets do not matter."""
         key = (junction, timing.stages, timing.greens_ds)
         found = self._nodes.get(key)
@@ -197,7 +256,7 @@ class PlatoonModel:
             found = self._nodes[key] = self._build(junction, timing)
         return found
 
-    def _build(self, junction: str, timing: Timing) -> _Node:
+    def _build(self, junction: str, timing: Timing) -> Node:
         part = self.part(junction)
         clears = [y + r for y, r in timing.stages.interstages(part.junction)]
         served = services(part, timing.stages, [green / 10.0 for green in timing.greens_ds])
@@ -209,7 +268,7 @@ class PlatoonModel:
         ).reshape(len(served), self.steps)
         expected = np.array([s.group.demand_pcuph for s in served]) * self.cycle_ds / 36000.0
         total = capacity.sum(axis=1)
-        return _Node(
+        return Node(
             services=served,
             capacity=capacity,
             expected=expected,
@@ -228,6 +287,7 @@ class PlatoonModel:
                 np.maximum(np.minimum(expected, 0.995 * total), 1e-9),
             ),
             room=np.array([self._room(junction, s) for s in served]),
+            limit=np.array([self.limits.get((junction, s.group.id), math.inf) for s in served]),
         )
 
     def _room(self, junction: str, service: Service) -> float:
@@ -257,9 +317,9 @@ class PlatoonModel:
             parts.append(min(1.0, onto / service.group.demand_pcuph))
         return np.array(parts)
 
-    def flows(self, timings: Mapping[str, Timing]) -> dict[str, _Flow]:
+    def flows(self, timings: Mapping[str, Timing]) -> dict[str, Flow]:
         """Arrivals, queues and departures of each junction in absolute cycle time."""
-        result: dict[str, _Flow] = {}
+        result: dict[str, Flow] = {}
         if self.acyclic:
             keys: dict[str, tuple[object, ...]] = {}
             for name in self.order:
@@ -283,7 +343,7 @@ class PlatoonModel:
         """What leaves each junction in absolute cycle time, (groups, steps)."""
         return {name: flow.departures for name, flow in self.flows(timings).items()}
 
-    def _flow(self, name: str, timings: Mapping[str, Timing], known: Mapping[str, _Flow]) -> _Flow:
+    def _flow(self, name: str, timings: Mapping[str, Timing], known: Mapping[str, Flow]) -> Flow:
         timing = timings[name]
         node = self.node(name, timing)
         capacity = np.roll(node.capacity, self.shift_steps(timing.offset_ds), axis=1)
@@ -295,7 +355,7 @@ class PlatoonModel:
                 platoon += node.of_link[i][:, None] * self.travel(i, leaving)[None, :]
         arrivals = self.complete(platoon, node.expected)
         queue, departures = periodic_queue(arrivals, capacity)
-        return _Flow(arrivals, capacity, queue, departures)
+        return Flow(arrivals, capacity, queue, departures)
 
     def travel(self, link: int, leaving: Array) -> Array:
         """What leaves into a link as it arrives at its end; cyclic, (steps,)."""
@@ -315,61 +375,92 @@ class PlatoonModel:
         result = []
         for name, figures in self._figures(timings, uncertain=False).items():
             node = self.node(name, timings[name])
+            late_s = self._late_s(name, node)
             for index, service in enumerate(node.services):
-                uniform, incremental, stops, x, peak = (float(row[index]) for row in figures)
                 result.append(
                     GroupDelay(
                         junction=name,
                         group=service.group.id,
                         movements=service.group.movements,
                         demand_vph=service.group.demand_vph,
-                        degree_of_saturation=x,
-                        uniform_s=uniform,
-                        incremental_s=incremental,
-                        stops=stops,
-                        peak_queue_pcu=peak,
+                        degree_of_saturation=float(node.load[index]),
+                        uniform_s=float(figures.uniform_s[index] + late_s[index]),
+                        incremental_s=float(figures.incremental_s[index]),
+                        stops=float(figures.stops[index]),
+                        peak_queue_pcu=float(figures.peak_pcu[index]),
                     )
                 )
         return tuple(result)
 
-    def _figures(
-        self, timings: Mapping[str, Timing], *, uncertain: bool
-    ) -> dict[str, tuple[Array, Array, Array, Array, Array]]:
-        """Uniform and incremental delay, stops, degree of saturation, peak queue by group.
+    def _late_s(self, name: str, node: Node) -> Array:
+        """What a slower advised speed costs the groups of a junction in the mean; (groups,)."""
+        return sum(
+            (self.late_s[i] * self.share_of(i, node) for i in self._incoming[name]
+             if i in self.late_s),
+            np.zeros(len(node.services)),
+        )  # fmt: skip
 
-        ``uncertain``: incremental delay in the mean over what the demand may be.
-        """
-        overflow_s = uncertain_delay_s if uncertain else incremental_delay_s
+    def share_of(self, link: int, node: Node) -> Array:
+        """Part of each group's vehicles at a link's end that come over it; (groups,)."""
+        fed = sum(flow.pcuph for flow in self.links[link].feeds) * self.cycle_ds / 36000.0
+        share: Array = np.minimum(1.0, fed * node.of_link[link] / np.maximum(node.expected, 1e-9))
+        return share
+
+    def _figures(self, timings: Mapping[str, Timing], *, uncertain: bool) -> dict[str, Figures]:
+        """What every junction's groups meet; ``uncertain``: as ``incremental_s``."""
         flows = self.flows(timings)
         result = {}
         saturation: dict[str, float] = {}
         for name in self.order:
-            flow = flows[name]
             node = self.node(name, timings[name])
-            total, capacity_pcuph, served = node.periodic
-            x = np.where(total > 0, node.expected / np.maximum(total, 1e-9), 20.0)
-            uniform = flow.queue.sum(axis=1) * self.step_s / served
-            waiting = (np.roll(flow.queue, 1, axis=1) > 1e-6) | (flow.capacity <= 0)
-            stops = (flow.arrivals * waiting).sum(axis=1) / np.maximum(node.expected, 1e-9)
-            incremental = np.array(
-                [
-                    overflow_s(
-                        float(x[index]),
-                        float(capacity_pcuph[index])
-                        if total[index] > 0
-                        else service.group.demand_pcuph / 20.0,
-                        self.problem.period_h,
-                        upstream=self._filtering(name, service, saturation),
-                    )
-                    for index, service in enumerate(node.services)
-                ]
-            )
-            for index, service in enumerate(node.services):
-                for movement in service.group.movements:
-                    saturation[movement] = float(x[index])
-            peak = flow.queue.max(axis=1) if len(node.services) else np.zeros(0)
-            result[name] = (uniform, incremental, stops, x, peak)
+            incremental = self.incremental_s(name, node, saturation, uncertain=uncertain)
+            flow = flows[name]
+            result[name] = self.figures(node, flow.arrivals, flow.capacity, flow.queue, incremental)
+            saturation.update(self.saturation(node))
         return result
+
+    def figures(
+        self, node: Node, arrivals: Array, capacity: Array, queue: Array, incremental_s: Array
+    ) -> Figures:
+        """Figures of groups from their periodic queue; arrays (..., groups, steps)."""
+        waiting = (np.roll(queue, 1, axis=-1) > 1e-6) | (capacity <= 0)
+        return Figures(
+            uniform_s=queue.sum(axis=-1) * self.step_s / node.periodic[2],
+            incremental_s=incremental_s,
+            stops=(arrivals * waiting).sum(axis=-1) / np.maximum(node.expected, 1e-9),
+            peak_pcu=queue.max(axis=-1, initial=0.0),
+        )
+
+    def saturation(self, node: Node) -> dict[str, float]:
+        """Degree of saturation of a junction's movements."""
+        return {
+            movement: float(load)
+            for service, load in zip(node.services, node.load, strict=True)
+            for movement in service.group.movements
+        }
+
+    def incremental_s(
+        self, name: str, node: Node, saturation: Mapping[str, float], *, uncertain: bool
+    ) -> Array:
+        """Incremental delay of each group, (groups,); ``saturation`` is that of what feeds it.
+
+        ``uncertain``: in the mean over what the demand may be.
+        """
+        overflow_s = uncertain_delay_s if uncertain else incremental_delay_s
+        total, capacity_pcuph, _ = node.periodic
+        return np.array(
+            [
+                overflow_s(
+                    float(node.load[index]),
+                    float(capacity_pcuph[index])
+                    if total[index] > 0
+                    else service.group.demand_pcuph / 20.0,
+                    self.problem.period_h,
+                    upstream=self._filtering(name, service, saturation),
+                )
+                for index, service in enumerate(node.services)
+            ]
+        )
 
     def _filtering(self, junction: str, service: Service, saturation: Mapping[str, float]) -> float:
         """HCM filtering factor of a group from the load of what feeds it."""
@@ -384,25 +475,26 @@ class PlatoonModel:
 
     def cost(self, timings: Mapping[str, Timing]) -> float:
         """Vehicle seconds of delay and of weighted stops per hour."""
-        weights = self.problem.weights
         total = 0.0
-        for name, (uniform, incremental, stops, x, peak) in self._figures(
-            timings, uncertain=True
-        ).items():
+        for name, figures in self._figures(timings, uncertain=True).items():
             node = self.node(name, timings[name])
-            # What does not get through stays: at the end of the period the overload stands too.
-            left = np.maximum(0.0, x - 1.0) * node.periodic[1] * self.problem.period_h
-            beyond = np.maximum(0.0, peak + left - node.room)
-            total += weights.spill_s * float(beyond.sum()) * 36000.0 / self.cycle_ds
-            each = uniform + incremental + weights.stop_s * stops
-            total += float((each * node.vph).sum())
-            if self.limits and len(node.services):
-                allowed = np.array(
-                    [self.limits.get((name, s.group.id), math.inf) for s in node.services]
-                )
-                excess = np.maximum(0.0, each - allowed)
-                total += (weights.worse_weight - 1.0) * float((excess * node.vph).sum())
+            total += float(self.costs(node, figures).sum())
+            total += float((self._late_s(name, node) * node.vph).sum())
         return total
+
+    def costs(self, node: Node, figures: Figures) -> Array:
+        """What each group adds to the cost, (..., groups)."""
+        weights = self.problem.weights
+        # What does not get through stays: at the end of the period the overload stands too.
+        left = np.maximum(0.0, node.load - 1.0) * node.periodic[1] * self.problem.period_h
+        beyond = np.maximum(0.0, figures.peak_pcu + left - node.room)
+        each = figures.uniform_s + figures.incremental_s + weights.stop_s * figures.stops
+        excess = np.maximum(0.0, each - node.limit)
+        result: Array = (
+            weights.spill_s * beyond * 36000.0 / self.cycle_ds
+            + (each + (weights.worse_weight - 1.0) * excess) * node.vph
+        )
+        return result
 
 
 def in_force_limits(problem: RetimingProblem) -> dict[tuple[str, str], float]:

@@ -151,15 +151,20 @@ class Link:
 
     ``feeds`` is the part of each upstream movement's flow that arrives on ``approach``;
     ``travel_time_s`` is from the upstream stop line to the downstream one for a vehicle that
-    started from the queue.
+    started from the queue and drives ``speed_mps`` on the way where nothing hinders it.
     """
 
     upstream: str
     downstream: str
     approach: str
     length_m: float
+    speed_mps: float
     travel_time_s: float
     feeds: tuple[Flow, ...]
+
+    def late_s(self, speed_mps: float) -> float:
+        """How much later traffic arrives that was advised to drive so fast."""
+        return self.length_m / speed_mps - self.length_m / self.speed_mps
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,11 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class RetimingProblem:
-    """Junctions, links and limits: one value for every method."""
+    """Junctions, links and limits: one value for every method.
+
+    ``slowest_advice``: drivers may be advised, by signs, to drive slower than they do by
+    themselves, down to this part of it; 1 where there are no such signs.
+    """
 
     site: str
     junctions: tuple[JunctionProblem, ...]
@@ -195,12 +204,15 @@ class RetimingProblem:
     cycle_step_ds: int = 50
     period_h: float = 1.0
     weights: Weights = field(default_factory=Weights)
+    slowest_advice: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.junctions:
             raise ValueError("a retiming problem needs at least one junction")
         if self.cycle_step_ds <= 0 or self.max_cycle_ds < self.min_cycle_ds:
             raise ValueError("the range of cycles is empty")
+        if not 0.0 < self.slowest_advice <= 1.0:
+            raise ValueError("the slowest advice is a part of the speed, above 0 and at most 1")
 
     def junction(self, junction: str) -> JunctionProblem:
         """The part of one junction.
@@ -239,6 +251,7 @@ class RetimingProblem:
                     "downstream": link.downstream,
                     "approach": link.approach,
                     "length_m": link.length_m,
+                    "speed_mps": link.speed_mps,
                     "travel_time_s": link.travel_time_s,
                     "feeds": [_flow_to_list(flow) for flow in link.feeds],
                 }
@@ -255,6 +268,7 @@ class RetimingProblem:
             "cycle_step_ds": self.cycle_step_ds,
             "period_h": self.period_h,
             "weights": asdict(self.weights),
+            "slowest_advice": self.slowest_advice,
         }
 
     @classmethod
@@ -283,6 +297,7 @@ class RetimingProblem:
                     downstream=item["downstream"],
                     approach=item["approach"],
                     length_m=item["length_m"],
+                    speed_mps=item["speed_mps"],
                     travel_time_s=item["travel_time_s"],
                     feeds=tuple(Flow(*flow) for flow in item["feeds"]),
                 )
@@ -296,6 +311,7 @@ class RetimingProblem:
             cycle_step_ds=body["cycle_step_ds"],
             period_h=body["period_h"],
             weights=Weights(**body["weights"]),
+            slowest_advice=body["slowest_advice"],
         )
 
 
@@ -347,6 +363,7 @@ def problem_from_counts(
     weights: Weights | None = None,
     pedestrians_ph: Mapping[str, float] | None = None,
     cycle_step_ds: int = 50,
+    slowest_advice: float = 1.0,
 ) -> RetimingProblem:
     """Build the problem from counts, the plan in force and the network's geometry.
 
@@ -361,6 +378,7 @@ def problem_from_counts(
         weights: What is minimized.
         pedestrians_ph: People an hour on each crossing of a junction, where known.
         cycle_step_ds: Step in which cycle lengths are tried.
+        slowest_advice: Part of their speed down to which drivers may be advised to drive.
 
     Raises:
         BadInput: If the counts name no movement of these junctions or the plan lacks one.
@@ -402,6 +420,7 @@ def problem_from_counts(
         cycle_step_ds=cycle_step_ds,
         period_h=min(1.0, max(0.25, period_h)),
         weights=weights or Weights(),
+        slowest_advice=slowest_advice,
     )
 
 
@@ -549,6 +568,7 @@ def _links(
             downstream=link.downstream,
             approach=link.approach,
             length_m=link.length_m,
+            speed_mps=link.speed_mps,
             travel_time_s=link.length_m
             / link.speed_mps
             * proximity_factor(arriving, link.lanes, link.speed_mps)

@@ -38,13 +38,28 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """A speed to be shown to drivers on the way from one signal to the next.
+
+    ``usual_mps`` is what they drive by themselves.
+    """
+
+    upstream: str
+    downstream: str
+    approach: str
+    speed_mps: float
+    usual_mps: float
+
+
+@dataclass(frozen=True, slots=True)
 class RetimingResult:
     """A plan with what is expected of it and why it is as it is.
 
     ``cost`` is what was minimized: seconds of delay and weighted stops of all vehicles in an
-    hour, by the platoon model. ``gap`` is the proven relative gap of the offset program for the
-    platoons as they leave each signal; ``status`` the solver's word. ``overloaded`` names the
-    movements whose demand is above what any share of the cycle given to them carries.
+    hour, by the platoon model. ``gap`` is the proven relative gap of the corridor's program for
+    the platoons as they leave each signal; ``status`` the solver's word. ``advice`` are the
+    speeds that belong to the plan; what slower drives take is in ``delay_s``. ``overloaded`` names
+    the movements whose demand is above what any share of the cycle given to them carries.
     ``seconds`` is wall-clock time and no part of equality.
     """
 
@@ -60,6 +75,7 @@ class RetimingResult:
     overloaded: tuple[str, ...]
     status: str
     gap: float
+    advice: tuple[Advice, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -176,8 +192,18 @@ def explain(
         ),
         status=status,
         gap=gap,
+        advice=tuple(item for model, _ in parts for item in _advice(model)),
         seconds=seconds,
     )
+
+
+def _advice(model: PlatoonModel) -> list[Advice]:
+    found = []
+    for index, speed_mps in sorted(model.advised_mps.items()):
+        link = model.links[index]
+        ends = (link.upstream, link.downstream, link.approach)
+        found.append(Advice(*ends, speed_mps, link.speed_mps))
+    return found
 
 
 def _mean(movements: Sequence[MovementPrediction], name: str, vehicles: float) -> float:

@@ -13,10 +13,10 @@ from models.errors import BadInput
 from models.plan import Plan
 from models.safety import check_plan
 from optimizer.bands import solve_bands
-from optimizer.corridor import OffsetResult, components, solve_offsets
+from optimizer.corridor import OffsetResult, components, solve_corridor
 from optimizer.platoon import PlatoonModel, Timing, in_force_limits
 from optimizer.polish import polish
-from optimizer.problem import RetimingProblem
+from optimizer.problem import JunctionProblem, RetimingProblem
 from optimizer.result import Binding, MovementPrediction, RetimingResult, explain
 from optimizer.splits import (
     Infeasible,
@@ -26,12 +26,16 @@ from optimizer.splits import (
     solve_splits,
     split_step_ds,
 )
-from optimizer.stages import StageSet, build_plan
+from optimizer.stages import StageSet, build_plan, orders
 from optimizer.webster import webster_splits
 
 Method = Literal["cpsat", "webster", "maxband"]
 METHODS: tuple[Method, ...] = ("cpsat", "webster", "maxband")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Cycles, the best first, in which junctions may also run half of it.
+_HALVED = 4
+# Timings that a junction may have beside its own in the program of a corridor, and half cycles.
+_MOST_CHOICES = 4
 
 __all__ = [
     "METHODS",
@@ -57,6 +61,16 @@ class _Option:
     def order(self) -> tuple[float, int]:
         """Key by which options are ranked: cost, then the shorter cycle."""
         return self.cost, self.parts[0][0].cycle_ds
+
+
+@dataclass(frozen=True, slots=True)
+class _Rough:
+    """Splits of every junction for one cycle, and with its other stage sets; HCM cost."""
+
+    cost: float
+    cycle_ds: int
+    chosen: Mapping[str, Splits]
+    others: Mapping[str, tuple[Splits, ...]]
 
 
 def retime(
@@ -171,13 +185,14 @@ def _pool(
 ) -> list[_Option]:
     cycles, _ = _cycles(problem, names)
     linked = any(link.upstream in names for link in problem.links)
-    rough: list[tuple[float, int, dict[str, Splits]]] = []
+    rough: list[_Rough] = []
     promising = _promising(problem, names, cycles, seed, 2 if linked else max(3, k))
+    # Where junctions are linked, the program of the corridor chooses among the stage sets.
     ranks = 1 if linked else k
     # Every second cycle first, then those beside the better half: the optimum is flat.
     tried: set[int] = set()
     for batch in (cycles[::2] if len(cycles) > 8 else cycles, cycles):
-        better = {cycle_ds for _, cycle_ds, _ in sorted(rough, key=_rank)[: len(rough) // 2]}
+        better = {item.cycle_ds for item in sorted(rough, key=_rank)[: len(rough) // 2]}
         for cycle_ds in batch:
             near = not better or any(
                 abs(cycle_ds - other) <= problem.cycle_step_ds for other in better
@@ -185,37 +200,31 @@ def _pool(
             if cycle_ds in tried or not near:
                 continue
             tried.add(cycle_ds)
-            for chosen in _best_splits(problem, promising, cycle_ds, seed, ranks):
-                cost = sum(splits.cost for splits in chosen.values())
-                rough.append((cost, cycle_ds, chosen))
+            rough += _splits_of(problem, promising, cycle_ds, seed, ranks)
     if not rough:
         part = problem.junction(names[0])
         raise Infeasible(part.id, clash(part, part.stage_sets[0], cycles[-1]))
     rough.sort(key=_rank)
     kept = rough[: max(8, 2 * k)]
-    if linked:
-        # Some junctions may do better with half the common cycle: the wave decides which is best.
-        kept += [
-            (cost, cycle_ds, halved)
-            for cost, cycle_ds, chosen in kept[:4]
-            if (halved := _with_halves(problem, promising, chosen, cycle_ds, seed))
-        ]
     limits = in_force_limits(problem)
     options = []
-    for _, cycle_ds, chosen in kept:
-        model = PlatoonModel(problem, names, cycle_ds, limits)
-        timings = {
-            name: Timing(splits.stages, splits.greens_ds, 0) for name, splits in chosen.items()
-        }
-        offsets = (
-            solve_bands(model, timings, seed=seed, time_limit=max(1.0, budget / len(kept)))
-            if method == "maxband"
-            else solve_offsets(
-                model, timings, seed=seed, time_limit=min(2.0, max(0.5, budget / 20))
+    for number, item in enumerate(kept):
+        model = PlatoonModel(problem, names, item.cycle_ds, limits)
+        timings = {name: _timing(splits) for name, splits in item.chosen.items()}
+        if method == "maxband":
+            limit = max(1.0, budget / len(kept))
+            offsets = solve_bands(model, timings, seed=seed, time_limit=limit)
+        elif linked:
+            offsets = solve_corridor(
+                model,
+                timings,
+                _choices(problem, item, promising if number < _HALVED else {}, seed),
+                seed=seed,
+                time_limit=min(2.0, max(0.5, budget / 20)),
             )
-            if linked
-            else OffsetResult(dict(timings), 0.0, 0.0, _worst_status(chosen))
-        )
+        else:
+            offsets = OffsetResult(dict(timings), 0.0, 0.0, _worst_status(item.chosen))
+        model = model.advised(offsets.speed_mps)
         options.append(
             _Option(
                 ((model, offsets.timings),),
@@ -240,8 +249,12 @@ def _pool(
     return refined[:k]
 
 
-def _rank(item: tuple[float, int, dict[str, Splits]]) -> tuple[float, int]:
-    return item[0], item[1]
+def _rank(item: _Rough) -> tuple[float, int]:
+    return item.cost, item.cycle_ds
+
+
+def _timing(splits: Splits) -> Timing:
+    return Timing(splits.stages, splits.greens_ds, 0)
 
 
 def _worst_status(chosen: Mapping[str, Splits]) -> str:
@@ -280,13 +293,13 @@ def _promising(
     return kept
 
 
-def _best_splits(
+def _splits_of(
     problem: RetimingProblem,
     stage_sets: Mapping[str, Sequence[StageSet]],
     cycle_ds: int,
     seed: int,
     count: int,
-) -> list[dict[str, Splits]]:
+) -> list[_Rough]:
     """For each rank up to ``count``, every junction's splits with that rank's stage set."""
     ranked: dict[str, list[Splits]] = {}
     for name, sets in stage_sets.items():
@@ -299,39 +312,65 @@ def _best_splits(
         if not found:
             return []
         ranked[name] = sorted(found, key=lambda splits: splits.cost)
-    depth = min(count, max(len(found) for found in ranked.values()))
-    return [
-        {name: found[min(rank, len(found) - 1)] for name, found in ranked.items()}
-        for rank in range(depth)
-    ]
+    result = []
+    for rank in range(min(count, max(len(found) for found in ranked.values()))):
+        chosen = {name: found[min(rank, len(found) - 1)] for name, found in ranked.items()}
+        others = {
+            name: tuple(splits for splits in found if splits is not chosen[name])
+            for name, found in ranked.items()
+        }
+        cost = sum(splits.cost for splits in chosen.values())
+        result.append(_Rough(cost, cycle_ds, chosen, others))
+    return result
 
 
-def _with_halves(
+def _choices(
     problem: RetimingProblem,
-    stage_sets: Mapping[str, Sequence[StageSet]],
-    chosen: Mapping[str, Splits],
+    rough: _Rough,
+    halved: Mapping[str, Sequence[StageSet]],
+    seed: int,
+) -> dict[str, list[Timing]]:
+    """What each junction may do instead: other stages, another order of them, half the cycle.
+
+    Args:
+        problem: The problem.
+        rough: Splits for the cycle.
+        halved: Stage sets that junctions may run twice in it.
+        seed: Seed of the solver.
+    """
+    result = {}
+    for name, chosen in rough.chosen.items():
+        part = problem.junction(name)
+        found = list(rough.others[name])
+        for stages in orders(chosen.stages):
+            splits = solve_splits(problem, part, stages, rough.cycle_ds, seed=seed)
+            found += [splits] if splits is not None else []
+        found = sorted(found, key=lambda splits: splits.cost)[:_MOST_CHOICES]
+        half = _half(problem, part, halved.get(name, ()), rough.cycle_ds, seed)
+        result[name] = [_timing(splits) for splits in (*found, *half)]
+    return result
+
+
+def _half(
+    problem: RetimingProblem,
+    part: JunctionProblem,
+    stage_sets: Sequence[StageSet],
     cycle_ds: int,
     seed: int,
-) -> dict[str, Splits] | None:
-    """The splits with half the cycle, twice, where that costs less; None if it does nowhere."""
-    if cycle_ds % 2:
-        return None
-    result = dict(chosen)
-    for name, full in chosen.items():
-        part = problem.junction(name)
-        if cycle_ds // 2 < part.junction.envelope.min_cycle_ds:
-            continue
-        found = [
-            splits
-            for stages in stage_sets[name]
-            if (splits := solve_splits(problem, part, stages, cycle_ds // 2, seed=seed))
-        ]
-        best = min(found, key=lambda splits: splits.cost, default=None)
-        if best is not None and best.cost < full.cost:
-            result[name] = replace(
-                best, stages=best.stages.twice(), cycle_ds=cycle_ds, greens_ds=best.greens_ds * 2
-            )
-    return result if any(splits.stages.repeats > 1 for splits in result.values()) else None
+) -> tuple[Splits, ...]:
+    """The best splits of half the cycle, twice, if the junction can run it."""
+    if cycle_ds % 2 or cycle_ds // 2 < part.junction.envelope.min_cycle_ds:
+        return ()
+    found = [
+        splits
+        for stages in stage_sets
+        if (splits := solve_splits(problem, part, stages, cycle_ds // 2, seed=seed))
+    ]
+    if not found:
+        return ()
+    best = min(found, key=lambda splits: splits.cost)
+    twice = best.greens_ds * 2
+    return (replace(best, stages=best.stages.twice(), cycle_ds=cycle_ds, greens_ds=twice),)
 
 
 def _webster(problem: RetimingProblem, names: Sequence[str]) -> list[_Option]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 from models.errors import XanhError
@@ -96,6 +96,31 @@ def windows(stages: StageSet, signal_id: str) -> tuple[tuple[int, ...], ...]:
                 run.append((run[-1] + 1) % count)
             runs.append(tuple(run))
     return tuple(runs)
+
+
+# Stages of which all orders are listed; of more only the reversed one.
+_ORDERED = 4
+
+
+def orders(stages: StageSet) -> tuple[StageSet, ...]:
+    """The same stages in other cyclic orders, without a green more: lead becomes lag.
+
+    A movement whose green would come twice in the cycle would have two short greens.
+    """
+    first, rest = stages.stages[0], stages.stages[1:]
+    if len(rest) < _ORDERED:
+        found = [order for order in permutations(rest) if order != rest]
+    else:
+        found = [tuple(reversed(rest))]
+    ids = {signal_id for stage in stages.stages for signal_id in stage.green}
+    result = []
+    for order in found:
+        ordered = (first, *order)
+        name = f"{stages.name}, {'-'.join(stage.id for stage in ordered)}"
+        other = StageSet(name, ordered)
+        if all(len(windows(other, i)) <= len(windows(stages, i)) for i in ids):
+            result.append(other)
+    return tuple(result)
 
 
 def permissive_in(junction: Junction, green: Iterable[str]) -> frozenset[str] | None:
