@@ -36,8 +36,8 @@ class PolicyCandidate:
     """A policy with all that decides what it does.
 
     ``make`` builds it in the process that runs it and must be picklable. It shows the stages of
-    ``plan``, and others as ``choice`` says, within the envelope as ``change``d; the plan also
-    stands in when it is silent;
+    ``plan``, and others as ``choice`` says, within the envelope as ``change``d, its changes
+    lengthened by up to ``red_extension_s``; the plan also stands in when it is silent;
     ``version`` tells one edition of the policy from another.
     """
 
@@ -47,6 +47,7 @@ class PolicyCandidate:
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
     choice: StageChoice = StageChoice.PLAN
+    red_extension_s: float = 0.0
     change: EnvelopeChange = field(default_factory=EnvelopeChange)
     version: str = ""
 
@@ -66,6 +67,7 @@ class PolicyCandidate:
                 "sensing": self.sensing.value,
                 "miss_rate": self.miss_rate if self.sensing is Sensing.DETECTORS else None,
                 "stages": self.choice.value,
+                "red_extension_s": self.red_extension_s,
                 "yellow_s": self.change.yellow_s,
                 "red_s": self.change.red_s,
                 "min_green_s": self.change.min_green_s,
@@ -91,6 +93,7 @@ def candidate_job(candidate: Candidate, base: SimulationJob, site: Site) -> Job:
         sensing=candidate.sensing,
         miss_rate=candidate.miss_rate,
         choice=candidate.choice,
+        red_extension_s=candidate.red_extension_s,
     )
 
 

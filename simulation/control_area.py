@@ -34,6 +34,7 @@ from simulation.lane_graph import (
 from simulation.netfile import read_net
 from simulation.network import LinkRightOfWay, link_right_of_way
 from simulation.programs import MAX_RED_CLEARANCE_DS
+from simulation.red_extension import InnerLane, inner_lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Wiring:
     ``approach_chains`` end at the stop line of their lane, ``receiving_chains`` begin after a
     junction; both by the lane's id. ``entries`` and ``upstream`` are places of detectors;
     ``views`` what a camera sees of each lane, ``behind`` what it sees of the roads that lead to
-    each approach on which something can be counted further back (by approach).
+    each approach on which something can be counted further back (by approach); ``inner`` the
+    lanes within each junction.
     """
 
     area: ControlArea
@@ -83,6 +85,7 @@ class Wiring:
     upstream: Mapping[str, DetectorPlace]
     views: Mapping[str, tuple[ViewedLane, ...]]
     behind: Mapping[str, tuple[ViewedLane, ...]]
+    inner: Mapping[str, tuple[InnerLane, ...]]
 
 
 def wire(
@@ -177,7 +180,8 @@ def wire(
         sight_m=SIGHT_M,
         pcu={item.name: item.pcu for item in site.classes},
     )
-    return Wiring(area, approach_chains, receiving_chains, entries, places, views, behind)
+    inner = {name: inner_lanes(net, control) for name, control in junctions.items()}
+    return Wiring(area, approach_chains, receiving_chains, entries, places, views, behind, inner)
 
 
 def _control(

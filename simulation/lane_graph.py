@@ -68,7 +68,7 @@ class LaneGraph:
     def _inner_m(self) -> Mapping[str, float]:
         """Length of the way over the junction by its first inner lane."""
         return {
-            link.via: sum(self.lanes[lane].length_m for lane in self._inner(link.via))
+            link.via: sum(self.lanes[lane].length_m for lane in self.inner(link.via))
             for link in self.file.links
         }
 
@@ -81,7 +81,7 @@ class LaneGraph:
             if link.from_edge.startswith(":") and link.via
         }
 
-    def _inner(self, via: str) -> list[str]:
+    def inner(self, via: str) -> list[str]:
         """Inner lanes of the way over a junction that begins with ``via``."""
         lanes = []
         while via in self.lanes:
@@ -162,7 +162,7 @@ class LaneGraph:
                 for link in self._into[lane]
                 if f"{link.from_edge}_{link.from_lane}" == chain.lanes[number - 1]
             )
-            for inner in reversed(self._inner(via)):
+            for inner in reversed(self.inner(via)):
                 parts.append(ViewedLane(inner, end_m))
                 end_m += self.lanes[inner].length_m
         return tuple(parts)
@@ -185,7 +185,7 @@ class LaneGraph:
                 if link.tl or link.direction == "t":
                     continue
                 end_m = behind_m
-                for inner in reversed(self._inner(link.via)):
+                for inner in reversed(self.inner(link.via)):
                     parts.setdefault(inner, ViewedLane(inner, end_m))
                     end_m += self.lanes[inner].length_m
                 before = f"{link.from_edge}_{link.from_lane}"

@@ -23,6 +23,7 @@ from models.validation import Kpi
 from simulation.control_area import Wiring, wire
 from simulation.guard import die_with_parent
 from simulation.metrics import MovementDelay
+from simulation.red_extension import Inside, JunctionWatch
 from simulation.results import SimulationResult
 from simulation.runner import SimulationJob, command, measure_all, prepare
 from simulation.samples import SampleWriter
@@ -47,7 +48,8 @@ class PolicyJob:
     """One run of a policy.
 
     ``run`` says what is simulated (its ``plan`` stays None: the policy shows the stages of
-    ``plan``, and composed ones if ``choice`` says so). ``make`` builds the policy in the process
+    ``plan``, and composed ones if ``choice`` says so); ``red_extension_s`` is the longest by which
+    a change waits for whoever stands on the junction. ``make`` builds the policy in the process
     that runs it and must be picklable. ``samples`` is a Parquet file to write. ``explain`` is a
     junction and the second from which on its next decision is to be explained.
     """
@@ -60,6 +62,7 @@ class PolicyJob:
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
     choice: StageChoice = StageChoice.PLAN
+    red_extension_s: float = 0.0
     samples: Path | None = None
     explain: tuple[str, float] | None = None
 
@@ -77,7 +80,8 @@ class PolicyResult:
     """What a run gave; ``run`` holds all of its measures.
 
     ``switches`` counts changes of stage; ``overruled`` wishes that were not followed because
-    somebody had waited too long; ``silent_s`` the seconds in which the policy failed, or named
+    somebody had waited too long; ``extended_s`` how long changes waited for whoever stood on a
+    junction; ``silent_s`` the seconds in which the policy failed, or named
     stages that do not exist, and the fixed plan stood in; ``fault`` is its first failure.
     ``explanation`` is the decision asked for, None if there was none.
     """
@@ -91,6 +95,7 @@ class PolicyResult:
     decision: DecisionTime
     switches: int
     overruled: int
+    extended_s: float
     silent_s: float
     fault: str
     wall_s: float
@@ -137,6 +142,7 @@ def simulate_policy(job: PolicyJob) -> PolicyResult:
         decision=drive.decision_time(),
         switches=drive.switches,
         overruled=sum(executor.overruled for executor in drive.executors.values()),
+        extended_s=sum(executor.extended_s for executor in drive.executors.values()),
         silent_s=drive.silent_s,
         fault=drive.fault,
         wall_s=time.perf_counter() - started,
@@ -203,18 +209,25 @@ class PolicyDrive:
                 f"simulation {job.run.name} failed: policy {job.policy} does not start: {error}"
             ) from error
         sensor: Sensor
+        seed, inner = job.run.seed, self.wiring.inner
         if job.sensing is Sensing.DETECTORS:
-            sensor = DetectorSensor(self.wiring, sumo_, miss_rate=job.miss_rate, seed=job.run.seed)
+            missed = job.miss_rate
+            sensor = DetectorSensor(self.wiring, sumo_, miss_rate=missed, seed=seed)
+            watch = JunctionWatch(inner, sumo_, seed=seed, miss_rate=missed, late_s=DECISION_S)
         else:
             sensor = OracleSensor(self.wiring, sumo_)
+            watch = JunctionWatch(inner, sumo_, seed=seed)
         begin_s, step_s = options.begin_s, options.step_s
         self.executors = {
-            name: SignalExecutor(control, begin_s=begin_s, step_s=step_s)
+            name: SignalExecutor(
+                control, begin_s=begin_s, step_s=step_s, red_extension_s=job.red_extension_s
+            )
             for name, control in self.wiring.area.junctions.items()
         }
         every = max(1, round(DECISION_S / step_s))
         wishes: Mapping[str, str] = {}
         called: Mapping[str, Collection[int]] = {}
+        inside: Mapping[str, Mapping[str, Inside]] = {}
         steps = round((options.end_s - begin_s) / step_s)
         with SampleWriter(job.samples, self.wiring, sumo_) as samples:
             for step in range(steps):
@@ -225,9 +238,17 @@ class PolicyDrive:
                     wishes = self._decide(policy, sensed, time_s)
                     self._explain(policy, time_s)
                     called = called_links(self.wiring.area, sensed)
+                    if job.red_extension_s:
+                        inside = {
+                            name: watch.look(name, time_s)
+                            for name, executor in self.executors.items()
+                            if executor.shown.next_stage is not None
+                        }
                 for name, executor in self.executors.items():
                     before = executor.shown.stage
-                    letters = executor.advance(time_s, wishes.get(name), called[name])
+                    letters = executor.advance(
+                        time_s, wishes.get(name), called[name], inside.get(name, {})
+                    )
                     self.switches += executor.shown.stage != before
                     if self._shown.get(name) != letters:
                         sumo_.trafficlight.setRedYellowGreenState(name, letters)

@@ -7,6 +7,9 @@ second there is a sequence of stages, each at its minimum, that serves everyone 
 (earliest deadline first). A wish after which there would be none is not followed, and the first
 stage of that sequence is shown instead. Where nobody was seen, a link is served all the same
 after ``UNSEEN`` times the maximum red: somebody may stand where detectors do not see him.
+
+A change may end later: while somebody who stands on the junction is in the way of those who
+would begin (``simulation.red_extension``), and nobody's longest red is near.
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from models.policy import ChangeInterval, ControlJunction, SignalShown
+from simulation.red_extension import Inside, in_the_way, still_held
 
 UNSEEN = 3.0
 _NOTHING = ChangeInterval(0.0, 0.0)
+_NOBODY: Mapping[str, Inside] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,17 @@ class _Waiting:
 class SignalExecutor:
     """One junction's signal. A state it gives for ``time_s`` holds until the next step."""
 
-    def __init__(self, control: ControlJunction, *, begin_s: float, step_s: float) -> None:
+    def __init__(
+        self,
+        control: ControlJunction,
+        *,
+        begin_s: float,
+        step_s: float,
+        red_extension_s: float = 0.0,
+    ) -> None:
         """Begin with the stage that the fixed plan has at ``begin_s``, as if it just began."""
         self.control = control
+        self._extension_s = red_extension_s
         self._step_s = step_s
         envelope = control.junction.envelope
         self._walk_s = -(-envelope.walk_ds // round(step_s * 10)) * step_s
@@ -50,11 +64,19 @@ class SignalExecutor:
         self._next: str | None = None
         self._change = _NOTHING
         self._change_s = begin_s
+        self._held: frozenset[str] | None = None
+        self._begins_s = begin_s
+        self._crossing: dict[int, set[int]] = {}
+        for one, other in control.link_yields:
+            self._crossing.setdefault(one, set()).add(other)
+            self._crossing.setdefault(other, set()).add(one)
         self._waiting = self._groups()
         self._round_s = self._round_length_s()
         self.max_red_s = max(control.max_red_s, self._round_s)
         self.overruled = 0
         """How often a wish was not followed because somebody had waited too long."""
+        self.extended_s = 0.0
+        """How long changes lasted beyond their interval for somebody on the junction."""
         self._red_since: dict[int, float] = {}
         self._called_since: dict[int, float] = {}
         self._heads_red: Mapping[str, float] = {}
@@ -71,7 +93,7 @@ class SignalExecutor:
         """Stage, or change, as a policy is told."""
         if self._next is None:
             return SignalShown(self._stage, self._since_s, self._ready_s)
-        begins_s = self._change_s + self._change.length_s
+        begins_s = self._begins_s
         return SignalShown(self._stage, self._since_s, begins_s, self._next, begins_s)
 
     def red_since_s(self) -> Mapping[str, float]:
@@ -96,7 +118,11 @@ class SignalExecutor:
         return stage, self.letters
 
     def advance(
-        self, time_s: float, wish: str | None, called: Collection[int] | None = None
+        self,
+        time_s: float,
+        wish: str | None,
+        called: Collection[int] | None = None,
+        inside: Mapping[str, Inside] = _NOBODY,
     ) -> str:
         """Go on to ``time_s``: the state that holds from then on.
 
@@ -106,17 +132,24 @@ class SignalExecutor:
                 counts as silence: the fixed plan decides.
             called: Links at which somebody is seen; None takes it that somebody is everywhere.
                 People at crossings are never seen, and so always there.
+            inside: Who is on the junction, as far as it is seen.
         """
         self._call(called, time_s)
         if wish is not None and wish not in self.control.stages:
             wish = self.plan_stage(time_s)
         if self._next is not None and time_s >= self._change_s + self._change.length_s - 1e-9:
-            self._begin(self._next, time_s)
+            if self._waits_for(self._next, inside, time_s):
+                self._begins_s = time_s + self._step_s
+                self.extended_s += self._step_s
+            else:
+                self._begin(self._next, time_s)
         elif self._next is None and time_s >= self._ready_s - 1e-9:
             target = self._allowed(wish or self._stage, time_s)
             if target is not None:
                 self._change = self._interval(self._stage, target)
                 self._change_s = time_s
+                self._begins_s = time_s + self._change.length_s
+                self._held = None
                 self._next = target
                 if self._change.length_s == 0:
                     self._begin(target, time_s)
@@ -131,6 +164,24 @@ class SignalExecutor:
 
     def _begin(self, stage: str, time_s: float) -> None:
         self._stage, self._since_s, self._next = stage, time_s, None
+
+    def _waits_for(self, stage: str, inside: Mapping[str, Inside], time_s: float) -> bool:
+        """Whether a stage, its change being over, waits for somebody on the junction."""
+        if self._held is None:
+            before, after = self.control.stages[self._stage].letters, self.control.stages[stage]
+            beginning = {
+                link
+                for link, (old, new) in enumerate(zip(before, after.letters, strict=True))
+                if old not in "Gg" and new in "Gg"
+            }
+            self._held = in_the_way(inside, beginning, self._crossing)
+        self._held = still_held(self._held, inside)
+        extended_s = time_s - self._change_s - self._change.length_s
+        return bool(
+            self._held
+            and extended_s < self._extension_s - 1e-9
+            and self._nobody_is_near_the_limit(time_s)
+        )
 
     @property
     def _ready_s(self) -> float:

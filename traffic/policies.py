@@ -24,6 +24,7 @@ from simulation.control_area import EnvelopeChange
 from simulation.demand import write_demand
 from simulation.plansamples import simulate_sampled
 from simulation.policyrun import PolicyJob, run_policy
+from simulation.red_extension import LONGEST_S
 from simulation.runner import SimulationJob, simulate, site_job, sumo_version
 from simulation.scratch import Scratch
 from simulation.validate import runs_own_routes
@@ -39,6 +40,8 @@ POLICIES = {
 """Where each policy is built; loaded when it is used, for some compile their code."""
 COMPOSING = frozenset({"adaptive"})
 """Policies that are given composed stages beside the plan's unless it is said otherwise."""
+EXTENDING = frozenset({"adaptive"})
+"""Policies that wait for whoever stands on a junction unless it is said otherwise."""
 ORDERED = frozenset({"adaptive"})
 """Policies that take what operators ask for."""
 REACTIVE: tuple[str, ...] = get_args(Kind)
@@ -50,13 +53,20 @@ POLICY_NAMES: tuple[str, ...] = (*POLICIES, *REACTIVE)
 class Setting:
     """How a policy is run: what replaces the envelope, what it is given of the traffic.
 
-    ``stages`` None is the policy's own choice (``COMPOSING``).
+    ``stages`` and ``red_extension_s`` None are the policy's own choice (``COMPOSING``,
+    ``EXTENDING``).
     """
 
     change: EnvelopeChange = field(default_factory=EnvelopeChange)
     sensing: Sensing = Sensing.ORACLE
     miss_rate: float = 0.05
     stages: StageChoice | None = None
+    red_extension_s: float | None = None
+
+    def extension_s(self, policy: str) -> float:
+        """The longest by which a change waits for whoever stands on the junction."""
+        own_s = LONGEST_S if policy in EXTENDING else 0.0
+        return own_s if self.red_extension_s is None else self.red_extension_s
 
     def choice(self, policy: str) -> StageChoice:
         """The stages that a policy may show."""
@@ -115,6 +125,7 @@ def policy_candidate(name: str, plan: Plan, setting: Setting) -> PolicyCandidate
         sensing=setting.sensing,
         miss_rate=setting.miss_rate,
         choice=setting.choice(name),
+        red_extension_s=setting.extension_s(name),
         change=setting.change,
         version=_policies_digest(),
     )
@@ -203,10 +214,12 @@ def run_named(
     changed = setting.change.applied(site)
     body: dict[str, Any] = {"seed": seed, "policy": policy, "sumo_version": sumo_version()}
     body |= {**setting.to_dict(), "stages": setting.choice(policy).value}
+    body |= {"red_extension_s": setting.extension_s(policy)}
     with run_of(changed, counts, seed, f"{site.id}, {policy}, seed {seed}") as run:
         if policy in REACTIVE:
             reactive = simulate_reactive(run, changed, plan, cast(Kind, policy))
             body |= {"sensing": "SUMO's own", "miss_rate": None, "stages": StageChoice.PLAN.value}
+            body |= {"red_extension_s": 0.0}
             return {**reactive.kpi.to_dict(), **body, "wall_s": round(reactive.wall_s, 3)}
         result = run_policy(
             PolicyJob(
@@ -218,6 +231,7 @@ def run_named(
                 sensing=setting.sensing,
                 miss_rate=setting.miss_rate,
                 choice=setting.choice(policy),
+                red_extension_s=setting.extension_s(policy),
                 samples=samples,
                 explain=explain,
             )
@@ -231,6 +245,7 @@ def run_named(
         },
         "switches": result.switches,
         "overruled": result.overruled,
+        "extended_s": result.extended_s,
         "silent_s": result.silent_s,
         "fault": result.fault,
         "wall_s": round(result.wall_s, 3),

@@ -46,8 +46,8 @@ class BenchOptions:
 
     ``changes`` holds, by the scenario's name, what replaces its envelope in the blocks with equal
     clearances; ``""`` is for all others. ``subject`` is the method that is compared with the
-    best of the others; only it is run in the blocks beside the first. ``stages`` None is each
-    policy's own choice.
+    best of the others; only it is run in the blocks beside the first. ``stages`` and
+    ``red_extension_s`` None are each policy's own choice.
     """
 
     seeds: tuple[int, ...]
@@ -56,6 +56,7 @@ class BenchOptions:
     changes: Mapping[str, EnvelopeChange] = field(default_factory=dict)
     miss_rate: float = 0.05
     stages: StageChoice | None = None
+    red_extension_s: float | None = None
     subject: str = "adaptive"
     workers: int = 2
 
@@ -178,7 +179,8 @@ class _Bench:
     def _setting(self, run: _Run) -> Setting:
         change = EnvelopeChange() if run.block == LEGAL else self._options.change(run.scenario.name)
         sensing = Sensing.DETECTORS if run.block == DETECTORS else Sensing.ORACLE
-        return Setting(change, sensing, self._options.miss_rate, self._options.stages)
+        options = self._options
+        return Setting(change, sensing, options.miss_rate, options.stages, options.red_extension_s)
 
     def _retimed(self, run: _Run, site: Site) -> Plan:
         """The plan that a method makes of the site's counts; made once for all seeds."""
@@ -205,6 +207,7 @@ def _key(run: _Run, setting: Setting) -> str:
         "options": repr(site.simulation),
         "setting": setting.to_dict(),
         "stages": setting.choice(run.method).value,
+        "red_extension_s": setting.extension_s(run.method),
         "run": [run.block, run.method, run.seed],
         "sumo": sumo_version(),
     }

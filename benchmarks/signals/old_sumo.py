@@ -56,10 +56,19 @@ def run(folder: Path, old: Path, policy: str, seed: int, clearance: str, min_gre
         run_of(site, None, seed, f"{site.id}, {policy}, seed {seed}") as job,
         tempfile.TemporaryDirectory() as temporary,
     ):
-        choice = Setting().choice(policy)
-        area = wire(site, plan, sensing=Sensing.ORACLE, choice=choice)
+        setting = Setting()
+        area = wire(site, plan, sensing=Sensing.ORACLE, choice=setting.choice(policy))
         drive = PolicyDrive(
-            PolicyJob(job, site, plan, policy, policy_maker(policy)), area, Path(temporary)
+            PolicyJob(
+                job,
+                site,
+                plan,
+                policy,
+                policy_maker(policy),
+                red_extension_s=setting.extension_s(policy),
+            ),
+            area,
+            Path(temporary),
         )
         line = [str(old / "bin" / "sumo"), *command(job, Path(temporary))[1:]]
         line.remove("--tripinfo-output.write-undeparted")  # not known yet; counted below

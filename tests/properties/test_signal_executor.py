@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from models.junction import Junction, Movement, PedestrianCrossing, SafetyEnvelope, Turn
 from models.policy import ControlJunction
 from simulation.control_area import change_interval, control_stage
+from simulation.red_extension import Inside
 from simulation.signal_executor import SignalExecutor
 
 SECONDS = 700
@@ -150,3 +152,41 @@ def test_whoever_is_seen_is_served_in_time(data: st.DataObject, control: Control
                 if link in called:
                     waits_from.setdefault(link, t)
                 assert t - waits_from.get(link, t) <= executor.max_red_s
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), control=junctions(), impatient=st.booleans())
+def test_a_change_waits_for_who_stands_on_the_junction(
+    data: st.DataObject, control: ControlJunction, impatient: bool
+) -> None:
+    """Nobody begins across one who stands in the way, for as long as is allowed; nobody starves."""
+    if not impatient:
+        control = replace(control, max_red_s=1e6)
+    names = list(control.stages)
+    wishes = data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=6))
+    longest_s = data.draw(st.sampled_from([0.0, 4.0, 10.0]))
+    count = len(control.stages[names[0]].letters)
+    link = data.draw(st.integers(0, count - 1))
+    stays_s = data.draw(st.integers(1, 60))
+    crossing = {b if a == link else a for a, b in control.link_yields if link in (a, b)}
+    servable = {k for s in control.stages.values() for k, x in enumerate(s.letters) if x in "Gg"}
+    executor = SignalExecutor(control, begin_s=0.0, step_s=1.0, red_extension_s=longest_s)
+    last = executor.letters
+    red_from = [0] * count
+    changed_s = 0.0
+    for t in range(SECONDS):
+        inside = {"v": Inside(link, 0.0, 20.0)} if t % 60 < stays_s else {}
+        before = executor.shown
+        state = executor.advance(t, wishes[t // 10 % len(wishes)], None, inside)
+        if executor.shown.next_stage is not None and before.next_stage is None:
+            changed_s = executor.shown.ready_s
+        begun = {k for k in servable if state[k] in "Gg" and last[k] not in "Gg"}
+        if before.next_stage is not None:
+            assert t <= changed_s + longest_s, "waited for too long"
+            if begun & crossing and inside and not impatient:
+                assert t >= changed_s + longest_s, "began in his way"
+        for k in servable:
+            if state[k] in "Gg":
+                red_from[k] = t + 1
+            assert t + 1 - red_from[k] <= executor.max_red_s, "starved"
+        last = state

@@ -31,6 +31,16 @@ StagesOption = Annotated[
         "no two paths of cross); default: composed with adaptive.",
     ),
 ]
+RedExtensionOption = Annotated[
+    float | None,
+    typer.Option(
+        "--red-extension",
+        min=0,
+        max=30,
+        help="Longest by which a change waits for somebody who stands on the junction, seconds; "
+        "default: 10 with adaptive, 0 with the others.",
+    ),
+]
 SiteOption = Annotated[Path, typer.Option("--site", help="The site's folder.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; made if absent.")]
 

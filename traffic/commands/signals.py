@@ -14,6 +14,7 @@ import typer
 from models.errors import BadInput
 from traffic.commands.common import (
     OutFolder,
+    RedExtensionOption,
     SiteOption,
     StagesOption,
     load,
@@ -129,6 +130,7 @@ def bench_signals(
         float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
     ] = 0.05,
     stages: StagesOption = None,
+    red_extension: RedExtensionOption = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Runs at the same time.")] = 2,
 ) -> None:
     """Compare signal methods on the same scenarios, seeds and clearances; resumes."""
@@ -157,6 +159,7 @@ def bench_signals(
             changes=changes,
             miss_rate=miss_rate,
             stages=parse_stages(stages),
+            red_extension_s=red_extension,
             workers=workers,
         ),
         progress=progress,

@@ -15,6 +15,7 @@ from models.errors import BadInput
 from models.site import Site
 from traffic.commands.common import (
     OutFolder,
+    RedExtensionOption,
     SiteOption,
     StagesOption,
     load,
@@ -58,6 +59,7 @@ def simulate_one(
         float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
     ] = 0.05,
     stages: StagesOption = None,
+    red_extension: RedExtensionOption = None,
     directives: Annotated[
         Path | None,
         typer.Option(
@@ -94,6 +96,7 @@ def simulate_one(
             "--clearance": clearance,
             "--min-green": min_green,
             "--stages": stages,
+            "--red-extension": red_extension,
             "--directives": directives,
         }
         option = next((name for name, value in given.items() if value), None)
@@ -106,6 +109,7 @@ def simulate_one(
             parse_sensing(sensing),
             miss_rate,
             parse_stages(stages),
+            red_extension,
         )
         body = run_named(
             loaded,

@@ -16,6 +16,7 @@ import typer
 from models.errors import BadInput
 from traffic.commands.common import (
     OutFolder,
+    RedExtensionOption,
     SiteOption,
     StagesOption,
     load,
@@ -101,6 +102,7 @@ def validate(
         float, typer.Option("--miss-rate", min=0, max=1, help="Of the detectors.")
     ] = 0.05,
     stages: StagesOption = None,
+    red_extension: RedExtensionOption = None,
     playback: Annotated[
         bool, typer.Option("--playback/--no-playback", help="Film one pair: playback.html.")
     ] = True,
@@ -125,8 +127,11 @@ def validate(
         raise BadInput("--language", language, f"valid is {', '.join(LANGUAGES)}")
     if (plan is None) == (policy is None):
         raise BadInput("--plan, --policy", "", "valid is exactly one of them")
-    if policy is None and (clearance or min_green or stages or sensing != "oracle"):
-        raise BadInput("--clearance, --min-green, --sensing, --stages", "", "valid with --policy")
+    if policy is None and (
+        clearance or min_green or stages or red_extension or sensing != "oracle"
+    ):
+        given = "--clearance, --min-green, --sensing, --stages, --red-extension"
+        raise BadInput(given, "", "valid with --policy")
     loaded = load(site)
     need_network(loaded, "be validated")
     if growth is not None:
@@ -142,6 +147,7 @@ def validate(
             parse_sensing(sensing),
             miss_rate,
             parse_stages(stages),
+            red_extension,
         )
         questions = [(out, policy, policy_candidate(policy, baseline, setting), rows)]
     elif plan is not None and plan.is_dir():
