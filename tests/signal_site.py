@@ -34,8 +34,8 @@ EDGES = {
 END_S = 300
 
 
-def build_network(folder: Path, *, crossings: bool = False) -> Path:
-    """``net.net.xml`` of the two signals; with pedestrian crossings if asked."""
+def build_network(folder: Path, *, crossings: bool = False, radius_m: float = 4.0) -> Path:
+    """``net.net.xml`` of the two signals; with pedestrian crossings, and wider, if asked."""
     (folder / "a.nod.xml").write_text(
         "<nodes>"
         + "".join(
@@ -57,7 +57,7 @@ def build_network(folder: Path, *, crossings: bool = False) -> Path:
         [
             str(SUMO_BINARY.with_name("netconvert")),
             *("--node-files", str(folder / "a.nod.xml"), "--edge-files", str(folder / "a.edg.xml")),
-            *("--output-file", str(net)),
+            *("--output-file", str(net), "--default.junctions.radius", str(radius_m)),
             *(("--sidewalks.guess", "--crossings.guess") if crossings else ()),
         ],
         env=sumo_environment(),
@@ -67,10 +67,10 @@ def build_network(folder: Path, *, crossings: bool = False) -> Path:
     return net
 
 
-def build_scenario(folder: Path) -> Path:
+def build_scenario(folder: Path, *, radius_m: float = 4.0) -> Path:
     """A raw scenario, as found in the world: network, trips, configuration."""
     folder.mkdir(parents=True, exist_ok=True)
-    build_network(folder)
+    build_network(folder, radius_m=radius_m)
     trips = []
     for second in range(END_S):
         if second % 4 == 0:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from signal_site import END_S, Breaks, Watches, build_scenario
+from signal_site import END_S, Breaks, Turns, Watches, build_scenario
 from typer.testing import CliRunner
 
 from models.plan import Plan
@@ -85,6 +85,33 @@ def test_a_broken_policy_is_named_and_the_plan_stands_in(two: tuple[Site, Plan])
     assert result.fault == "RuntimeError: the policy broke"
     assert result.silent_s == END_S - 100
     assert result.kpi.finished > 80
+
+
+def test_a_change_waits_for_who_crawls_over_the_junction(tmp_path: Path) -> None:
+    scenario = find_scenario(build_scenario(tmp_path / "wide", radius_m=20.0), tmp_path / "sites")
+    site = scenario.site
+    crawler = tmp_path / "crawler.rou.xml"
+    crawler.write_text(
+        '<routes><vType id="crawls" maxSpeed="0.9" speedDev="0"/>'
+        '<trip id="crawler" type="crawls" depart="0" departPos="last" departLane="1" '
+        'from="wa" to="be"/></routes>'
+    )
+
+    def extended_s(
+        longest_s: float, *, crawls: bool = True, sensing: Sensing = Sensing.ORACLE, miss: float = 0
+    ) -> float:
+        routes = [site.folder / site.simulation.routes, *([crawler] if crawls else [])]
+        job = site_job(site, None, routes, seed=1, name="test")
+        asked = PolicyJob(
+            job, site, scenario.plan, "test", Turns, sensing, miss, red_extension_s=longest_s
+        )
+        return run_policy(asked).extended_s
+
+    assert extended_s(10.0) >= 10.0
+    assert extended_s(0.0) == 0.0
+    assert extended_s(10.0, crawls=False) == 0.0
+    assert extended_s(10.0, sensing=Sensing.DETECTORS) >= 10.0
+    assert extended_s(10.0, sensing=Sensing.DETECTORS, miss=1.0) == 0.0
 
 
 def test_detectors_count_a_second_late(two: tuple[Site, Plan]) -> None:
