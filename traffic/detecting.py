@@ -127,8 +127,9 @@ def detect_to_folder(
     if request.start is not None:
         try:
             began = parse_utc(request.start)
-        except ValueError as error:
-            raise BadInput("--start", request.start, str(error)) from None
+        except ValueError:
+            valid = "valid is like 2026-11-22T07:00:00+07:00"
+            raise BadInput("--start", request.start, valid) from None
     several = len(request.cameras) > 1
     opened = _Detectors(request.weights)
     jobs: list[CameraJob] = []

@@ -35,6 +35,7 @@ def build_problem(
     current: Plan,
     *,
     weights: Weights | None = None,
+    slowest_advice: float = 1.0,
 ) -> RetimingProblem:
     """Retiming problem of a site from counts and the plan in force.
 
@@ -64,6 +65,7 @@ def build_problem(
         links,
         weights=weights,
         pedestrians_ph=_pedestrians_ph(site),
+        slowest_advice=slowest_advice,
     )
 
 
@@ -89,6 +91,17 @@ def _check_counts(site: Site, counts: Sequence[CountRow]) -> None:
                 "movement",
                 f"junction {junction.id} has no counted movement; valid are {valid}, ...",
             )
+
+
+def uncounted(site: Site, counts: Sequence[CountRow]) -> tuple[str, ...]:
+    """Movements of which the counts say nothing: a plan is made as if nobody drove them."""
+    counted = {row.movement for row in counts if row.coverage > 0}
+    return tuple(
+        movement.id
+        for junction in site.junctions.values()
+        for movement in junction.movements
+        if movement.id not in counted
+    )
 
 
 def lane_geometry(net: NetFile, junctions: Mapping[str, Junction]) -> Iterator[LaneGeometry]:

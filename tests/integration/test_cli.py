@@ -177,6 +177,16 @@ def test_a_missing_video_and_a_wrong_camera(site: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_a_start_that_is_no_time_says_what_is(site: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"x")
+    line = refused(
+        *("detect", clip, "--site", site, "--camera", "C2-c1", "--out", tmp_path / "o"),
+        *("--start", "today"),
+    )
+    assert line.endswith("--start: today: valid is like 2026-11-22T07:00:00+07:00")
+
+
 def test_a_truncated_video_leaves_nothing_half_written(site: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole.mp4"
     writer = cv2.VideoWriter(str(whole), cv2.VideoWriter.fourcc(*"mp4v"), 6.0, (640, 480))
@@ -210,3 +220,42 @@ def test_the_demo_does_not_overwrite_what_is_not_its_own(tmp_path: Path) -> None
     assert "holds something else" in line
     assert (tmp_path / "thesis.txt").exists()
     assert "--auto-approve" in refused("demo", "--headless", "--out", tmp_path / "new")
+
+
+def test_movements_without_a_count_are_named(site: Path, tmp_path: Path) -> None:
+    counts = (site / "counts.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in counts if "C5:c4>c5" not in line]
+    assert 0 < len(kept) < len(counts)
+    few = tmp_path / "few.csv"
+    few.write_text("".join(kept), encoding="utf-8")
+    done = xanh(
+        *("retime", "--site", site, "--counts", few, "--out", tmp_path / "plan.yaml"),
+        *("--method", "webster"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 movements have no count" in done.stdout
+    assert "C5:c4>c5" in done.stdout
+
+
+def test_a_camera_that_needs_no_name_is_calibrated(tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[2] / "docs" / "examples" / "hanoi-giang-vo"
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("x_px,y_px,x_m,y_m\n" + "".join(f"{i}0,{i}0,{i},{i}\n" for i in range(5)))
+    line = refused("camera", "calibrate", "--site", example, "--pairs", pairs, "--check")
+    assert "lie on one line" in line
+
+
+def test_accounts_by_command(tmp_path: Path) -> None:
+    data = ("--data", tmp_path)
+    added = xanh("user", "add", "hoa", "--role", "manager", *data)
+    assert added.returncode == 0, added.stderr
+    assert len(added.stdout.split("password ")[1].strip()) >= 12
+    assert "'hoa' is taken" in refused("user", "add", "hoa", "--role", "viewer", *data)
+    assert "valid is viewer, operator" in refused("user", "add", "lan", "--role", "boss", *data)
+    assert "'lan'; valid is hoa" in refused("user", "disable", "lan", *data)
+    assert xanh("user", "disable", "hoa", *data).returncode == 0
+    listed = xanh("user", "list", *data).stdout
+    assert listed.startswith("hoa ")
+    assert "disabled" in listed
+    log = xanh("user", "log", *data).stdout.splitlines()
+    assert [line.split()[4] for line in log] == ["added", "disabled"]

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from models.errors import BadInput
+from models.site import Site
 from traffic.commands.common import SiteOption, load, say
 
 camera_app = typer.Typer(help="Set up a site's cameras.")
@@ -42,8 +43,7 @@ def camera_show(
     view = None
     if site is not None:
         described = load(site)
-        only = described.cameras[0].id if len(described.cameras) == 1 else ""
-        found = site_camera(described, camera or only)
+        found = site_camera(described, _chosen(described, camera))
         view, source = found.view, source or found.source
     if not source:
         raise BadInput("source", "", "is missing; valid is a video, image, folder or URL")
@@ -68,8 +68,10 @@ def camera_show(
 @camera_app.command("calibrate")
 def camera_calibrate(
     site: SiteOption,
-    camera: Annotated[str, typer.Option("--camera", help="Camera id of the site.")],
     pairs: Annotated[Path, typer.Option("--pairs", help="CSV x_px,y_px,x_m,y_m.")],
+    camera: Annotated[
+        str, typer.Option("--camera", help="Camera id of the site; its only one by default.")
+    ] = "",
     picture: Annotated[
         str | None,
         typer.Option("--picture", help="Image, video or URL; default: the camera's source."),
@@ -80,7 +82,9 @@ def camera_calibrate(
     from detection.sources import first_picture
     from traffic.calibrating import calibrated_camera, judge, read_pairs, report, save_calibration
 
-    found = calibrated_camera(load(site), camera)
+    described = load(site)
+    camera = _chosen(described, camera)
+    found = calibrated_camera(described, camera)
     size = (found.view.width_px, found.view.height_px)
     marked = read_pairs(pairs)
     for line in report(marked, judge(marked, size, str(pairs))):
@@ -102,3 +106,8 @@ def camera_calibrate(
     say(f"camera {camera}: calibration version {version} written to {site / 'site.yaml'}")
     if image is None:
         say("no picture was kept: a moved camera is known by the first seconds of each start only")
+
+
+def _chosen(site: Site, camera: str) -> str:
+    """The camera named; a site's only one needs no name."""
+    return camera or (site.cameras[0].id if len(site.cameras) == 1 else "")

@@ -56,6 +56,14 @@ def retime(
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Of solver, draws and runs.")] = 0,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Solver seconds.")] = 30.0,
+    advise_speed: Annotated[
+        float,
+        typer.Option(
+            "--advise-speed",
+            help="Where signs advise drivers a speed: down to this part of what they drive by "
+            "themselves, such as 0.8. Not with --search.",
+        ),
+    ] = 1.0,
     explain: Annotated[
         Path | None,
         typer.Option(
@@ -63,15 +71,22 @@ def retime(
         ),
     ] = None,
 ) -> None:
-    """Find cycle, splits and offsets for the counts."""
+    """Find stages, cycle, splits and offsets for the counts."""
     from traffic.explain import write_explanation
     from traffic.planfiles import write_plan
     from traffic.replan import retime_site
+    from traffic.retiming import uncounted
     from traffic.schedule import write_schedule
 
     loaded = load(site)
     need_network(loaded, "be retimed")
     rows, current = read_counts(loaded, counts), read_current(loaded)
+    missing = uncounted(loaded, rows)
+    if missing:
+        say(
+            f"{len(missing)} movements have no count and are taken as empty, with their minimum "
+            f"green: {', '.join(missing[:4])}{', ...' if len(missing) > 4 else ''}"
+        )
 
     def solve(chosen: Sequence[CountRow], path: Path) -> None:
         result = retime_site(
@@ -82,6 +97,7 @@ def retime(
             search=search,
             seed=seed,
             time_limit_s=time_limit,
+            slowest_advice=advise_speed,
         )
         write_plan(result.plan, path)
         say(f"{result.status}: {result.line}; wrote {path} ({result.plan.digest[:12]})")
