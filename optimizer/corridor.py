@@ -294,7 +294,7 @@ def solve_corridor(
         # First offsets alone, so that there are platoons to choose other timings for.
         joint = number > 0 or not choices
         program = build_program(model, current, choices if joint else {})
-        found = _solve(program, seed, 0.0)
+        found = solve_program(program, seed, 0.0)
         cost = model.advised(found.speed_mps).cost(found.timings)
         if best is None or cost < best_cost - 1e-6:
             best, best_cost = found, cost
@@ -305,7 +305,7 @@ def solve_corridor(
         current = found.timings
     assert best is not None
     program = build_program(model, best.timings, choices)
-    proven = _solve(program, seed, time_limit)
+    proven = solve_program(program, seed, time_limit)
     if model.advised(proven.speed_mps).cost(proven.timings) < best_cost:
         return proven
     here = {name: (0, timing.offset_ds // program.step_ds) for name, timing in best.timings.items()}
@@ -313,7 +313,8 @@ def solve_corridor(
     return replace(best, objective=value, bound=proven.bound, status=proven.status)
 
 
-def _solve(program: Program, seed: int, time_limit: float) -> OffsetResult:
+def solve_program(program: Program, seed: int = 0, time_limit: float = 0.0) -> OffsetResult:
+    """Least cost of a program; what elimination leaves is solved by descent without a limit."""
     count = program.model.cycle_ds // program.step_ds
     tables = program.pairs
     reduced = reduce_network(program.own, tables)

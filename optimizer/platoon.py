@@ -17,7 +17,7 @@ import numpy.typing as npt
 from optimizer.capacity import Service, green_windows_s, services
 from optimizer.delay import incremental_delay_s, uncertain_delay_s, upstream_filtering
 from optimizer.problem import CAR_SPACE_M, JunctionProblem, Link, RetimingProblem
-from optimizer.stages import StageOption, StageSet
+from optimizer.stages import StageSet
 
 Array = npt.NDArray[np.float64]
 
@@ -38,6 +38,17 @@ class Timing:
     def twice(self) -> Timing:
         """The same timing seen in a common cycle of twice its own."""
         return Timing(self.stages.twice(), self.greens_ds * 2, self.offset_ds)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Delay and stops in s that a lane group may have, and what each second beyond counts more."""
+
+    delay_s: float
+    weight: float
+
+
+NO_LIMIT = Limit(math.inf, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,7 @@ class Node:
     periodic: tuple[Array, Array, Array]  # capacity per cycle, d2 capacity pcu/h, served pcu
     room: Array  # (groups,) pcu that stand between the signal before and this one
     limit: Array  # (groups,) delay and stops in s above which the excess counts more
+    limit_weight: Array  # (groups,) how much more
 
     def only(self, groups: npt.NDArray[np.bool_]) -> Node:
         """The same with some of its groups, (groups,) true for those that stay."""
@@ -150,6 +162,7 @@ class Node:
             ),
             room=self.room[groups],
             limit=self.limit[groups],
+            limit_weight=self.limit_weight[groups],
         )
 
     @property
@@ -191,7 +204,7 @@ class PlatoonModel:
         problem: RetimingProblem,
         junctions: Sequence[str],
         cycle_ds: int,
-        limits: Mapping[tuple[str, str], float] | None = None,
+        limits: Mapping[tuple[str, str], Limit] | None = None,
         advised_mps: Mapping[int, float] | None = None,
     ) -> None:
         """Prepare kernels and the order of junctions.
@@ -200,7 +213,7 @@ class PlatoonModel:
             problem: The problem.
             junctions: Ids of the junctions that run this cycle.
             cycle_ds: The cycle.
-            limits: Delay in s by junction and lane group above which the excess counts more.
+            limits: By junction and lane group, from where on delay counts more.
             advised_mps: Speeds that are advised, by index of the link.
         """
         self.advised_mps = dict(advised_mps or {})
@@ -268,6 +281,7 @@ class PlatoonModel:
         ).reshape(len(served), self.steps)
         expected = np.array([s.group.demand_pcuph for s in served]) * self.cycle_ds / 36000.0
         total = capacity.sum(axis=1)
+        limits = [self.limits.get((junction, s.group.id), NO_LIMIT) for s in served]
         return Node(
             services=served,
             capacity=capacity,
@@ -287,7 +301,8 @@ class PlatoonModel:
                 np.maximum(np.minimum(expected, 0.995 * total), 1e-9),
             ),
             room=np.array([self._room(junction, s) for s in served]),
-            limit=np.array([self.limits.get((junction, s.group.id), math.inf) for s in served]),
+            limit=np.array([limit.delay_s for limit in limits]),
+            limit_weight=np.array([limit.weight for limit in limits]),
         )
 
     def _room(self, junction: str, service: Service) -> float:
@@ -492,56 +507,9 @@ class PlatoonModel:
         excess = np.maximum(0.0, each - node.limit)
         result: Array = (
             weights.spill_s * beyond * 36000.0 / self.cycle_ds
-            + (each + (weights.worse_weight - 1.0) * excess) * node.vph
+            + (each + node.limit_weight * excess) * node.vph
         )
         return result
-
-
-def in_force_limits(problem: RetimingProblem) -> dict[tuple[str, str], float]:
-    """What each lane group may wait at most: a little more than under the plan in force.
-
-    The plan in force is taken without platoons, with its own interstages.
-    """
-    limits: dict[tuple[str, str], float] = {}
-    if problem.current is None:
-        return limits
-    weights = problem.weights
-    for plan in problem.current.junctions:
-        if not plan.stages or all(part.id != plan.junction for part in problem.junctions):
-            continue
-        part = problem.junction(plan.junction)
-        stages = StageSet(
-            "in force", tuple(StageOption(s.id, s.green, s.permissive) for s in plan.stages)
-        )
-        cycle_s = plan.cycle_ds / 10.0
-        steps = max(1, round(cycle_s))
-        served = services(part, stages, [s.green_ds / 10.0 for s in plan.stages])
-        for service in served:
-            group = service.group
-            capacity = capacity_profile(
-                service,
-                [s.green_ds for s in plan.stages],
-                [s.yellow_ds + s.red_ds for s in plan.stages],
-                steps,
-                cycle_s / steps,
-            )
-            going = float(capacity.sum())
-            if going <= 0:
-                continue
-            coming = group.demand_pcuph * cycle_s / 3600.0
-            arrivals = np.full(steps, coming / steps)
-            queue, _ = periodic_queue(arrivals, capacity)
-            uniform = float(queue.sum()) * cycle_s / steps / min(coming, 0.995 * going)
-            waiting = (np.roll(queue, 1) > 1e-6) | (capacity <= 0)
-            stops = float(arrivals[waiting].sum()) / coming
-            incremental = uncertain_delay_s(
-                coming / going, going * 3600.0 / cycle_s, problem.period_h
-            )
-            now_s = uniform + incremental + weights.stop_s * stops
-            limits[part.id, group.id] = max(
-                now_s * (1.0 + weights.worse_pct / 100.0), now_s + weights.worse_s
-            )
-    return limits
 
 
 def _received(served: Sequence[Service], approach: str) -> Array:

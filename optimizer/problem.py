@@ -177,13 +177,15 @@ class Weights:
     ``stop_s``: one stop costs the time to brake and to start again, v / 2a + v / 2b, beside the
     delay of a queue without length. A lane group that gets worse than under the plan in force
     by more than both ``worse_pct`` and ``worse_s`` counts ``worse_weight`` times for the
-    excess: a plan that starves a small movement is not accepted, however good the mean.
+    excess: a plan that starves a small movement is not accepted, however good the mean. One that
+    crosses linked signals counts ``cross_weight`` times for all that it loses.
     """
 
     stop_s: float = 4.0
     worse_pct: float = 5.0
     worse_s: float = 2.0
     worse_weight: float = 5.0
+    cross_weight: float = 20.0
     spill_s: float = 30.0
 
 

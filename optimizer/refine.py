@@ -95,6 +95,24 @@ class Refinement:
     learnt: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
+def allowed(delay_s: Mapping[str, float]) -> dict[str, float]:
+    """What each movement may wait, from what it waits under the plan in force."""
+    return {
+        movement: max(value * (1.0 + TOO_MUCH_PCT / 100.0), value + TOO_MUCH_S)
+        for movement, value in delay_s.items()
+    }
+
+
+def weighed(judgement: Judgement, limits: Mapping[str, float], weight: float) -> Judgement:
+    """With what movements lose beyond their limit counted again, as the model does."""
+    excess = sum(
+        judgement.passes.get(movement, 0.0) * max(0.0, value - limits[movement])
+        for movement, value in judgement.delay_s.items()
+        if movement in limits
+    )
+    return replace(judgement, figure=judgement.figure + (weight - 1.0) * excess)
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     timings: Timings
@@ -193,25 +211,12 @@ class _Search:
         self._stand(starts[0], self.judged)
         if starts[0].made == "in force":
             for _, judgement in self._judge(starts[:1]):
-                self.limits = self._allowed(judgement.delay_s)
+                self.limits = allowed(judgement.delay_s)
             starts = starts[1:]
         self._judge(starts)
 
-    def _allowed(self, delay_s: Mapping[str, float]) -> dict[str, float]:
-        return {
-            movement: max(value * (1.0 + TOO_MUCH_PCT / 100.0), value + TOO_MUCH_S)
-            for movement, value in delay_s.items()
-        }
-
     def _weighed(self, judgement: Judgement) -> Judgement:
-        """With what movements lose beyond their limit counted again, as the model does."""
-        excess = sum(
-            judgement.passes.get(movement, 0.0) * max(0.0, value - self.limits[movement])
-            for movement, value in judgement.delay_s.items()
-            if movement in self.limits
-        )
-        again = self.problem.weights.worse_weight - 1.0
-        return replace(judgement, figure=judgement.figure + again * excess)
+        return weighed(judgement, self.limits, self.problem.weights.worse_weight)
 
     def _stand(self, candidate: _Candidate, judged: Judgement) -> None:
         self.best, self.judged = candidate, judged

@@ -14,7 +14,8 @@ from models.plan import Plan
 from models.safety import check_plan
 from optimizer.bands import solve_bands
 from optimizer.corridor import OffsetResult, components, solve_corridor
-from optimizer.platoon import PlatoonModel, Timing, in_force_limits
+from optimizer.limits import in_force_limits
+from optimizer.platoon import PlatoonModel, Timing
 from optimizer.polish import polish
 from optimizer.problem import JunctionProblem, RetimingProblem
 from optimizer.result import Binding, MovementPrediction, RetimingResult, explain

@@ -31,7 +31,8 @@ _MADE = {"start": "the model", "learnt": "the model, taught"}
 def explanation(made: Retiming) -> dict[str, Any]:
     """Everything that speaks for and against a plan, as plain values; times in seconds.
 
-    ``alternatives`` are the plans of the model, best first by its cost; ``judged`` those that SUMO
+    ``alternatives`` are the plans of the model, best first by its cost, each with the proven gap of
+    the program that made it, ``gap`` is that of the first; ``judged`` those that SUMO
     saw, in order, with the draw of demand and seeds: figures of one draw compare.
     """
     result = made.result
@@ -41,7 +42,17 @@ def explanation(made: Retiming) -> dict[str, Any]:
         "line": made.line,
         "method": result.method,
         "status": result.status,
-        "gap": result.gap,
+        "gap": made.options[0].gap if made.options else result.gap,
+        "advised_speeds": [
+            {
+                "from": item.upstream,
+                "to": item.downstream,
+                "approach": item.approach,
+                "speed_kmh": round(3.6 * item.speed_mps),
+                "unadvised_kmh": 3.6 * item.usual_mps,
+            }
+            for item in result.advice
+        ],
         "delay_s": result.delay_s,
         "stops": result.stops,
         "in_force_delay_s": made.in_force.delay_s if made.in_force else None,
@@ -138,8 +149,11 @@ def write_explanation(made: Retiming, folder: Path) -> tuple[Path, Path]:
 def _short_line(made: Retiming) -> str:
     result = made.result
     was = f", the plan in force {made.in_force.delay_s:.1f} s" if made.in_force else ""
+    gap = made.options[0].gap if made.options else result.gap
+    proven = f"; gap of its program {100.0 * gap:.1f} %" if result.method == "cpsat" else ""
     return (
-        f"{result.delay_s:.1f} s delay and {result.stops:.2f} stops per vehicle by the model{was}"
+        f"{result.delay_s:.1f} s delay and {result.stops:.2f} stops per vehicle by the model"
+        f"{was}{proven}"
     )
 
 
@@ -207,6 +221,11 @@ def _binding(result: RetimingResult, top: float) -> tuple[str, float]:
         f"capacity: {_tail(item.movement)} is {100 * item.degree_of_saturation:.0f} % full"
         for item in full
         if item.degree_of_saturation >= _NEARLY_FULL
+    ]
+    found += [
+        f"speed: {3.6 * item.speed_mps:.0f} km/h is advised from {item.upstream} to "
+        f"{item.downstream}, where traffic drives {3.6 * item.usual_mps:.0f}"
+        for item in result.advice
     ]
     shown = found[:_MOST_RULES] or ["nothing: every rule and movement has something to spare"]
     if len(found) > len(shown):

@@ -18,6 +18,7 @@ from models.site import Site
 from optimizer.refine import Judgement, Trial, legal_start, refine
 from optimizer.result import RetimingResult, predict
 from optimizer.retime import Method, candidates
+from optimizer.selection import choose
 from simulation.demand import write_demand
 from simulation.runner import SimulationJob, SimulationResult, simulations, site_job, sweep
 from simulation.scratch import Scratch
@@ -63,6 +64,7 @@ def retime_site(
     search: int | None = 0,
     seed: int = 0,
     time_limit_s: float = 20.0,
+    slowest_advice: float = 1.0,
     workers: int = 2,
     created: datetime | None = None,
 ) -> Retiming:
@@ -77,26 +79,34 @@ def retime_site(
             search makes of them. 0 takes the model's best, None as many as ``affordable`` says.
         seed: Seed of the solver.
         time_limit_s: Work limit of the solver, about seconds on one core.
+        slowest_advice: Part of their speed down to which signs may advise drivers to drive.
+            Below 1 the model alone decides: SUMO's drivers see no such signs.
         workers: SUMO processes at a time while searching.
         created: Time that the plan carries; now by default.
 
     Raises:
-        BadInput: If the method is unknown or the counts do not fit the site.
+        BadInput: If the method is unknown, the counts do not fit the site or SUMO is to judge
+            advised speeds.
         Infeasible: If no plan keeps the envelope; names the clash.
         XanhError: If a simulation fails.
     """
     methods: tuple[str, ...] = get_args(Method)
     if method not in methods:
         raise BadInput("--method", method, f"valid is {', '.join(methods)}")
-    problem = build_problem(site, counts, current)
+    advised = slowest_advice < 1.0
+    if not 0.3 <= slowest_advice <= 1.0:
+        raise BadInput("--advise-speed", f"{slowest_advice:g}", "valid is 0.3 to 1")
+    if advised and (search or method != "cpsat"):
+        raise BadInput("--advise-speed", f"{slowest_advice:g}", "is for cpsat without --search")
+    problem = build_problem(site, counts, current, slowest_advice=slowest_advice)
     effort = affordable(site, counts)
-    if search is not None or method != "cpsat":
+    if search is not None or method != "cpsat" or advised:
         # Baselines are there to be compared with: as they are, unless told otherwise.
-        effort = replace(effort, plans=search or 0)
+        effort = Effort(search or 0, effort.scenarios)
     made = created or datetime.now(UTC)
     options = candidates(
         problem,
-        max(1, min(effort.plans // 4, CANDIDATES)),
+        effort.plans - 1 if effort.draws > 1 else max(1, min(effort.plans // 4, CANDIDATES)),
         method=cast(Method, method),
         seed=seed,
         time_limit_s=time_limit_s,
@@ -107,7 +117,8 @@ def retime_site(
     held = None if in_force is None else predict(problem, in_force, "in force", "")
     if effort.plans < 2:
         best = options[0]
-        return Retiming(best.plan, best.status, _line(best, ""), best, options, in_force=held)
+        line = _line(best, _proven(best))
+        return Retiming(best.plan, best.status, line, best, options, in_force=held)
     starts = [item.plan for item in options]
     if problem.links and effort.plans >= 12:
         # Each junction with a cycle of its own: a common one may cost more than it gives.
@@ -116,22 +127,31 @@ def retime_site(
         )
         starts += [item.plan for item in alone]
     with _judge(site, counts, effort.scenarios, problem.weights.stop_s, workers) as judge:
-        found = refine(
-            problem,
-            starts,
-            judge,
-            budget=effort.plans,
-            created=made,
-            by=maker,
-            in_force=in_force,
-            batch=6,
-            seed=seed,
-        )
+        if effort.draws > 1:
+            found = choose(
+                starts[: effort.plans - 1],
+                judge,
+                draws=effort.draws,
+                in_force=in_force,
+                worse_weight=problem.weights.worse_weight,
+            )
+        else:
+            found = refine(
+                problem,
+                starts,
+                judge,
+                budget=effort.plans,
+                created=made,
+                by=maker,
+                in_force=in_force,
+                batch=6,
+                seed=seed,
+            )
     best = predict(problem, found.best.plan, method, options[0].status)
-    judged = f"; {found.best.figure:.1f} s delay and stops in SUMO"
+    judged = f"{_proven(options[0])}; {found.best.figure:.1f} s delay and stops in SUMO"
     if found.in_force is not None:
         judged += f", the plan in force {found.in_force.figure:.1f} s"
-    judged += f", {len(found.trials)} judgements"
+    judged += f", {len(found.trials) * effort.draws} judgements"
     return Retiming(
         found.best.plan,
         best.status,
@@ -142,6 +162,18 @@ def retime_site(
         held,
         found.learnt,
     )
+
+
+def _proven(result: RetimingResult) -> str:
+    """How near the model's plan is to the bound of its program, and the speeds it counts on."""
+    text = f"; proven within {100.0 * result.gap:.1f} % of the program's bound"
+    if result.advice:
+        signs = (
+            f"{3.6 * item.speed_mps:.0f} km/h {item.upstream} to {item.downstream}"
+            for item in result.advice
+        )
+        text += f"; advise {', '.join(signs)}"
+    return text if result.method == "cpsat" else ""
 
 
 def _line(result: RetimingResult, judged: str) -> str:
@@ -163,24 +195,30 @@ _SUBLANE_CROSSING_S = 8e-4
 _SEARCH_BUDGET_S = 60.0
 _FURTHER_JUNCTION_S = 30.0
 _MOST_BUDGET_S = 150.0
-_FEW_BUDGET_S = 110.0
 _LEAST_SEARCH, _MOST_SEARCH = 12, 60
+# Where a run is long: plans that are judged, and on how many draws at most; with more runs than
+# twice that a search finds more.
+_FEW_PLANS, _FEW_DRAWS = 4, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How many plans SUMO judges, each over these multiples of the demand."""
+    """How many plans SUMO judges, each over these multiples of the demand.
+
+    With ``draws`` above 1 no plan is sought beyond those of the model: each is judged so often.
+    """
 
     plans: int
     scenarios: tuple[float, ...]
+    draws: int = 1
 
 
 def affordable(site: Site, counts: Sequence[CountRow]) -> Effort:
     """What SUMO judges in about a minute on two cores, longer for many junctions.
 
-    Where runs are long, a few plans on the mean demand: the plan in force and the model's best at
-    least, so that what comes out is not worse than what is there. Estimated from the demand,
-    never timed, so that the same site and counts give the same plan.
+    Where runs are long, a few plans on the mean demand, several times: the plan in force and the
+    model's best at least, so that what comes out is not worse than what is there. Estimated from
+    the demand, never timed, so that the same site and counts give the same plan.
     """
     options = site.simulation
     sublane = any(option.startswith("--lateral-resolution") for option in options.options)
@@ -193,8 +231,12 @@ def affordable(site: Site, counts: Sequence[CountRow]) -> Effort:
     runs = int(budget_s / run_s)
     if runs >= _LEAST_SEARCH * len(SCENARIOS):
         return Effort(min(runs // len(SCENARIOS), _MOST_SEARCH), SCENARIOS)
-    few = int(_FEW_BUDGET_S / run_s)
-    return Effort(min(few, _LEAST_SEARCH) if few > 1 else 0, SCENARIOS[:1])
+    few = int(2.0 * budget_s / run_s)
+    if few >= 2 * _FEW_PLANS * _FEW_DRAWS:
+        return Effort(few // 2, SCENARIOS[:1])
+    plans = _FEW_PLANS if few >= _FEW_PLANS * _FEW_DRAWS else 2
+    draws = min(_FEW_DRAWS, few // plans)
+    return Effort(plans, SCENARIOS[:1], draws) if draws > 1 else Effort(few, SCENARIOS[:1])
 
 
 @contextmanager

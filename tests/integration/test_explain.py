@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from networks import corridor, corridor_counts, corridor_plan
 
+from models.errors import BadInput
 from models.site import SimulationOptions
 from traffic.explain import write_explanation
 from traffic.replan import Effort, affordable, retime_site
@@ -68,3 +69,23 @@ def test_what_is_affordable_always_hears_the_plan_in_force(
     assert isinstance(effort, Effort)
     assert effort.plans >= 2
     assert (len(effort.scenarios) == 1) == (factor > 1)
+
+
+def test_a_long_run_is_judged_on_several_draws(tmp_path: Path) -> None:
+    site = corridor(tmp_path)
+    site = replace(site, simulation=SimulationOptions(end_s=3600.0))
+    efforts = [affordable(site, corridor_counts(site, factor)) for factor in (60.0, 2000.0)]
+    assert [effort.scenarios for effort in efforts] == [(1.0,), (1.0,)]
+    assert efforts[0].plans * efforts[0].draws >= 12
+    assert efforts[1].plans < 2
+
+
+def test_advised_speeds_are_for_the_model_alone(tmp_path: Path) -> None:
+    site = corridor(tmp_path)
+    counts, plan = corridor_counts(site), corridor_plan(site, 25)
+    made = retime_site(site, counts, plan, slowest_advice=0.8, time_limit_s=1)
+    assert not made.trials
+    assert "proven within" in made.line
+    for wrong in ({"slowest_advice": 0.1}, {"slowest_advice": 0.8, "search": 5}):
+        with pytest.raises(BadInput, match="--advise-speed"):
+            retime_site(site, counts, plan, **wrong)

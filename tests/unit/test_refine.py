@@ -11,6 +11,7 @@ from optimizer.learning import with_factors
 from optimizer.refine import Judgement, legal_start, refine
 from optimizer.result import predict, timings_of
 from optimizer.retime import candidates, retime
+from optimizer.selection import choose
 
 
 def _judge(wanted_ds: dict[str, tuple[int, ...]]):
@@ -203,3 +204,31 @@ def test_plan_in_force_with_a_cycle_beyond_the_longest_allowed_is_shortened():
     found = legal_start(body, current, created=CREATED, by="test")
     assert found is not None
     assert found.junctions[0].cycle_ds == crossroads("A").envelope.max_cycle_ds
+
+
+def test_few_plans_are_judged_over_all_draws_with_what_movements_lose():
+    """The lucky draw of one plan does not choose it, nor does a gain that one movement pays for."""
+    body = problem([crossroads("A")], {"A": USUAL})
+    in_force = legal_start(body, body.current, created=CREATED, by="test")
+    lucky, steady = (item.plan for item in candidates(body, 2, time_limit_s=2))
+    figures = {in_force.digest: (30, 30, 30), lucky.digest: (10, 40, 40), steady.digest: (27,) * 3}
+    lost_s = dict.fromkeys(figures, 20.0)
+
+    def judge(plans, draw):
+        return [
+            Judgement(figures[p.digest][draw], {}, {"A:nin>nout": lost_s[p.digest]},
+                      {"A:nin>nout": 0.5})
+            for p in plans
+        ]  # fmt: skip
+
+    found = choose([lucky, steady], judge, draws=3, in_force=in_force)
+    assert found.best.plan == lucky  # the geometric mean is 25
+    figures[lucky.digest] = (10, 50, 50)
+    found = choose([lucky, steady], judge, draws=3, in_force=in_force)
+    assert found.best.plan == steady
+    assert found.in_force.figure == pytest.approx(30.0)
+    lost_s[steady.digest] = 26.0
+    found = choose([lucky, steady], judge, draws=3, in_force=in_force)
+    assert found.best.plan == lucky
+    with pytest.raises(ValueError, match="no plan"):
+        choose([], judge, draws=1)

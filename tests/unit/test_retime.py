@@ -14,12 +14,13 @@ from models.junction import SafetyEnvelope
 from models.plan import Plan
 from models.safety import check_plan
 from optimizer.bands import solve_bands
+from optimizer.limits import in_force_limits
 from optimizer.platoon import PlatoonModel, Timing, dispersion_kernel, periodic_queue
 from optimizer.problem import PEAK_HOUR_FACTOR, LinkGeometry, RetimingProblem
 from optimizer.result import predict, timings_of
 from optimizer.retime import Infeasible, candidates, retime
 from optimizer.splits import solve_splits
-from optimizer.stages import stage_sets
+from optimizer.stages import StageOption, StageSet, orders, stage_sets
 
 
 def test_the_busier_street_gets_the_longer_green():
@@ -247,3 +248,58 @@ def test_bands_give_up_a_chain_that_no_offset_serves():
     assert found.status == "OPTIMAL"
     apart_s = (found.timings["B"].offset_ds - found.timings["A"].offset_ds) % 900 / 10.0
     assert apart_s == pytest.approx(travel_s["B"], abs=2.0)
+
+
+def test_lead_becomes_lag_where_no_green_is_cut_in_two():
+    """Of three stages there is one other order; a green that would come twice forbids it."""
+    green = {"through": ("n", "s"), "left": ("n", "l"), "side": ("e",)}
+
+    def stages(*names):
+        return StageSet("found", tuple(StageOption(name, green[name]) for name in names))
+
+    (other,) = orders(stages("through", "left", "side"))
+    assert [stage.id for stage in other.stages] == ["through", "side", "left"]
+    apart = StageSet(
+        "found", (*stages("through", "left", "side").stages, StageOption("walk", ("w",)))
+    )
+    found = [[stage.id for stage in item.stages] for item in orders(apart)]
+    assert ["through", "left", "walk", "side"] in found
+    assert all("left" in (order[1], order[3]) for order in found)
+
+
+def test_who_crosses_linked_signals_may_lose_nothing():
+    """Their limit is what they wait now; who goes along may lose a little and counts less."""
+    body = problem(
+        [crossroads("A"), crossroads("B")],
+        {"A": USUAL, "B": USUAL},
+        [northbound_link("A", "B", 300.0)],
+    )
+    limits, alone = in_force_limits(body), in_force_limits(replace(body, links=()))
+    across, along = limits["B", "Bein_0"], limits["B", "Bnin_0"]
+    assert across.weight == body.weights.cross_weight - 1.0
+    assert along == alone["B", "Bnin_0"]
+    assert along.weight == body.weights.worse_weight - 1.0
+    assert across.delay_s < alone["B", "Bein_0"].delay_s
+    # What the wave starts with goes along too.
+    assert limits["A", "Anin_0"] == alone["A", "Anin_0"]
+
+
+def _longest_across(n_vph, e_vph, **weights):
+    """Longest delay across over that in force, for a wave northward through A and B."""
+    vph = {"n through": n_vph, "e through": e_vph, "w through": e_vph}
+    body = problem(
+        [crossroads("A"), crossroads("B")],
+        {"A": vph, "B": vph},
+        [northbound_link("A", "B", 300.0)],
+    )
+    before = predict(body, body.current, "in force", "")
+    was = {item.movement: item.delay_s for item in before.movements}
+    result = retime(replace(body, weights=replace(body.weights, **weights)), time_limit_s=3)
+    return max(
+        item.delay_s / was[item.movement] for item in result.movements if item.movement[2] in "ew"
+    )
+
+
+def test_a_wave_takes_nothing_from_those_who_cross():
+    assert _longest_across(650, 200) < 1.02
+    assert _longest_across(650, 200, cross_weight=1.0, worse_weight=1.0) > 1.1

@@ -56,6 +56,14 @@ def retime(
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Of solver, draws and runs.")] = 0,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Solver seconds.")] = 30.0,
+    advise_speed: Annotated[
+        float,
+        typer.Option(
+            "--advise-speed",
+            help="Where signs advise drivers a speed: down to this part of what they drive by "
+            "themselves, such as 0.8. Not with --search.",
+        ),
+    ] = 1.0,
     explain: Annotated[
         Path | None,
         typer.Option(
@@ -89,6 +97,7 @@ def retime(
             search=search,
             seed=seed,
             time_limit_s=time_limit,
+            slowest_advice=advise_speed,
         )
         write_plan(result.plan, path)
         say(f"{result.status}: {result.line}; wrote {path} ({result.plan.digest[:12]})")
