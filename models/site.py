@@ -133,7 +133,8 @@ class SiteCamera:
 class Site:
     """A site folder, loaded and checked. ``network`` is None on a camera-only site.
 
-    ``street`` is set where the site's field is a virtual one.
+    ``street`` is set where the site's field is a virtual one. ``objective`` is what retiming
+    weighs, by the optimizer's names; what is absent is the optimizer's own.
     """
 
     id: str
@@ -149,6 +150,7 @@ class Site:
     street: StreetOptions | None = None
     latitude: float | None = None
     longitude: float | None = None
+    objective: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def counts_path(self) -> Path:

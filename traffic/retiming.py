@@ -39,8 +39,8 @@ def build_problem(
 ) -> RetimingProblem:
     """Retiming problem of a site from counts and the plan in force.
 
-    Junctions that the counts do not name at all are retimed for no demand, that is, kept at
-    their minimums; so they must be in the counts.
+    ``weights`` None is the site's objective. Junctions that the counts do not name at all are
+    retimed for no demand, that is, kept at their minimums; so they must be in the counts.
 
     Raises:
         BadInput: If the counts name no movement of the site or miss a whole junction, or the
@@ -63,7 +63,7 @@ def build_problem(
         current,
         lanes,
         links,
-        weights=weights,
+        weights=weights or Weights(**site.objective),
         pedestrians_ph=_pedestrians_ph(site),
         slowest_advice=slowest_advice,
     )

@@ -23,6 +23,7 @@ from models.site import (
 )
 from models.units import seconds_to_ds
 from models.validation import AcceptancePolicy
+from optimizer.problem import Weights
 from simulation.demand import IMBALANCE_GEH
 from simulation.fitted import check_flows
 from simulation.network import read_junctions, with_crossing_clearances
@@ -38,6 +39,7 @@ _OPTIONAL = (
     "network",
     "simulation",
     "acceptance",
+    "objective",
     "envelope",
     "vehicle_classes",
     "street",
@@ -126,6 +128,7 @@ def load_site(folder: Path, *, description: str = "site.yaml") -> Site:
         street=_street(top.get("street")),
         latitude=latitude,
         longitude=longitude,
+        objective=_objective(top.get("objective")),
     )
 
 
@@ -324,6 +327,19 @@ def _simulation(field: Field | None, folder: Path) -> SimulationOptions:
             f"{options.begin_s + options.warm_up_s:g}"
         )
     return options
+
+
+def _objective(field: Field | None) -> dict[str, float]:
+    """What retiming weighs; docs/retime.md tells each."""
+    if field is None:
+        return {}
+    names = tuple(item.name for item in fields(Weights))
+    section = field.section((), names)
+    return {
+        name: entry.number(1.0 if name == "worse_weight" else 0.0, 1000.0)
+        for name in names
+        if (entry := section.get(name)) is not None
+    }
 
 
 def _acceptance(field: Field | None) -> AcceptancePolicy:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import corridor, corridor_counts, corridor_plan
 
 from models.errors import BadInput
 from models.junction import Turn
 from models.site import DEFAULT_CLASSES
+from optimizer.problem import Weights
+from traffic.retiming import build_problem
 from traffic.sites import Level, check_site, load_site
 
 NETWORK_SITE = """\
@@ -358,3 +362,19 @@ def test_the_example_site_is_sound(pho_hue):
         pytest.fail("sites/pho-hue has no site.yaml")
     errors = [str(f) for f in check_site(pho_hue) if f.level is Level.ERROR]
     assert errors == []
+
+
+def test_the_objective_of_retiming_is_the_sites(write, tmp_path):
+    text = NETWORK_SITE.replace("street:", "objective: {stop_s: 8, spill_s: 0}\nstreet:")
+    assert load_site(write(text)).objective == {"stop_s": 8, "spill_s": 0}
+    for wrong, message in (
+        ("{stops: 8}", r":10: objective.stops: unknown key"),
+        ("{stop_s: -1}", r":10: objective.stop_s: -1; valid is a number from 0 to 1000"),
+        ("{worse_weight: 0.5}", r":10: objective.worse_weight: 0.5; valid is a number from 1"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            load_site(write(NETWORK_SITE.replace("street:", f"objective: {wrong}\nstreet:")))
+    (tmp_path / "site").mkdir()
+    site = replace(corridor(tmp_path / "site"), objective={"stop_s": 9.0})
+    problem = build_problem(site, corridor_counts(site), corridor_plan(site, 25))
+    assert problem.weights == Weights(stop_s=9.0)
