@@ -14,12 +14,16 @@ from models.validation import AcceptancePolicy
 
 @dataclass(frozen=True, slots=True)
 class VehicleClass:
-    """A class that is counted: its passenger car unit and usual size."""
+    """A class that is counted: its passenger car unit and usual size.
+
+    ``worth`` is what one of them counts when signals are retimed: 1, or its people.
+    """
 
     name: str
     pcu: float
     length_m: float
     width_m: float
+    worth: float = 1.0
 
 
 # PCU: a car is 3.4 motorbikes and a bus 10.5 motorbikes in Hanoi (reference figures); the

@@ -18,6 +18,7 @@ from optimizer.capacity import Service, green_windows_s, services
 from optimizer.delay import incremental_delay_s, uncertain_delay_s, upstream_filtering
 from optimizer.problem import CAR_SPACE_M, JunctionProblem, Link, RetimingProblem
 from optimizer.stages import StageSet
+from optimizer.walkers import timing_wait_s, waiting_cost
 
 Array = npt.NDArray[np.float64]
 
@@ -138,7 +139,7 @@ class Node:
     services: tuple[Service, ...]
     capacity: Array  # (groups, steps), from the start of the first stage, pcu per step
     expected: Array  # (groups,) arrivals per cycle, pcu
-    vph: Array  # (groups,)
+    vph: Array  # (groups,) vehicles an hour as the objective counts them
     per_link: Mapping[int, Array]  # outgoing link -> (groups,) part of discharge that takes it
     of_link: Mapping[int, Array]  # incoming link -> (groups,) part of it that each group gets
     periodic: tuple[Array, Array, Array]  # capacity per cycle, d2 capacity pcu/h, served pcu
@@ -286,7 +287,7 @@ class PlatoonModel:
             services=served,
             capacity=capacity,
             expected=expected,
-            vph=np.array([s.group.demand_vph for s in served]),
+            vph=np.array([s.group.worth_ph for s in served]),
             per_link={
                 i: self._outgoing(served, link)
                 for i, link in enumerate(self.links)
@@ -495,6 +496,11 @@ class PlatoonModel:
             node = self.node(name, timings[name])
             total += float(self.costs(node, figures).sum())
             total += float((self._late_s(name, node) * node.vph).sum())
+            weight = self.problem.weights.pedestrian
+            if weight > 0.0:
+                part, timing = self.part(name), timings[name]
+                waits_s = timing_wait_s(part.junction, timing.stages, timing.greens_ds)
+                total += waiting_cost(part, waits_s, weight)
         return total
 
     def costs(self, node: Node, figures: Figures) -> Array:

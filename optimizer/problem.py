@@ -78,11 +78,12 @@ class LinkGeometry:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Demand of one movement, in passenger car units and in vehicles per hour."""
+    """Demand of one movement per hour; ``worth`` is what its vehicle counts in the objective."""
 
     movement: str
     pcuph: float
     vph: float
+    worth: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +110,18 @@ class LaneGroup:
     length_m: float
     demand_pcuph: float = field(init=False, compare=False)
     demand_vph: float = field(init=False, compare=False)
+    worth_ph: float = field(init=False, compare=False)
+    """Its vehicles an hour as the objective counts them."""
     saturation_flow_pcuph: float = field(init=False, compare=False)
     """Discharge of all lanes while everything is green and protected."""
 
     def __post_init__(self) -> None:
         vph = sum(flow.vph for lane in self.lanes for flow in lane.flows)
+        worth = sum(flow.vph * flow.worth for lane in self.lanes for flow in lane.flows)
         saturation = sum(lane.saturation_flow_pcuph for lane in self.lanes)
         object.__setattr__(self, "demand_pcuph", sum(lane.pcuph for lane in self.lanes))
         object.__setattr__(self, "demand_vph", vph)
+        object.__setattr__(self, "worth_ph", worth)
         object.__setattr__(self, "saturation_flow_pcuph", saturation)
 
     @property
@@ -179,6 +184,8 @@ class Weights:
     by more than both ``worse_pct`` and ``worse_s`` counts ``worse_weight`` times for the
     excess: a plan that starves a small movement is not accepted, however good the mean. One that
     crosses linked signals counts ``cross_weight`` times for all that it loses.
+
+    A second that somebody waits at a crossing counts as ``pedestrian`` of a vehicle.
     """
 
     stop_s: float = 4.0
@@ -187,6 +194,7 @@ class Weights:
     worse_weight: float = 5.0
     cross_weight: float = 20.0
     spill_s: float = 30.0
+    pedestrian: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +326,7 @@ class RetimingProblem:
 
 
 def _flow_to_list(flow: Flow) -> list[Any]:
-    return [flow.movement, flow.pcuph, flow.vph]
+    return [flow.movement, flow.pcuph, flow.vph, flow.worth]
 
 
 def _group_to_dict(group: LaneGroup) -> dict[str, Any]:
@@ -364,6 +372,7 @@ def problem_from_counts(
     *,
     weights: Weights | None = None,
     pedestrians_ph: Mapping[str, float] | None = None,
+    worth: Mapping[str, float] | None = None,
     cycle_step_ds: int = 50,
     slowest_advice: float = 1.0,
 ) -> RetimingProblem:
@@ -379,6 +388,7 @@ def problem_from_counts(
         links: Roads between the junctions.
         weights: What is minimized.
         pedestrians_ph: People an hour on each crossing of a junction, where known.
+        worth: What a vehicle of each class counts in the objective; 1 for one not listed.
         cycle_step_ds: Step in which cycle lengths are tried.
         slowest_advice: Part of their speed down to which drivers may be advised to drive.
 
@@ -393,12 +403,7 @@ def problem_from_counts(
     if not known & set(flows):
         raise BadInput("counts", "movement", "no row is for a movement of this site's junctions")
     demand = {
-        movement: Flow(
-            movement,
-            sum(vph * pcu.get(name, 1.0) for name, vph in classes.items()) / PEAK_HOUR_FACTOR,
-            sum(vph for name, vph in classes.items() if pcu.get(name, 1.0) > 0),
-        )
-        for movement, classes in flows.items()
+        movement: _flow(movement, classes, pcu, worth or {}) for movement, classes in flows.items()
     }
     mixed = _two_wheeler_share(flows) > MIXED_SHARE
     parts = []
@@ -424,6 +429,17 @@ def problem_from_counts(
         weights=weights or Weights(),
         slowest_advice=slowest_advice,
     )
+
+
+def _flow(
+    movement: str, rates: Mapping[str, float], pcu: Mapping[str, float], worth: Mapping[str, float]
+) -> Flow:
+    """Demand of a movement from vehicles an hour by class; people on foot drive nothing."""
+    driving = {name: vph for name, vph in rates.items() if pcu.get(name, 1.0) > 0}
+    pcuph = sum(vph * pcu.get(name, 1.0) for name, vph in driving.items()) / PEAK_HOUR_FACTOR
+    vehicles = sum(driving.values())
+    counted = sum(vph * worth.get(name, 1.0) for name, vph in driving.items())
+    return Flow(movement, pcuph, vehicles, counted / vehicles if vehicles > 0 else 1.0)
 
 
 def _two_wheeler_share(flows: Mapping[str, Mapping[str, float]]) -> float:
@@ -576,7 +592,7 @@ def _links(
             * proximity_factor(arriving, link.lanes, link.speed_mps)
             + start_s,
             feeds=tuple(
-                Flow(flow.movement, flow.pcuph * kept, flow.vph * kept)
+                replace(flow, pcuph=flow.pcuph * kept, vph=flow.vph * kept)
                 for flow in feeds
                 if flow.pcuph > 0
             ),

@@ -15,6 +15,7 @@ from optimizer.capacity import Service, services
 from optimizer.delay import uncertain_delay_s, uniform_delay_s
 from optimizer.problem import JunctionProblem, RetimingProblem
 from optimizer.stages import StageSet, windows
+from optimizer.walkers import timing_wait_s, waiting_cost
 
 
 class Infeasible(XanhError):
@@ -243,7 +244,21 @@ def group_cost(
     capacity = group.saturation_flow_pcuph * ratio
     x = group.demand_pcuph / capacity
     delay = uniform_delay_s(cycle_s, ratio, x) + uncertain_delay_s(x, capacity, period_h)
-    return delay * group.demand_vph
+    return delay * group.worth_ph
+
+
+def _cost_above(
+    model: cp_model.CpModel, amount: cp_model.LinearExprT, costs: Sequence[float], unit: int
+) -> cp_model.IntVar:
+    """A variable above the convex hull of costs that are tabulated each ``unit`` of an amount."""
+    hull = _hull(costs, unit)
+    cost = model.NewIntVar(0, max(1, hull[0][1]), "")
+    for (x0, y0), (x1, y1) in itertools.pairwise(hull):
+        slope, run = y1 - y0, x1 - x0
+        common = math.gcd(slope, run) or 1
+        slope, run = slope // common, run // common
+        model.Add(run * (cost - y0) >= slope * (amount - x0))
+    return cost
 
 
 def _hull(costs: Sequence[float], unit: int) -> list[tuple[int, int]]:
@@ -327,9 +342,9 @@ def _solve_once(
     # Effective green in units of 0.1 s x 20 for fractional weights; cost in ten-thousandths of
     # the delay that everyone together would have at half a cycle each.
     size = 20
-    vehicles = sum(service.group.demand_vph for service in served)
+    vehicles = sum(service.group.worth_ph for service in served)
     grain = max(1e-6, vehicles * cycle_s / 2.0 / 10_000.0)
-    for index, service in enumerate(served):
+    for service in served:
         weights = [round(weight * size) for weight in service.weights]
         if not any(weights):
             continue
@@ -351,14 +366,20 @@ def _solve_once(
             group_cost(service, float(position), cycle_s, problem.period_h) / grain
             for position in range(math.ceil(cycle_s) + 1)
         ]
-        hull = _hull(costs, unit)
-        cost = model.NewIntVar(0, max(1, hull[0][1]), f"cost{index}")
-        for (x0, y0), (x1, y1) in itertools.pairwise(hull):
-            slope, run = y1 - y0, x1 - x0
-            common = math.gcd(slope, run) or 1
-            slope, run = slope // common, run // common
-            model.Add(run * (cost - y0) >= slope * (effective - x0))
-        terms.append(cost)
+        terms.append(_cost_above(model, effective, costs, unit))
+    foot = problem.weights.pedestrian * part.pedestrians_ph
+    for crossing in part.junction.crossings if foot > 0.0 else ():
+        runs = windows(stages, crossing.id)
+        if not runs or len(runs[0]) == len(splits):
+            continue
+        clearance = part.junction.envelope.ped_clearance_ds.get(crossing.id, 0)
+        walk = sum(sum(splits[i] * step for i in run) - clears[run[-1]] - clearance for run in runs)
+        # The reds between several walks are taken as equal.
+        waits = [
+            foot * max(0.0, cycle_s - second) ** 2 / (2.0 * cycle_s * len(runs)) / grain
+            for second in range(math.ceil(cycle_s) + 1)
+        ]
+        terms.append(_cost_above(model, walk, waits, 10))
     if terms:
         model.Minimize(sum(terms))
     solver = deterministic_solver(time_limit, seed)
@@ -372,6 +393,9 @@ def _solve_once(
         group_cost(service, service.effective_green_s(greens, clears), cycle_s, problem.period_h)
         for service in served
     )
+    if foot > 0.0:
+        waits_s = timing_wait_s(part.junction, stages, greens)
+        exact += waiting_cost(part, waits_s, problem.weights.pedestrian)
     return Splits(
         stages=stages,
         cycle_ds=cycle_ds,

@@ -15,6 +15,7 @@ from models.counts import CountRow, movement_flows_vph
 from models.errors import BadInput
 from models.plan import Plan
 from models.site import Site
+from optimizer.problem import RetimingProblem
 from optimizer.refine import Judgement, Trial, legal_start, refine
 from optimizer.result import RetimingResult, predict
 from optimizer.retime import Method, candidates
@@ -23,6 +24,7 @@ from simulation.demand import write_demand
 from simulation.runner import SimulationJob, SimulationResult, simulations, site_job, sweep
 from simulation.scratch import Scratch
 from simulation.validate import runs_own_routes
+from traffic.objective import Objective, objective_of
 from traffic.retiming import build_problem
 
 SEARCH_SEED = 501
@@ -126,7 +128,7 @@ def retime_site(
             replace(problem, links=()), 2, seed=seed, time_limit_s=time_limit_s / 4, created=made
         )
         starts += [item.plan for item in alone]
-    with _judge(site, counts, effort.scenarios, problem.weights.stop_s, workers) as judge:
+    with _judge(site, counts, effort.scenarios, problem, workers) as judge:
         if effort.draws > 1:
             found = choose(
                 starts[: effort.plans - 1],
@@ -244,16 +246,18 @@ def _judge(
     site: Site,
     counts: Sequence[CountRow],
     scenarios: Sequence[float],
-    stop_s: float,
+    problem: RetimingProblem,
     workers: int,
 ) -> Iterator[Callable[[Sequence[Plan], int], list[Judgement]]]:
-    """A judge of plans on one draw: geometric mean over the scenarios of delay and stops.
+    """A judge of plans on one draw: geometric mean over the scenarios of the objective.
 
-    Delay is ``delay_s``, a stop counts ``stop_s`` as in the model. Geometric, or the one demand
-    that a junction cannot carry would decide alone. Each draw has its own seeds, and its own
+    Delay is ``delay_s``, everything counts as in the model. Geometric, or the one demand that a
+    junction cannot carry would decide alone. Each draw has its own seeds, and its own
     vehicles where they are made from counts.
     """
     simulation = site.simulation
+    measured_s = simulation.end_s - simulation.begin_s - simulation.warm_up_s
+    objective = objective_of(problem, measured_s / 3600.0)
     with (
         Scratch("search") as folder,
         simulations(None, workers) as pool,
@@ -297,14 +301,16 @@ def _judge(
             ]
             results = sweep(jobs, executor=pool)
             return [
-                _judgement(site, results[index : index + count], stop_s)
-                for index in range(0, len(results), count)
+                _judgement(site, objective, plan, results[number * count : (number + 1) * count])
+                for number, plan in enumerate(plans)
             ]
 
         yield judge
 
 
-def _judgement(site: Site, results: Sequence[SimulationResult], stop_s: float) -> Judgement:
+def _judgement(
+    site: Site, objective: Objective, plan: Plan, results: Sequence[SimulationResult]
+) -> Judgement:
     """Geometric means over the scenarios: the figure, delay at each junction, of a movement."""
     of = {m.id: name for name, junction in site.junctions.items() for m in junction.movements}
     at: dict[str, float] = dict.fromkeys(site.junctions, 0.0)
@@ -319,7 +325,7 @@ def _judgement(site: Site, results: Sequence[SimulationResult], stop_s: float) -
             passes[movement] = passes.get(movement, 0.0) + share
         for name, value in own.items():
             at[name] += math.log(value) / len(results)
-    logs = [math.log(max(0.01, r.kpi.delay_s + stop_s * r.kpi.stops)) for r in results]
+    logs = [math.log(max(0.01, objective.figure_s(plan, result))) for result in results]
     return Judgement(
         math.exp(fmean(logs)),
         {name: math.exp(value) for name, value in at.items()},

@@ -65,6 +65,7 @@ def build_problem(
         links,
         weights=weights or Weights(**site.objective),
         pedestrians_ph=_pedestrians_ph(site),
+        worth={item.name: item.worth for item in site.classes},
         slowest_advice=slowest_advice,
     )
 

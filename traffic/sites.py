@@ -367,12 +367,13 @@ def _acceptance(field: Field | None) -> AcceptancePolicy:
 
 
 def _vehicle_class(field: Field) -> VehicleClass:
-    section = field.section(("name", "pcu", "length_m", "width_m"))
+    section = field.section(("name", "pcu", "length_m", "width_m"), ("worth",))
     return VehicleClass(
         name=section["name"].text(),
         pcu=section["pcu"].number(0, 20),
         length_m=section["length_m"].number(most=40, above=0),
         width_m=section["width_m"].number(most=5, above=0),
+        worth=section.number("worth", 1.0, 0.0, 1000.0),
     )
 
 
