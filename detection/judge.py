@@ -44,9 +44,12 @@ STILL_MPS: Final = 2.0
 GUESSED: Final = 2.5
 """So much more a place jumps where metres are guessed from the heights of boxes."""
 PASSED_M: Final = 2.0
+PASSING_MPS: Final = 3.0
+"""Who passes more slowly threads his way through a queue."""
 QUEUE_AHEAD_M: Final = 12.0
-QUEUE_BESIDE_M: Final = 1.6
-"""One who stands so far ahead, hardly beside, is the next in a queue."""
+QUEUE_BESIDE_M: Final = 3.2
+"""One who stands so far ahead is the next in a queue, or in the queue of the lane beside: whom the
+next lane's queue holds up may well be held up by one ahead that it hides."""
 
 Rule = Callable[[rules.Story, Any], rules.Finding | None]
 RULES: Final[Mapping[Kind, Rule]] = {
@@ -148,24 +151,29 @@ class Judge:
         zone = self._bits[AreaKind.NO_STOPPING]
         if not zone:
             return
-        here = [item for item in seen if item[0].areas & zone]
+        everybody = [*seen]
+        here = [item for item in everybody if item[0].areas & zone]
         for point, _, watch in here:
-            if point.speed_mps >= STILL_MPS or self._queues(point, here):
+            if point.speed_mps >= STILL_MPS or self._queues(point, everybody):
                 watch.behind.clear()
                 watch.passed.clear()
                 continue
             for other, track, _ in here:
                 if other.progress_m < point.progress_m - PASSED_M:
                     watch.behind.add(track)
-                elif other.progress_m > point.progress_m + PASSED_M and track in watch.behind:
+                elif (
+                    track in watch.behind
+                    and other.progress_m > point.progress_m + PASSED_M
+                    and other.speed_mps >= PASSING_MPS
+                ):
                     watch.passed.add(track)
 
     def _queues(
-        self, point: TrajectoryPoint, here: Sequence[tuple[TrajectoryPoint, int, Watch]]
+        self, point: TrajectoryPoint, seen: Sequence[tuple[TrajectoryPoint, int, Watch]]
     ) -> bool:
-        """Whether another stands right ahead: it waits for that one."""
+        """Whether another stands right ahead, in the zone or beyond it: it waits for that one."""
         ix, iy = self._view.inward
-        for other, _, _ in here:
+        for other, _, _ in seen:
             ahead_m = other.progress_m - point.progress_m
             if not 0.5 < ahead_m < QUEUE_AHEAD_M or other.speed_mps >= STANDING_MPS:
                 continue

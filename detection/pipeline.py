@@ -30,6 +30,7 @@ from detection.measures import PCU, MeasureLog, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, FloatArray, Image
 from detection.queues import Queue, measure_queue
+from detection.repeats import Repeats
 from detection.rider_size import RiderSize
 from detection.riders import road_users
 from detection.rules import Finding, RuleSettings
@@ -144,6 +145,7 @@ class CameraPipeline:
         self._hidden = HiddenPassages(self._counter.line, self.settings.hidden, self._signals)
         self._matcher = MovementMatcher(view)
         self._areas = AreaMap([area.outline for area in view.road.areas])
+        self._repeats = Repeats()
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
         self._counts: IntervalCounts | None = None
         self._measures: MeasureLog | None = None
@@ -530,6 +532,9 @@ class CameraPipeline:
         """The violations of these findings, their evidence written; else a line in ``lost``."""
         flagged: list[Violation] = []
         for finding, movement in found:
+            points = life.trajectory.points
+            if self.view.metric and self._repeats.again(finding.kind, track.id, points):
+                continue
             try:
                 flagged.append(self._case(track, life, finding, movement))
             except XanhError as error:

@@ -46,6 +46,7 @@ FOLLOW_S = 150.0
 FOLLOW_M = 70.0
 GAP_M = 2.0
 QUEUE_AHEAD_M, QUEUE_BESIDE_M = 12.0, 1.6
+_PEDESTRIAN = CLASSES.index("pedestrian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +257,8 @@ class OffenceWatch:
         low, high = PAST_LINE_M
         here = stands and red and came and low - 0.4 <= depth_m <= high
         here &= Kind.STOP_LINE not in passage.told
-        yield from self._last(
-            vehicle, Kind.STOP_LINE, crossing, here, begin_s, 1.0, low + 0.5 <= depth_m <= high - 1
-        )
+        firm = low + 0.5 <= depth_m <= high - 1 and _was_before(passage)
+        yield from self._last(vehicle, Kind.STOP_LINE, crossing, here, begin_s, 1.0, firm)
         if passage.travelled_m > FOLLOW_M:
             del self._passages[vehicle]
 
@@ -266,7 +266,7 @@ class OffenceWatch:
         """Red light or early start, once it is known which."""
         crossing = passage.crossing
         cross_s, into_red_s = crossing.time_s, crossing.time_into_red_s or 0.0
-        was_before = passage.on_line_s is None or passage.on_line_s > cross_s - into_red_s
+        was_before = _was_before(passage)
         inside_s = _reached(passage.times, passage.depths, INSIDE_M)
         green_s = next(
             (
@@ -367,7 +367,15 @@ class OffenceWatch:
                 )  # fmt: skip
                 act = self._acts.get((vehicle, kind))
                 if act is not None and kind is Kind.ILLEGAL_STOPPING:
-                    self._passing(act, place, now, index, inside)
+                    if self._queues(place, now, index):
+                        # What it did before is over; from here on it waits for another.
+                        if not act.told:
+                            yield from self._ended(vehicle, kind, act, name)
+                        act.amount = 0.0
+                        act.behind.clear()
+                        act.passed.clear()
+                    else:
+                        self._passing(act, place, now, index, inside)
                 firm = kind is not Kind.BLOCKING or _deep(centres[index], place)
                 yield from self._last(vehicle, kind, crossing, True, time_s - 1.0, amount, firm)
         for vehicle, kind in [key for key in self._acts if key not in present]:
@@ -396,6 +404,16 @@ class OffenceWatch:
         return Kind.BLOCKING if passage.states[-1] is SignalState.RED else None
 
     @staticmethod
+    def _queues(place: _Place, now: VehicleStates, index: int) -> bool:
+        """Whether one that stands is right behind another that does, in the zone or beyond it."""
+        ix, iy = place.inward
+        dx, dy = now.x_m - now.x_m[index], now.y_m - now.y_m[index]
+        ahead, aside = dx * ix + dy * iy, np.abs(dx * iy - dy * ix)
+        near = (ahead > 0.5) & (ahead < QUEUE_AHEAD_M) & (aside < QUEUE_BESIDE_M)
+        near &= (now.speed_mps < STANDS_MPS) & (now.vehicle_class != _PEDESTRIAN)
+        return bool(near.any())
+
+    @staticmethod
     def _passing(
         act: _Act, place: _Place, now: VehicleStates, index: int, inside: IntArray
     ) -> None:
@@ -403,14 +421,6 @@ class OffenceWatch:
         ix, iy = place.inward
         along = now.x_m[inside] * ix + now.y_m[inside] * iy
         own = float(now.x_m[index] * ix + now.y_m[index] * iy)
-        aside = (now.x_m[inside] - now.x_m[index]) * iy - (now.y_m[inside] - now.y_m[index]) * ix
-        ahead = (along > own + 0.5) & (along < own + QUEUE_AHEAD_M)
-        if (ahead & (np.abs(aside) < QUEUE_BESIDE_M) & (now.speed_mps[inside] < STANDS_MPS)).any():
-            # Right behind one that stands: it queues, and what it did before was no stop.
-            act.amount = 0.0
-            act.behind.clear()
-            act.passed.clear()
-            return
         for other, at in zip(now.id[inside].tolist(), along.tolist(), strict=True):
             if at < own - GAP_M:
                 act.behind.add(other)
@@ -458,6 +468,13 @@ class OffenceWatch:
             return
         if act.amount >= _LEAST_SHARE * _LASTING[kind].least:
             yield Offence(kind, act.begin_s, vehicle, name, act.junction, act.approach, False)
+
+
+def _was_before(passage: _Passage) -> bool:
+    """Whether its front was before the line, not on it, when red began."""
+    crossing = passage.crossing
+    red_s = crossing.time_s - (crossing.time_into_red_s or 0.0)
+    return passage.on_line_s is None or passage.on_line_s > red_s
 
 
 def _off_inward(passage: _Passage) -> float:

@@ -203,19 +203,31 @@ def compare(
     truth: Sequence[Act],
     tolerance_s: Mapping[ViolationKind, float],
 ) -> Comparison:
-    """Match flags with clear truths first; of those left, one on an unclear act is no flag."""
+    """Match flags with clear truths first; of those left, one on an unclear act is no flag.
+
+    A vehicle is flagged once for a kind: one that was flagged on an unclear act, and later did the
+    same clearly (it stands, creeps on and stands again), is not missed.
+    """
     firm = [act for act in truth if act.clear]
     unclear = [act for act in truth if not act.clear]
     pairs = match_acts(flagged, firm, tolerance_s)
     used, found = {flag for flag, _ in pairs}, {act for _, act in pairs}
     left = [act for index, act in enumerate(flagged) if index not in used]
-    excused = {flag for flag, _ in match_acts(left, unclear, tolerance_s)}
+    excuses = match_acts(left, unclear, tolerance_s)
+    excused = {flag for flag, _ in excuses}
+    told = {_who(unclear[act]) for _, act in excuses if unclear[act].vehicle >= 0}
     return Comparison(
         tuple(flagged[flag] for flag in sorted(used)),
         tuple(act for index, act in enumerate(left) if index not in excused),
-        tuple(act for index, act in enumerate(firm) if index not in found),
+        tuple(
+            act for index, act in enumerate(firm) if index not in found and _who(act) not in told
+        ),
         tuple(unclear),
     )
+
+
+def _who(act: Act) -> tuple[str, ViolationKind, int]:
+    return act.camera, act.kind, act.vehicle
 
 
 def true_acts(

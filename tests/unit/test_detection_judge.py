@@ -11,6 +11,7 @@ from detection.judge import Judge, Watch
 from detection.movements import MovementMatcher
 from detection.rules import RuleSettings
 from detection.trajectory import TrajectoryPoint
+from models.camera import AreaKind, RoadArea, RoadRules
 from models.signals import SignalChange, SignalState, SignalTimeline
 from models.violation import ViolationKind
 
@@ -42,3 +43,34 @@ def test_a_box_that_jumps_hides_no_runner_where_metres_are_guessed(metric, leap_
         found += judge.judge(track, watch, points)
     kinds = [finding.kind for finding, _ in found]
     assert (ViolationKind.RED_LIGHT in kinds) is flagged
+
+
+ZONE = RoadArea(AreaKind.NO_STOPPING, ((-9.0, 20.0), (9.0, 20.0), (9.0, 60.0), (-9.0, 60.0)))
+
+
+@pytest.mark.parametrize(("ahead", "passing_mps", "passed"), [
+    (None, 6.0, 1),
+    (None, 2.0, 0),  # threads his way through a queue
+    ((0.0, 8.0, 1), 6.0, 0),  # right behind one that stands
+    ((0.0, 8.0, 0), 6.0, 0),  # who stands beyond the zone
+    ((3.0, 8.0, 1), 6.0, 0),  # in the lane beside
+    ((6.0, 8.0, 1), 6.0, 1),  # across the road
+])  # fmt: skip
+def test_who_drives_past_one_that_stands_and_does_not_queue(ahead, passing_mps, passed):
+    view = dataclasses.replace(VIEW, road=RoadRules(areas=(ZONE,)))
+    signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.RED),)))
+    judge = Judge(view, RuleSettings(), signals, lambda points, track, since_s: None)
+    stands, drives, other = Watch(), Watch(), Watch()
+
+    def place(x: float, y: float, speed: float, areas: int = 1) -> TrajectoryPoint:
+        return TrajectoryPoint(
+            5.0, 0, (0, 0), (x, y), (x, y), y, y, speed, False, (0, 0, 9, 9), areas
+        )
+
+    for y in (34.0, 46.0):
+        seen = [(place(0.0, 40.0, 0.1), 1, stands), (place(-4.0, y, passing_mps), 2, drives)]
+        if ahead is not None:
+            aside, beyond, areas = ahead
+            seen.append((place(aside, 40.0 + beyond, 0.0, areas), 3, other))
+        judge.watch_passing(seen)
+    assert len(stands.passed) == passed

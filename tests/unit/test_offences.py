@@ -121,6 +121,59 @@ def test_one_who_stands_before_or_on_the_line_did_not(site, stop_m):
     assert not live(site, "C2-c1", front, 25, shown=lambda t: RED if t < 14 else GREEN)
 
 
+def test_one_who_stood_on_the_line_when_red_began_did_not_clearly_come_over_it(site):
+    def front(t: float) -> float:
+        if t < 16:
+            return min(4 * (t - 3), -0.1)
+        return min(-0.1 + 1.2 * (t - 16), 2.4) if t < 32 else 2.4 + 4 * (t - 32)
+
+    found = live(site, "C2-c1", front, 40, shown=lambda t: RED if 9 <= t < 31 else GREEN)
+    assert kinds(found) == [(Kind.STOP_LINE, False)]
+
+
+@pytest.mark.parametrize(
+    ("queue_from_s", "beyond_m", "told"),
+    [
+        (None, 0.0, [True]),
+        (0, 6.0, []),  # it queues from the beginning
+        (24, 6.0, [False]),  # it stood long, and then another stands before it
+        (24, 20.0, [True]),
+    ],
+)
+def test_stopping_is_what_one_does_before_it_queues(site, queue_from_s, beyond_m, told):
+    line = line_of(site, "C1-c0")
+    heading = math.atan2(line.inward_x, line.inward_y)
+    zone = next(
+        area for area in site.camera("C1-c0").view.road.areas if area.kind is AreaKind.NO_STOPPING
+    )
+    # Where it stands: at the zone's end; who queues before it does so beyond the zone.
+    along = [
+        (x - line.x_m) * line.inward_x + (y - line.y_m) * line.inward_y for x, y in zone.outline
+    ]
+    stands_m = max(along) - 4.0
+    x, y = (sum(values) / len(zone.outline) for values in zip(*zone.outline, strict=True))
+    aside = (x - line.x_m) * line.inward_y - (y - line.y_m) * line.inward_x
+    watch = OffenceWatch(site, [line], People(1))
+
+    def row(name: int, along_m: float, aside_m: float, speed: float) -> tuple[float, ...]:
+        place_x = line.x_m + line.inward_x * along_m + line.inward_y * aside_m
+        place_y = line.y_m + line.inward_y * along_m - line.inward_x * aside_m
+        kind = CLASSES.index("car")
+        return (name, kind, place_x, place_y, heading, speed, 4.4, 1.8, 1.5)
+
+    found: list[Offence] = []
+    for second in range(45):
+        rows = [row(1, stands_m if second < 40 else 400.0, aside, 0.0 if second < 40 else 9.0)]
+        passing = second // 5
+        rows.append(row(100 + passing, stands_m - 12 + 5 * (second % 5), aside - 3.0, 5.0))
+        if queue_from_s is not None and second >= queue_from_s:
+            rows.append(row(2, stands_m + beyond_m, aside, 0.0))
+        states = VehicleStates.from_rows(rows)
+        found += watch.step(float(second), states, [], lambda _: GREEN)
+    mine = [item for item in found if item.vehicle == 1 and item.kind is Kind.ILLEGAL_STOPPING]
+    assert [item.clear for item in mine] == told
+
+
 def test_one_who_stands_creeps_on_and_stands_again_does_one_thing(site):
     def front(t: float) -> float:
         return min(6 * (t - 3), 12.0) if t < 18 else min(12.0 + (t - 18), 13.0)

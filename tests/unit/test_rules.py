@@ -153,6 +153,15 @@ def test_wrong_way():
     assert not judged([point._replace(in_zone=False) for point in against])
     assert not judged([sighting(k / 6, k) for k in range(9)])
     assert not judged([sighting(k / 2, -k, progress_m=20 - k / 2) for k in range(18)])
+    # It turned in from the junction, and was seen for a moment only on the approach.
+    turned_in = [sighting(k / 6, 6 - k, in_zone=k > 6) for k in range(11)]
+    assert judged(turned_in)
+    assert not judged(turned_in[:9])
+    assert not judged([point._replace(depth_m=-4.0) for point in turned_in[:7]] + turned_in[7:])
+    hidden = [point for point in against if not 0.3 < point.time_s < 1.2]
+    assert judged(
+        [*hidden, sighting(1.5, -9, progress_m=11.0), sighting(1.7, -10, progress_m=10.0)]
+    )
     leap = [sighting(0.0, 0, progress_m=30.0)]
     leap += [sighting(0.2 + k / 6, 0, progress_m=10 - k * 0.1) for k in range(9)]
     assert not judged(leap)

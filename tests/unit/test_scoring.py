@@ -111,3 +111,13 @@ def test_a_rule_on_riders_is_judged_where_the_detector_tells_of_them() -> None:
 def test_a_street_cannot_be_lawful_and_full_of_violations(pho_hue: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="--dense"):
         score_detection(load_site(pho_hue), tmp_path, ScoreOptions(lawful=True, dense=True))
+
+
+def test_one_that_was_flagged_on_an_unclear_act_of_its_own_is_not_missed_later() -> None:
+    first = Act("a", WRONG, 10.0, clear=False, vehicle=7)
+    later = Act("a", WRONG, 30.0, vehicle=7)
+    flag = Act("a", WRONG, 11.0)
+    assert compare([flag], [first, later], WITHIN).missed == ()
+    assert compare([], [first, later], WITHIN).missed == (later,)
+    other = replace(later, vehicle=8)
+    assert compare([flag], [first, other], WITHIN).missed == (other,)

@@ -1,0 +1,92 @@
+"""Acts that last, told once though the track broke.
+
+A rider on the pavement 50 m off is lost for a second and found again under a new number; who
+stands in a no-stopping zone is hidden by a bus for ten. The new track goes on with the same act:
+it begins where the flagged vehicle must be, after that one was seen last. Two vehicles side by side
+are told from one by having been seen at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from detection.trajectory import TrajectoryPoint
+from models.violation import ViolationKind as Kind
+
+LASTING: Final = frozenset(
+    {
+        Kind.WRONG_WAY,
+        Kind.WRONG_LANE,
+        Kind.PAVEMENT,
+        Kind.STOP_LINE,
+        Kind.BLOCKING,
+        Kind.ILLEGAL_STOPPING,
+    }
+)
+"""An act of an instant is never seen twice: its vehicle is at one place then."""
+LOST_S: Final = 3.0
+"""Where a vehicle that drives is after so long is anybody's guess."""
+STOOD_S: Final = 20.0
+STOOD_MPS: Final = 1.5
+UNSEEN_S: Final = 0.25
+NEAR_M: Final = 3.0
+"""So far from where it must be a vehicle is found again,"""
+NEAR_SHARE: Final = 0.5
+"""and by so much of its way in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flagged:
+    track: int
+    points: Sequence[TrajectoryPoint]
+    """Its sightings, those after the flag too."""
+
+
+class Repeats:
+    """Who was flagged for what lasts. Calibrated cameras only: distances are metres."""
+
+    def __init__(self) -> None:
+        self._flagged: dict[Kind, list[_Flagged]] = {}
+
+    def again(self, kind: Kind, track: int, points: Sequence[TrajectoryPoint]) -> bool:
+        """Whether a flag is another one of an act that was told; remembers it in any case.
+
+        Args:
+            kind: What is flagged.
+            track: Number of the track.
+            points: Its sightings; the sequence is kept, and may go on growing.
+        """
+        if kind not in LASTING:
+            return False
+        now_s = points[-1].time_s
+        known = [
+            item
+            for item in self._flagged.get(kind, ())
+            if now_s - item.points[-1].time_s < 2 * STOOD_S + LOST_S
+        ]
+        self._flagged[kind] = [*known, _Flagged(track, points)]
+        return any(item.track != track and _goes_on(item.points, points[0]) for item in known)
+
+
+def _goes_on(lost: Sequence[TrajectoryPoint], found: TrajectoryPoint) -> bool:
+    """Whether a track that begins with this sighting may go on where another was lost."""
+    earlier = [point for point in lost if point.time_s < found.time_s]
+    if not earlier:
+        return False
+    last, before = earlier[-1], earlier[max(len(earlier) - 4, 0)]
+    gap_s = found.time_s - last.time_s
+    # The lost track may have gone on with another vehicle; but it was not seen at once with this.
+    unseen_s = UNSEEN_S if lost[-1].time_s >= found.time_s else 0.0
+    if not unseen_s < gap_s <= (STOOD_S if last.speed_mps < STOOD_MPS else LOST_S):
+        return False
+    way_m = math.dist(before.centre, last.centre)
+    drove_m = last.speed_mps * gap_s if last.speed_mps >= STOOD_MPS and way_m > 0 else 0.0
+    share = drove_m / way_m if drove_m else 0.0
+    place = (
+        last.centre[0] + share * (last.centre[0] - before.centre[0]),
+        last.centre[1] + share * (last.centre[1] - before.centre[1]),
+    )
+    return math.dist(place, found.centre) <= NEAR_M + NEAR_SHARE * drove_m

@@ -1,0 +1,52 @@
+"""One act that lasts is flagged once, though its vehicle's track broke."""
+
+from __future__ import annotations
+
+import pytest
+
+from detection.repeats import Repeats
+from detection.trajectory import TrajectoryPoint
+from models.violation import ViolationKind as Kind
+
+
+def riding(from_s: float, to_s: float, speed_mps: float, x: float = 0.0) -> list[TrajectoryPoint]:
+    """Sightings six times a second of one whose place is its speed times the time."""
+    points = []
+    for frame in range(round(from_s * 6), round(to_s * 6) + 1):
+        time_s = frame / 6
+        at = (x, speed_mps * time_s)
+        points.append(
+            TrajectoryPoint(
+                time_s, frame, (0.0, 0.0), at, at, at[1], at[1], speed_mps, False, (0, 0, 9, 9)
+            )
+        )
+    return points
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "then", "again"),
+    [
+        (Kind.PAVEMENT, riding(0, 4, 4.5), riding(5, 8, 4.5), True),
+        (Kind.PAVEMENT, riding(0, 4, 4.5), riding(9, 12, 4.5), False),  # too long ago
+        (Kind.PAVEMENT, riding(0, 4, 4.5), riding(5, 8, 4.5, x=9.0), False),  # elsewhere
+        (Kind.PAVEMENT, riding(0, 8, 4.5), riding(5, 8, 4.5, x=2.0), False),  # side by side
+        (Kind.ILLEGAL_STOPPING, riding(0, 30, 0.0), riding(45, 70, 0.0), True),
+        (Kind.ILLEGAL_STOPPING, riding(0, 30, 0.0), riding(55, 80, 0.0), False),
+        (Kind.RED_LIGHT, riding(0, 4, 4.5), riding(5, 8, 4.5), False),  # of an instant
+    ],
+)
+def test_a_new_track_goes_on_with_an_act_that_was_told(
+    kind: Kind, first: list[TrajectoryPoint], then: list[TrajectoryPoint], again: bool
+) -> None:
+    repeats = Repeats()
+    assert not repeats.again(kind, 1, first)
+    assert repeats.again(kind, 2, then) is again
+    other = Kind.WRONG_LANE if kind is not Kind.WRONG_LANE else Kind.BLOCKING
+    assert not repeats.again(other, 2, then)
+
+
+def test_a_lost_track_that_goes_on_with_another_vehicle_is_still_the_flagged_one() -> None:
+    repeats = Repeats()
+    swapped = [*riding(0, 4, 4.5), *riding(6, 8, 9.0, x=6.0)]
+    assert not repeats.again(Kind.PAVEMENT, 1, swapped)
+    assert repeats.again(Kind.PAVEMENT, 2, riding(5, 8, 4.5))
