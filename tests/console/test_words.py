@@ -12,7 +12,7 @@ from models.lifecycle import PlanStatus
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
 from models.violation import CaseStatus, RejectReason, ViolationKind
-from traffic.auth import Role
+from traffic.auth import Role, UserAction
 from traffic.live import FigureSource, FrameKind, Phase
 from traffic.web.i18n import LANGUAGES, catalog
 
@@ -24,6 +24,7 @@ PYTHON = sorted([*(ROOT / "web").glob("*.py"), *(ROOT / "api").glob("*.py")])
 NAMES = {"Xanh", "GET", "/openapi.json"}
 # Keys that are put together from a value: the prefix and every value it can take.
 MADE = {
+    "user.action.": tuple(UserAction),
     "alarm.": None,
     "bound.": ("n", "ne", "e", "se", "s", "sw", "w", "nw"),
     "camera.kind.": tuple(FrameKind),

@@ -18,7 +18,7 @@ from traffic.api.app import create_app
 from traffic.api.security import COOKIE
 from traffic.api.services import Services
 from traffic.api.streams import event_stream, jpeg_stream
-from traffic.auth import PERMISSIONS, Permission
+from traffic.auth import PERMISSIONS, Permission, Role
 from traffic.planfiles import plan_to_text
 
 NO_PLAN, NO_CASE = "0" * 64, "0" * 16
@@ -458,3 +458,16 @@ def test_what_people_type_is_shown_as_text(
 
 def test_the_description_is_valid_json(people: dict[str, TestClient]) -> None:
     assert json.loads(people["viewer"].get("/openapi.json").text)["info"]["title"] == "Xanh"
+
+
+def test_who_runs_the_system_sees_accounts_and_what_was_done_to_them(
+    people: dict[str, TestClient], services: Services
+) -> None:
+    services.auth.create_user("hoa", "a password of hers", Role.VIEWER, by="root@desk")
+    services.auth.disable("hoa", by="root@desk")
+    people["admin"].cookies.set("xanh_language", "vi")
+    page = people["admin"].get("/health", headers=HTML).text
+    for text in ("Lịch sử tài khoản", "<td>hoa</td>", "đã khóa", "root@desk", "người xem"):
+        assert text in page, text
+    assert "argon2" not in page
+    assert "root@desk" not in people["manager"].get("/health", headers=HTML).text

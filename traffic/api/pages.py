@@ -39,6 +39,7 @@ from traffic.auth import Permission
 from traffic.cases import OPEN, Case
 from traffic.measure_records import latest_measures
 from traffic.web import case_pages, plan_pages, street_pages
+from traffic.web.account_rows import account_events, account_rows
 from traffic.web.city_map import city_map_svg
 from traffic.web.drawing import junction_svg
 from traffic.web.i18n import Words
@@ -362,6 +363,7 @@ def health(request: Request, session: Viewer, services: The) -> Response:
         ("health.key", services.signing.fingerprint),
     ]
     alarms = services.store.alarms(services.site.id, open_only=False)
+    manages = session.user.may(Permission.MANAGE_USERS)
     return page(
         request,
         "health.html",
@@ -371,6 +373,8 @@ def health(request: Request, session: Viewer, services: The) -> Response:
         cameras=street_pages.camera_rows(services.site, services.live, names_of(request)),
         may_calibrate=session.user.may(Permission.PROPOSE),
         alarms=[alarm_row(alarm, words) for alarm in alarms],
+        accounts=account_rows(services.auth.accounts(), words) if manages else [],
+        account_log=account_events(services.auth.history(), words) if manages else [],
     )
 
 
