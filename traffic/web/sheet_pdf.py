@@ -44,6 +44,7 @@ def sheet_pdf(sheet: Sheet) -> bytes:
     page.law()
     page.history()
     page.check()
+    page.signatures()
     page.enlarged()
     return bytes(page.output())
 
@@ -208,6 +209,21 @@ class _Paper(FPDF):
             self._mono(name, 46)
             self.set_xy(MARGIN_MM + 46, top)
             self._mono(digest)
+
+    def signatures(self) -> None:
+        """Room for the hand of those who answer for it."""
+        if self.will_page_break(42):
+            self.add_page()
+        self.ln(8)
+        top = self.get_y()
+        for index, who in enumerate(("sheet.sign_officer", "sheet.sign_head")):
+            self.set_xy(MARGIN_MM + index * WIDTH_MM / 2, top)
+            self._style("text", 10, bold=True)
+            self.cell(WIDTH_MM / 2, 5, self._t(who), align="C")
+            self.set_xy(MARGIN_MM + index * WIDTH_MM / 2, top + 5)
+            self._style("muted", 8.5)
+            self.cell(WIDTH_MM / 2, 4, self._t("sheet.sign"), align="C")
+        self.set_y(top + 34)
 
     def enlarged(self) -> None:
         """The three instants again, as large as the page allows."""
