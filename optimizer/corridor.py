@@ -238,12 +238,12 @@ def link_table(
 
 
 def _alone(model: PlatoonModel, node: Node, overflow_s: Array) -> float:
-    """Cost of the groups that no link feeds: their traffic comes evenly."""
+    """Cost of the groups that no link feeds, whose traffic comes evenly, and of people who wait."""
     fed = sum((one > 0 for one in node.of_link.values()), np.zeros(len(node.services), dtype=bool))
     arrivals = model.complete(np.zeros_like(node.capacity), node.expected)
     queue, _ = periodic_queue(arrivals, node.capacity)
     costs = model.costs(node, model.figures(node, arrivals, node.capacity, queue, overflow_s))
-    return float(costs[~fed].sum())
+    return float(costs[~fed].sum()) + node.walkers
 
 
 def _with_advice(

@@ -146,6 +146,7 @@ class Node:
     room: Array  # (groups,) pcu that stand between the signal before and this one
     limit: Array  # (groups,) delay and stops in s above which the excess counts more
     limit_weight: Array  # (groups,) how much more
+    walkers: float  # what people who wait at the crossings add to the cost
 
     def only(self, groups: npt.NDArray[np.bool_]) -> Node:
         """The same with some of its groups, (groups,) true for those that stay."""
@@ -164,6 +165,7 @@ class Node:
             room=self.room[groups],
             limit=self.limit[groups],
             limit_weight=self.limit_weight[groups],
+            walkers=self.walkers,
         )
 
     @property
@@ -304,6 +306,7 @@ class PlatoonModel:
             room=np.array([self._room(junction, s) for s in served]),
             limit=np.array([limit.delay_s for limit in limits]),
             limit_weight=np.array([limit.weight for limit in limits]),
+            walkers=self._walkers(junction, timing),
         )
 
     def _room(self, junction: str, service: Service) -> float:
@@ -496,12 +499,16 @@ class PlatoonModel:
             node = self.node(name, timings[name])
             total += float(self.costs(node, figures).sum())
             total += float((self._late_s(name, node) * node.vph).sum())
-            weight = self.problem.weights.pedestrian
-            if weight > 0.0:
-                part, timing = self.part(name), timings[name]
-                waits_s = timing_wait_s(part.junction, timing.stages, timing.greens_ds)
-                total += waiting_cost(part, waits_s, weight)
+            total += node.walkers
         return total
+
+    def _walkers(self, junction: str, timing: Timing) -> float:
+        """What people who wait at a junction's crossings add to the cost."""
+        part, weight = self.part(junction), self.problem.weights.pedestrian
+        if weight <= 0.0:
+            return 0.0
+        waits_s = timing_wait_s(part.junction, timing.stages, timing.greens_ds)
+        return waiting_cost(part, waits_s, weight)
 
     def costs(self, node: Node, figures: Figures) -> Array:
         """What each group adds to the cost, (..., groups)."""

@@ -85,6 +85,7 @@ def test_along_one_way_the_program_is_the_whole_model():
     40 km/h instead of 43.2 makes 2.0 s over 300 m.
     """
     body = _body([northbound_link("A", "B", 300.0)], slowest=0.9, stop_s=30.0)
+    body = replace(body, weights=replace(body.weights, pedestrian=0.5))
     own, choices = _timings(body, 2)
     model = PlatoonModel(body, ("A", "B"), CYCLE_DS)
     program = build_program(model, own, choices)
