@@ -23,7 +23,7 @@ class Sensing(StrEnum):
     ORACLE = "oracle"
     """Every vehicle on its way to a signal, with its turn."""
     DETECTORS = "detectors"
-    """Counts, occupancies and queues of detectors; turns as shares."""
+    """Counts, occupancies, queues and what cameras follow near the line; turns as shares."""
 
 
 class StageChoice(StrEnum):
@@ -202,13 +202,21 @@ class Approaching(NamedTuple):
     vehicle_class: str
 
 
+class Track(NamedTuple):
+    """A vehicle that a camera follows: from its front to the line, and how fast it drives."""
+
+    distance_m: float
+    speed_mps: float
+
+
 class DetectorReading(NamedTuple):
     """What one lane's detectors saw in the last second they reported.
 
     ``entered`` vehicles passed the entry detector, ``crossed`` the stop line; ``occupied`` is
     the share of the second in which something stood or drove over the detector at the line;
     a camera at the line counts vehicles within its view (``QUEUE_VIEW_M``): ``queue`` those that
-    stand, ``in_view`` all.
+    stand, ``in_view`` all. ``tracks`` says where they are, nearest first; empty where a camera
+    only counts.
     """
 
     entered: int
@@ -216,6 +224,7 @@ class DetectorReading(NamedTuple):
     occupied: float
     queue: int
     in_view: int
+    tracks: tuple[Track, ...] = ()
 
 
 QUEUE_VIEW_M = 60.0

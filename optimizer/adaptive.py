@@ -19,9 +19,17 @@ from optimizer.discharge import Drain
 from optimizer.estimator import SPACING_M
 from optimizer.exact import schedule as exact_schedule
 from optimizer.horizon import Now, effort, replay, search
-from optimizer.prediction import Departure, Exchange, Expected, LocalFlow, away_s
+from optimizer.prediction import (
+    FASTEST_MPS,
+    Departure,
+    Exchange,
+    Expected,
+    LocalFlow,
+    away_s,
+)
 from optimizer.queueing import Driving, Floats
-from optimizer.stock import FASTEST_MPS, JunctionStock, Options
+from optimizer.scenarios import draw
+from optimizer.stock import JunctionStock, Options
 
 # Flows below this are not worth predicting.
 LEAST_PER_S = 0.01
@@ -252,8 +260,9 @@ class AdaptivePolicy:
             coming += self._exchange.on_the_way(name, time_s, seen_s)
             for lane_id, at_s, part in state.upstream.coming(time_s, full):
                 stream = layout_.mixture(layout_.lanes.index(lane_id))
+                due_s = max(0.0, at_s - time_s)
                 expected[lane_id].append(
-                    Expected(max(0.0, at_s - time_s), stream, headway_s * part, part, part)
+                    Expected(due_s, stream, headway_s * part, part, part, draw(round(at_s)))
                 )
         for inflow in coming:
             turns = [
@@ -331,9 +340,7 @@ class AdaptivePolicy:
         offered = state.offered(self._has_room(name))
         allowed = offered.copy()
         leave_by_s, forced = NEVER_S, False
-        waiting = {
-            layout_.movement_of[item.stream] for queue in state.vehicles.values() for item in queue
-        } | set(layout_.crossings)
+        waiting = state.wanted | set(layout_.crossings)
         binding: tuple[str, ...] = () if offered.all() else ("full roads: the plan's stages only",)
         due = sorted(
             (since + state.control.max_red_s - time_s, who)
@@ -414,14 +421,14 @@ class AdaptivePolicy:
         )
         leaving = []
         for i in np.flatnonzero(np.isfinite(departure_s)):
-            stream = int(planned.traffic.movement[i])
+            stream = int(planned.traffic.movement[i]) % len(state.layout.movement_of)
             movement = state.layout.movement_of[stream]
-            size = float(planned.traffic.size[i])
+            size = float(planned.traffic.size[i]) / state.scenarios
             at_s = planned.time_s + float(departure_s[i])
             if movement and size > 0.0:
                 leaving.append(Departure(at_s, movement, size))
             elif size > 0.0:
-                lane = state.lanes[(stream - state.layout.links) % len(state.lanes)]
+                lane = state.lanes[stream - state.layout.links]
                 leaving += [
                     Departure(at_s, turn, size * share)
                     for turn, share in state.shares(lane).items()

@@ -132,12 +132,12 @@ def _alternative(
     rest = (planned.displays, traffic, planned.driving, effort, planned.off_plan)
     found = search(now, *rest)
     _, departure_s = replay(found, now, *rest)
-    lost_s = traffic.size * np.maximum(
+    lost_s = (traffic.size / state.scenarios) * np.maximum(
         0.0, np.minimum(departure_s, effort.horizon_s) - traffic.arrival_s
     )
     delay_s: dict[str, float] = {}
     for stream, lost in zip(traffic.movement, lost_s, strict=True):
-        movement = state.layout.movement_of[int(stream)]
+        movement = state.layout.movement_of[int(stream) % len(state.layout.movement_of)]
         delay_s[movement] = delay_s.get(movement, 0.0) + float(lost)
     return Alternative(
         stage=stages[target],

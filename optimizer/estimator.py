@@ -16,6 +16,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from models.policy import QUEUE_VIEW_M, ControlJunction, ControlLane, DetectorReading
+from optimizer.prediction import FASTEST_MPS, arrivals_s
 
 # Road that a standing vehicle takes.
 SPACING_M = 7.5
@@ -56,17 +57,20 @@ FLOW_MEMORY_S = 180.0
 class LaneEstimate:
     """One lane's estimate. Times are absolute seconds.
 
-    ``near_s`` holds, in order, when each vehicle in the camera's view could be at the line;
+    ``near_s`` holds, in order, when each vehicle in the camera's view could be at the line, as
+    concluded from when it came; ``placed_s`` the same from where it is, where the camera says so;
     ``coming_s`` when those could who were counted in and are not in view yet. In the last second
     ``came`` came into view, ``strangers`` of them though nobody was due, ``lost_s`` were due and
     did not come, ``gone_s`` are not in view any more and did not cross. ``entry_lag_s`` and
     ``view_lag_s`` are how much longer than at the speed limit it takes to the view, and from there
     to the line. Where ``full_view``, more may stand than the camera sees. ``left_veh`` have
-    crossed so far.
+    crossed so far. Of a queue that starts, one moves ``wave_s`` after the other.
     """
 
     lane: ControlLane
+    wave_s: float = 1.2
     near_s: deque[float] = field(default_factory=deque)
+    placed_s: list[float] = field(default_factory=list)
     coming_s: deque[float] = field(default_factory=deque)
     entry_lag_s: float = 0.0
     view_lag_s: float = 0.0
@@ -101,10 +105,14 @@ class LaneEstimate:
         Who is not in view cannot be there before he has driven through it, unless he stands
         behind a queue that is longer than the view.
         """
+        near_s = list(self.near_s)
+        if self.placed_s:
+            # Who is known but not placed stands on the detector at the line.
+            near_s[max(0, len(near_s) - len(self.placed_s)) :] = self.placed_s
         if "queue" in self.ignored or self.full_view or self._time_s is None:
-            return [*self.near_s, *self.coming_s]
+            return [*near_s, *self.coming_s]
         soonest_s = self._time_s + self.view_s
-        return [*self.near_s, *(max(at_s, soonest_s) for at_s in self.coming_s)]
+        return [*near_s, *(max(at_s, soonest_s) for at_s in self.coming_s)]
 
     def update(self, time_s: float, reading: DetectorReading | None, green: bool) -> None:
         """Take in what the lane's detectors saw during the second that ended at ``time_s``.
@@ -116,7 +124,7 @@ class LaneEstimate:
             return
         self._time_s = time_s
         self.came, self.strangers, self.lost_s, self.gone_s = 0, 0, [], []
-        self.full_view = False
+        self.full_view, self.placed_s = False, []
         if reading is None:
             self._without_camera()
             self._owe(time_s, past_s)
@@ -198,6 +206,9 @@ class LaneEstimate:
             self.near_s.append(at_s)
         for place in range(min(reading.queue, len(self.near_s))):
             self.near_s[place] = min(self.near_s[place], time_s)
+        free_mps = min(FASTEST_MPS, self.lane.speed_mps)
+        placed_s = arrivals_s(reading.tracks, free_mps, self.wave_s)
+        self.placed_s = [time_s + at_s for at_s in placed_s]
         late_s = time_s + self.view_s - SETTLE_S
         while not self.full_view and self.coming_s and self.coming_s[0] < late_s:
             self.lost_s.append(self.coming_s.popleft())
@@ -273,9 +284,9 @@ def _stepped(lag_s: float, late_s: float) -> float:
 class Estimator:
     """The lanes of one junction."""
 
-    def __init__(self, lanes: Mapping[str, ControlLane]) -> None:
-        """Start with empty lanes."""
-        self.lanes = {name: LaneEstimate(lane) for name, lane in sorted(lanes.items())}
+    def __init__(self, lanes: Mapping[str, ControlLane], wave_s: float = 1.2) -> None:
+        """Start with empty lanes; of a queue one starts ``wave_s`` after the other."""
+        self.lanes = {name: LaneEstimate(lane, wave_s) for name, lane in sorted(lanes.items())}
         self._silent_s: dict[str, float] = dict.fromkeys(self.lanes, 0.0)
         # Short lanes beside longer ones: who is on them was counted into the longer one first.
         self.pockets: dict[str, tuple[str, ...]] = {

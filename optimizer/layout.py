@@ -21,8 +21,8 @@ class Layout:
     """What never changes at a junction.
 
     Streams are the columns of ``displays``: first every link, then one mixture per lane for
-    vehicles whose turn is not known, then one per lane for a first vehicle of which something is
-    known, then every crossing. Lanes come first among the queues and crossings after them.
+    vehicles whose turn is not known, then every crossing. Lanes come first among the queues and
+    crossings after them.
 
     Attributes:
         id: Of the junction.
@@ -51,29 +51,19 @@ class Layout:
     @property
     def links(self) -> int:
         """How many columns are links."""
-        return len(self.movement_of) - 2 * len(self.lanes) - len(self.crossings)
+        return len(self.movement_of) - len(self.lanes) - len(self.crossings)
 
     def mixture(self, lane: int) -> int:
         """Column of vehicles on a lane whose turn is not known."""
         return self.links + lane
 
-    def head(self, lane: int) -> int:
-        """Column of a lane's first vehicle where something is known of its turn."""
-        return self.links + len(self.lanes) + lane
-
     def crossing(self, index: int) -> int:
         """Column of a crossing."""
-        return self.links + 2 * len(self.lanes) + index
+        return self.links + len(self.lanes) + index
 
     def set_shares(self, lane: int, shares: Mapping[str, float]) -> None:
         """Let the mixture of a lane turn as ``shares`` of its movements say."""
-        self._mix(self.mixture(lane), self.links_of[lane], shares)
-
-    def set_head(self, lane: int, links: tuple[int, ...], shares: Mapping[str, float]) -> None:
-        """Let the first vehicle of a lane take one of ``links``."""
-        self._mix(self.head(lane), links, shares)
-
-    def _mix(self, column: int, links: tuple[int, ...], shares: Mapping[str, float]) -> None:
+        column, links = self.mixture(lane), self.links_of[lane]
         if not links:
             return
         weights = np.array([max(0.0, shares.get(self.movement_of[k], 0.0)) for k in links])
@@ -99,7 +89,7 @@ def layout(control: ControlJunction) -> Layout:
     crossings = tuple(crossing.id for crossing in control.junction.crossings)
     letters = [stage.letters for stage in control.stages.values()]
     links = len(letters[0])
-    columns = links + 2 * len(lanes) + len(crossings)
+    columns = links + len(lanes) + len(crossings)
     queues = len(lanes) + len(crossings)
 
     lane_of: Ints = np.full(columns, -1, dtype=np.int64)
@@ -117,7 +107,7 @@ def layout(control: ControlJunction) -> Layout:
             movement_of[connection.link] = connection.movement
             stream_of.setdefault((name, connection.movement), connection.link)
     for index, crossing in enumerate(crossings):
-        movement_of[links + 2 * len(lanes) + index] = crossing
+        movement_of[links + len(lanes) + index] = crossing
 
     crosses = np.zeros((columns, columns), dtype=np.bool_)
     for one, other in control.link_yields:
@@ -154,7 +144,7 @@ def layout(control: ControlJunction) -> Layout:
         for index, crossing in enumerate(crossings):
             stage = list(control.stages.values())[row]
             if crossing in stage.crossings:
-                rate[row, links + 2 * len(lanes) + index] = 1.0
+                rate[row, links + len(lanes) + index] = 1.0
     most = max((len(found) for found in yielded.values()), default=1)
     yields_to: Ints = np.full((rows, columns, most), -1, dtype=np.int64)
     for (row, link), before in yielded.items():
@@ -162,7 +152,7 @@ def layout(control: ControlJunction) -> Layout:
 
     clear_s = np.zeros((stages, stages))
     names = list(control.stages)
-    vehicles = slice(0, links + 2 * len(lanes))
+    vehicles = slice(0, links + len(lanes))
     for p, first in enumerate(names):
         for q, second in enumerate(names):
             row = stages + p * stages + q
@@ -205,5 +195,4 @@ def layout(control: ControlJunction) -> Layout:
     )
     for lane in range(len(lanes)):
         found.set_shares(lane, {})
-        found.set_head(lane, found.links_of[lane], {})
     return found

@@ -16,8 +16,12 @@ from models.policy import Feed
 ACCEL_MPS2 = 2.6
 # Share of the free speed from which on a vehicle is taken to drive as fast as it wants.
 CRUISING = 0.7
+# Roads without a limit worth the name are driven at no more than this.
+FASTEST_MPS = 25.0
 # Vehicles slower than this stand.
 STANDING_MPS = 1.0
+# Who stands so far from the line waits for something else than the light.
+QUEUE_M = 75.0
 
 
 def arrival_s(distance_m: float, speed_mps: float, free_mps: float) -> float:
@@ -37,6 +41,26 @@ def arrival_s(distance_m: float, speed_mps: float, free_mps: float) -> float:
     return speeding_s + (distance_m - speeding_m) / free_mps
 
 
+def arrivals_s(
+    tracks: Iterable[tuple[float, float]], free_mps: float, wave_s: float
+) -> list[float]:
+    """When those on a lane could be at its line: of (distance_m, speed_mps), nearest first.
+
+    Who stands is there, unless the queue moves: then he starts when the wave from the line,
+    ``wave_s`` a vehicle, has reached him.
+    """
+    found: list[float] = []
+    waves, released = 0, False
+    for place, (distance_m, speed_mps) in enumerate(tracks):
+        released = released or (place == 0 and speed_mps >= STANDING_MPS)
+        at_s = arrival_s(distance_m, speed_mps, free_mps)
+        if speed_mps < STANDING_MPS and distance_m < QUEUE_M:
+            waves += 1
+            at_s = at_s + waves * wave_s if released else 0.0
+        found.append(at_s)
+    return found
+
+
 def away_s(count: int, spacing_m: float = 7.5, free_mps: float = 13.9) -> NDArray[np.float64]:
     """What the first vehicles of a queue still lose behind the line until they are at full speed.
 
@@ -52,7 +76,9 @@ class Expected(NamedTuple):
     """A vehicle, or a fraction of one, on its way to a stop line.
 
     ``arrival_s`` counts from now; ``stream`` is a column of the layout; ``size`` is in vehicles;
-    ``weight`` is the cost of a second of its delay.
+    ``weight`` is the cost of a second of its delay. Where the turn is not known, ``stream`` is
+    the lane's mixture and ``drawn`` says where in [0, 1) it stands among the lane's turns
+    (``scenarios.draw``); negative otherwise.
     """
 
     arrival_s: float
@@ -60,6 +86,7 @@ class Expected(NamedTuple):
     headway_s: float
     size: float
     weight: float
+    drawn: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,8 @@ def with_requests(
             default=-1,
         )
         if near >= 0 and abs(found[near].arrival_s - at_s) <= SAME_S:
-            found[near] = found[near]._replace(weight=found[near].weight * weight, stream=stream)
+            item = found[near]
+            found[near] = item._replace(weight=item.weight * weight, stream=stream, drawn=-1.0)
         else:
             place = sum(item.arrival_s <= at_s for item in found)
             found.insert(place, Expected(at_s, stream, headway_s, 1.0, weight))

@@ -12,16 +12,14 @@ from models.policy import ControlJunction, ControlLane, DetectorReading, Feed, O
 from optimizer.discharge import Drain, LaneWatch
 from optimizer.estimator import SPACING_M, Estimator, Upstream
 from optimizer.layout import Layout, layout
-from optimizer.prediction import STANDING_MPS, Expected, LocalFlow, arrival_s
+from optimizer.prediction import FASTEST_MPS, STANDING_MPS, Expected, LocalFlow, arrivals_s
 from optimizer.queueing import Displays, Flags, Floats, Ints, Traffic
+from optimizer.scenarios import beside, displays_beside, draw, streams
 
-# Roads without a limit worth the name are driven at no more than this.
-FASTEST_MPS = 25.0
 # Turns counted on a lane are forgotten by half when they add up to this many.
 TURN_MEMORY = 60.0
 # A vehicle that is seen for a second adds so much to the turns of its lane.
 TURN_STEP = 0.05
-GOLDEN = 0.6180339887498949
 # A lane is full from this share of its length and this many vehicles on.
 FULL = 0.5
 FULL_VEH = 8
@@ -38,6 +36,8 @@ OVERDUE_S = 2.0
 FULL_ROAD_M = 2.0 * SPACING_M
 # A queue that stands for so long at green is held by its first vehicle.
 STILL_S = 5.0
+# The same where a camera follows that vehicle.
+STILL_FOLLOWED_S = 3.0
 ROOM_WITHOUT_LIMIT = 1e9
 
 
@@ -56,6 +56,7 @@ class Options:
         saturated_startup_s: Counted as start-up where at least half of the lanes are full: time
             lost to changes is then lost for everybody who comes later, beyond the horizon.
         drain_per_s: Vehicles a second and lane that a full road still takes, before it was seen.
+        scenarios: For how many draws of the turns that are not known one schedule is planned.
         bus_share: Share of a bus's load and lateness that counts beyond a car.
         pedestrians_ph: People an hour at each crossing, where nobody counts them.
         exchange: Whether neighbours' outflow is used.
@@ -76,6 +77,7 @@ class Options:
     excess_s: tuple[float, ...] = (0.85, 0.35, 0.15, 0.05)
     wave_s: float = 1.2
     drain_per_s: float = 0.25
+    scenarios: int = 4
     bus_share: float = 0.1
     pedestrians_ph: float = 30.0
     exchange: bool = True
@@ -98,12 +100,14 @@ class JunctionStock:
         usual_saturation: Mean of ``saturation`` over the last minutes.
         watches: Per lane, what is learned at its line.
         drains: What receiving lanes took while they were full.
+        scenarios: Copies of the junction in ``arrays`` and ``displays``: 1 where every turn is
+            known.
     """
 
     def __init__(self, control: ControlJunction, feeds: tuple[Feed, ...], options: Options) -> None:
         self.control = control
         self.layout: Layout = layout(control)
-        self.estimator = Estimator(control.lanes)
+        self.estimator = Estimator(control.lanes, options.wave_s)
         self.lanes = [control.lanes[name] for name in self.layout.lanes]
         self._place = {name: number for number, name in enumerate(self.layout.lanes)}
         self.fed = {feed.approach for feed in feeds if feed.to_junction == control.id}
@@ -134,6 +138,12 @@ class JunctionStock:
         self._heads: list[frozenset[int] | None] = [None] * len(self.lanes)
         self.filled: dict[str, float] = {}
         self.usual_saturation = 0.0
+        self.scenarios = 1
+        # Whether who is on a lane may turn one way or another.
+        self._forks = any(len(lane.movements) > 1 for lane in self.lanes)
+        self._queues = len(self.lanes) + len(self.layout.crossings)
+        self._shares: list[Mapping[str, float]] = [{} for _ in self.lanes]
+        self._beside: Displays | None = None
 
     def look(
         self, observation: Observation, flow: LocalFlow, pcu: Mapping[str, float], options: Options
@@ -146,7 +156,7 @@ class JunctionStock:
             free_mps = min(FASTEST_MPS, lane.speed_mps)
             seen = observation.vehicles.get(lane.id, ())
             half_m = lane.length_m / 2.0
-            far = on_lane = waves = 0
+            far = on_lane = 0
             released = bool(seen) and seen[0].speed_mps >= STANDING_MPS
             self.moving[number] = self._started if released else 0
             watch = self.watches[number]
@@ -154,15 +164,12 @@ class JunctionStock:
                 self.layout.stream_of.get((lane.id, item.movement), self.layout.mixture(number))
                 for item in seen
             ]
-            for vehicle, stream in zip(seen, streams, strict=True):
+            places = [(vehicle.distance_m, vehicle.speed_mps) for vehicle in seen]
+            arrive_s = arrivals_s(places, free_mps, options.wave_s)
+            for vehicle, stream, at_s in zip(seen, streams, arrive_s, strict=True):
                 at_m = vehicle.distance_m
                 on_lane += at_m <= lane.length_m
                 far += half_m < at_m <= lane.length_m
-                at_s = arrival_s(at_m, vehicle.speed_mps, free_mps)
-                if vehicle.speed_mps < STANDING_MPS and at_m < 10.0 * SPACING_M:
-                    # It starts when the wave from the line has reached it.
-                    waves += 1
-                    at_s = at_s + waves * options.wave_s if released else 0.0
                 if at_s < horizon_s:
                     factor = min(2.5, max(0.15, pcu.get(vehicle.vehicle_class, 1.0)))
                     on = self._lane_for(lane, vehicle.movement)
@@ -247,6 +254,7 @@ class JunctionStock:
 
     def estimate(self, observation: Observation, options: Options) -> None:
         """Take in what detectors let us conclude, with turns as shares."""
+        self.scenarios = options.scenarios if self._forks and not options.exact else 1
         shown = observation.shown[self.control.id]
         stage = self.layout.stages.index(shown.stage)
         rates = self.layout.displays.rate[stage]
@@ -263,7 +271,7 @@ class JunctionStock:
         late_s = observation.time_s - observation.sensed_s
         queues: dict[str, list[Expected]] = {lane.id: [] for lane in self.lanes}
         for number, lane in enumerate(self.lanes):
-            shares = observation.shares.get(lane.id, {})
+            shares = self._shares[number] = observation.shares.get(lane.id, {})
             estimate = self.estimator.lanes[lane.id]
             self._watch_head(number, observation, rates, changing)
             reading = observation.readings.get(lane.id)
@@ -280,18 +288,16 @@ class JunctionStock:
             for place, at_s in enumerate(islice(arrivals_s, left, None), left):
                 if at_s >= observation.time_s + late_s + options.horizon_s:
                     break
-                on, turns = self._lane_of(lane, at_s - observation.time_s, place), shares
-                if on is not lane:
-                    turns = observation.shares.get(on.id, {})
-                stream = self._stream(
-                    self.layout.lanes.index(on.id),
-                    place if on is lane else 1,
-                    estimate.left_veh + place,
-                    turns,
-                )
+                drawn = draw(estimate.left_veh + place)
+                on = self._lane_of(lane, at_s - observation.time_s, drawn)
                 queues[on.id].append(
                     Expected(
-                        max(0.0, at_s - observation.time_s), stream, options.headway_s, 1.0, 1.0
+                        max(0.0, at_s - observation.time_s),
+                        self.layout.mixture(self._place[on.id]),
+                        options.headway_s,
+                        1.0,
+                        1.0,
+                        drawn,
                     )
                 )
             self.filled[lane.id] = len(arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)
@@ -318,6 +324,10 @@ class JunctionStock:
         arrivals_s = self.estimator.lanes[lane.id].arrivals_s
         if not green or reading is None or not arrivals_s or late_s <= 0.0:
             return 0
+        placed_s = self.estimator.lanes[lane.id].placed_s
+        if placed_s:
+            moves = reading.tracks[0].speed_mps >= STANDING_MPS
+            return int(moves and placed_s[0] <= observation.time_s)
         watch = self.watches[number]
         if watch.discharging:
             return int(watch.since_s + late_s >= headway_s)
@@ -336,37 +346,20 @@ class JunctionStock:
             [stream] * (reading.crossed if reading else 0),
             follows=green and bool(due) and (queue > 0 or due[0] < sensed_s - 1.0),
         )
-        self.moving[number] = self._started if watch.discharging else 0
+        moves = watch.discharging
+        if reading is not None and reading.tracks:
+            moves = reading.tracks[0].speed_mps >= STANDING_MPS
+        self.moving[number] = self._started if moves else 0
 
-    def _lane_of(self, lane: ControlLane, until_s: float, place: int) -> ControlLane:
+    def _lane_of(self, lane: ControlLane, until_s: float, drawn: float) -> ControlLane:
         """The lane on which a vehicle will stand: a pocket that begins further on, or this one."""
-        part = (self.estimator.lanes[lane.id].left_veh + place) * GOLDEN % 1.0
         for name in self.estimator.pockets[lane.id]:
             pocket = self.control.lanes[name]
             if until_s > pocket.entry_m / pocket.speed_mps:
-                part -= self.estimator.share_of(name)
-                if part < 0.0:
+                drawn -= self.estimator.share_of(name)
+                if drawn < 0.0:
                     return pocket
         return lane
-
-    def _stream(self, number: int, place: int, count: int, shares: Mapping[str, float]) -> int:
-        """Stream of the vehicle at ``place``, the ``count``-th since the start.
-
-        One lane's vehicles are given turns so that any few of them in a row have the shares:
-        the golden ratio's multiples, which spread evenly. One whose turn holds the queue behind
-        it is then part of the plan, as an average turn is not.
-        """
-        if place == 0 and self._heads[number] is not None:
-            return self.layout.head(number)
-        if not shares:
-            return self.layout.mixture(number)
-        links = self.layout.links_of[number]
-        part = count * GOLDEN % 1.0
-        for link in links:
-            part -= shares.get(self.layout.movement_of[link], 0.0)
-            if part < 0.0:
-                return link
-        return links[-1]
 
     def _watch_head(
         self, number: int, observation: Observation, rates: Floats, changing: bool
@@ -388,14 +381,32 @@ class JunctionStock:
             self._still_s[number] = 0.0
             return
         self._still_s[number] += 1.0
-        if self._still_s[number] < STILL_S:
+        if self._still_s[number] < (STILL_FOLLOWED_S if reading.tracks else STILL_S):
             return
         before = self._heads[number] or frozenset(links)
-        left = (before - free) or (frozenset(links) - free)
-        if left != self._heads[number]:
-            self._heads[number] = left
-            shares = observation.shares.get(lane.id, {})
-            self.layout.set_head(number, tuple(sorted(left)), shares)
+        self._heads[number] = (before - free) or (frozenset(links) - free)
+
+    @property
+    def wanted(self) -> set[str]:
+        """Movements that somebody on the way wants, or may want."""
+        layout_ = self.layout
+        return {
+            layout_.movement_of[stream]
+            for queue in self.vehicles.values()
+            for item in queue
+            for stream in (
+                (item.stream,)
+                if item.drawn < 0.0
+                else layout_.links_of[item.stream - layout_.links]
+            )
+        }
+
+    def _ways(self, lane: int, place: int) -> tuple[Sequence[int], Sequence[float]]:
+        """Links that a vehicle of unknown turn may take, and their shares."""
+        first = self._heads[lane] if place == 0 else None
+        links = tuple(sorted(first)) if first else self.layout.links_of[lane]
+        shares = self._shares[lane]
+        return links, [shares.get(self.layout.movement_of[link], 0.0) for link in links]
 
     @property
     def saturation(self) -> float:
@@ -422,7 +433,10 @@ class JunctionStock:
 
     def displays(self, offered: Flags) -> Displays:
         """What can be shown, with the best rates that the stages to choose from give."""
-        shown = self.layout.displays
+        if self._beside is None or self._beside.order.shape[0] != self.scenarios * self._queues:
+            exits = len(self.layout.exits)
+            self._beside = displays_beside(self.layout.displays, self.scenarios, exits)
+        shown = self._beside
         if offered.all():
             return shown
         return shown._replace(best_rate=shown.rate[: len(offered)][offered].max(axis=0))
@@ -435,6 +449,7 @@ class JunctionStock:
         """Renew what vehicles of unknown turn do on average."""
         for number, lane in enumerate(self.lanes):
             self.layout.set_shares(number, self.shares(lane))
+        self._beside = None
 
     def shares(self, lane: ControlLane) -> Mapping[str, float]:
         """Share of each movement on a lane, as counted lately; empty if nothing was."""
@@ -446,22 +461,30 @@ class JunctionStock:
     def arrays(
         self, queues: Sequence[Sequence[Expected]], room: Mapping[str, tuple[float, float]]
     ) -> Traffic:
-        """Queues as the search reads them; nobody overtakes, so arrivals ascend within a lane."""
+        """Queues as the search reads them, once for each scenario of the turns not known.
+
+        Nobody overtakes, so arrivals ascend within a lane.
+        """
         count = len(self.layout.lanes) + len(self.layout.crossings)
         first = np.zeros(count + 1, dtype=np.int64)
         for number in range(count):
             first[number + 1] = first[number] + (len(queues[number]) if number < len(queues) else 0)
         table = np.array([item for queue in queues for item in queue], dtype=np.float64)
-        table = table.reshape(-1, 5)
+        table = table.reshape(-1, 6)
         arrival_s = np.ascontiguousarray(table[:, 0])
         for number in range(count):
             part = slice(first[number], first[number + 1])
             np.maximum.accumulate(arrival_s[part], out=arrival_s[part])
         space = [room.get(lane, (ROOM_WITHOUT_LIMIT, 0.0)) for lane in self.layout.exits]
-        return Traffic(
+        movement, drawn = table[:, 1].astype(np.int64), table[:, 5]
+        ways = {}
+        for index in np.flatnonzero(drawn >= 0.0):
+            lane = int(movement[index]) - self.layout.links
+            ways[int(index)] = self._ways(lane, int(index - first[lane]))
+        traffic = Traffic(
             first=first,
             arrival_s=arrival_s,
-            movement=table[:, 1].astype(np.int64),
+            movement=movement,
             headway_s=np.ascontiguousarray(table[:, 2]),
             size=np.ascontiguousarray(table[:, 3]),
             weight=np.ascontiguousarray(table[:, 4]),
@@ -471,8 +494,13 @@ class JunctionStock:
             room=np.array([item[0] for item in space], dtype=np.float64),
             drain_per_s=np.array([item[1] for item in space], dtype=np.float64),
         )
+        turned = streams(movement, drawn, ways, self.scenarios)
+        return beside(traffic, turned, len(self.layout.movement_of))
 
 
 def _waits(reading: DetectorReading) -> bool:
     """Whether somebody stands before the line, or creeps upon it."""
+    if reading.tracks:
+        first = reading.tracks[0]
+        return first.speed_mps < STANDING_MPS and first.distance_m < AT_LINE_M
     return reading.queue > 0 or reading.occupied >= 1.0

@@ -23,6 +23,7 @@ from models.policy import (
     PriorityRequest,
     RequestKind,
     Sensing,
+    Track,
 )
 from simulation.control_area import Wiring
 from simulation.demand import counted_class
@@ -32,6 +33,8 @@ from simulation.metrics import signalized_turns
 STANDING_MPS = 0.1
 """SUMO's own bound for a halting vehicle."""
 CALL_M = 20.0
+PLACE_ERROR_M = 0.7
+"""Standard deviation of where a camera places a vehicle along its lane."""
 LINE_M = 1.0
 """The detector at the line lies so far before it."""
 SHARE_MEMORY_S = 900.0
@@ -190,7 +193,7 @@ class OracleSensor:
 
 
 class DetectorSensor:
-    """Counts, occupancies and queues, each vehicle missed now and then, a second late.
+    """Counts, occupancies and tracks near the line, each vehicle missed now and then, a second late.
 
     A vehicle that a detector misses is missed by that detector only, except that whoever is
     missed in a queue stays missed there while it stands. The turn of a vehicle is known when it
@@ -215,6 +218,7 @@ class DetectorSensor:
             for lane, movements in self._streets.lane_movements.items()
         }
         self._special: set[str] = set()
+        self._errors: dict[str, float] = {}
         self._last_s: float | None = None
 
     def sense(self, time_s: float) -> Sensed:
@@ -236,8 +240,15 @@ class DetectorSensor:
             seen = self._on[line] - self._unseen_at[line]
             crossed = sum(self._crossed(lane, vehicle) for vehicle in before - self._on[line])
             occupied = streets.sumo.inductionloop.getLastStepOccupancy(line) / 100 if seen else 0.0
-            queue, in_view = self._view(lane, wiring.views[lane])
-            readings[lane] = DetectorReading(entered, crossed, min(1.0, occupied), queue, in_view)
+            tracks = self._view(lane, wiring.views[lane])
+            readings[lane] = DetectorReading(
+                entered,
+                crossed,
+                min(1.0, occupied),
+                queue=sum(track.speed_mps < STANDING_MPS for track in tracks),
+                in_view=len(tracks),
+                tracks=tracks,
+            )
         free_m, standing = {}, {}
         for name, chain in wiring.receiving_chains.items():
             missed = self._missed_on(name, chain.lanes[:1])
@@ -246,7 +257,7 @@ class DetectorSensor:
             time_s,
             readings=readings,
             passed={name: len(self._arrived(f"up:{name}")) for name in wiring.upstream},
-            behind={name: self._view(name, parts)[1] for name, parts in wiring.behind.items()},
+            behind={name: len(self._view(name, parts)) for name, parts in wiring.behind.items()},
             shares={
                 lane: {movement: count / sum(turns.values()) for movement, count in turns.items()}
                 for lane, turns in self._turns.items()
@@ -305,19 +316,24 @@ class DetectorSensor:
         self._known[place] = now
         return missed
 
-    def _view(self, place: str, parts: Sequence[ViewedLane]) -> tuple[int, int]:
-        """Vehicles that stand within the camera's view of a line, and all within it."""
+    def _view(self, place: str, parts: Sequence[ViewedLane]) -> tuple[Track, ...]:
+        """Vehicles that a camera follows within its view of a line, nearest first.
+
+        Each is placed too far or too near by an error of its own, as its footprint is.
+        """
         sumo = self._streets.sumo
         missed = self._missed_on(f"view {place}", tuple(part.lane for part in parts))
-        standing = count = 0
+        found = []
         for part in parts:
             line_m = part.end_m + self._length_m(part.lane)
             for vehicle in sumo.lane.getLastStepVehicleIDs(part.lane):
                 distance_m = line_m - sumo.vehicle.getLanePosition(vehicle)
                 if distance_m <= QUEUE_VIEW_M and vehicle not in missed:
-                    count += 1
-                    standing += sumo.vehicle.getSpeed(vehicle) < STANDING_MPS
-        return standing, count
+                    if vehicle not in self._errors:
+                        self._errors[vehicle] = self._random.gauss(0.0, PLACE_ERROR_M)
+                    placed_m = max(0.0, distance_m + self._errors[vehicle])
+                    found.append(Track(placed_m, max(0.0, sumo.vehicle.getSpeed(vehicle))))
+        return tuple(sorted(found))
 
     def _length_m(self, lane: str) -> float:
         known = self._streets.lane_m

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.policy import ControlArea, Observation
+from models.policy import QUEUE_VIEW_M, ControlArea, Observation
 from simulation.runner import SUMO_BINARY, sumo_environment
 
 NODES = {
@@ -124,7 +124,7 @@ class Watches(Turns):
 
     def start(self, area: ControlArea, seed: int) -> None:
         super().start(area, seed)
-        self.entered = self.crossed = self.passed = self.queue = 0
+        self.entered = self.crossed = self.passed = self.queue = self.followed = 0
         self.share = 0.0
 
     def decide(self, observation: Observation) -> Mapping[str, str]:
@@ -135,11 +135,17 @@ class Watches(Turns):
             self.entered += reading.entered
             self.crossed += reading.crossed
             self.queue = max(self.queue, reading.queue)
+            assert reading.in_view == len(reading.tracks)
+            assert reading.queue == sum(track.speed_mps < 0.1 for track in reading.tracks)
+            assert list(reading.tracks) == sorted(reading.tracks)
+            assert all(0.0 <= track.distance_m < QUEUE_VIEW_M + 5.0 for track in reading.tracks)
+            self.followed += any(track.speed_mps > 5.0 for track in reading.tracks)
         self.passed += sum(observation.passed.values())
         self.share = max(
             (share for turns in observation.shares.values() for share in turns.values()), default=0
         )
         if observation.time_s == END_S - 1:
             seen = (self.entered, self.crossed, self.queue, round(self.share, 2))
+            assert self.followed
             raise RuntimeError(" ".join(map(str, seen)))
         return super().decide(observation)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from planner_cases import pair, seen
 
-from models.policy import Approaching, DetectorReading, Sensing
+from models.policy import Approaching, Connection, DetectorReading, Sensing, Track
 from optimizer.prediction import LocalFlow, arrival_s
 from optimizer.stock import JunctionStock, Options
 
@@ -104,3 +104,72 @@ def test_who_will_turn_from_a_pocket_is_expected_there() -> None:
         arrival_s(at, 12.0, 15.0) for at in (70.0, 90.0)
     ]
     assert {item.stream for item in turning} == {stock.layout.stream_of["nw_0", "W:nw>sw"]}
+
+
+def _followed(*tracks: tuple[float, float], seconds: int = 1, stage: str = "A") -> JunctionStock:
+    """A stock whose camera follows vehicles at (distance, speed) on W's first lane."""
+    stock = _stock(Sensing.DETECTORS)
+    standing = sum(speed < 0.1 for _, speed in tracks)
+    reading = DetectorReading(
+        0, 0, 0.0, standing, len(tracks), tuple(Track(at_m, speed) for at_m, speed in tracks)
+    )
+    for second in range(seconds):
+        now_s = 100.0 + second
+        observation = seen(
+            time_s=now_s, stage={"W": stage}, readings={"w_0": reading, "nw_0": QUIET}
+        )
+        stock.estimate(replace(observation, sensed_s=now_s - 1.0), OPTIONS)
+    return stock
+
+
+def test_whom_a_camera_follows_is_expected_from_where_he_is() -> None:
+    """One stands, one drives up; both a second later than they were seen."""
+    stock = _followed((1.0, 0.0), (45.0, 15.0), stage="B")
+    assert [item.arrival_s for item in stock.vehicles["w_0"]] == [0.0, pytest.approx(2.0)]
+    # Where a camera counts only, who has just come into view is a whole view away.
+    counted = _stock(Sensing.DETECTORS)
+    reading = DetectorReading(0, 0, 0.0, 0, 1)
+    counted.estimate(
+        replace(seen(stage={"W": "B"}, readings={"w_0": reading, "nw_0": QUIET}), sensed_s=99.0),
+        OPTIONS,
+    )
+    assert [item.arrival_s for item in counted.vehicles["w_0"]] == [pytest.approx(3.0)]
+
+
+def test_who_drove_over_the_line_since_he_was_seen_has_gone() -> None:
+    """At green 5 m before the line at 12 m/s a second ago; who stands there has not."""
+    assert len(_followed((5.0, 12.0), (30.0, 12.0)).vehicles["w_0"]) == 1
+    assert len(_followed((5.0, 0.0), (30.0, 12.0)).vehicles["w_0"]) == 2
+
+
+def _fork() -> JunctionStock:
+    """W, its first lane leading through and, on stage B, to the right."""
+    area = pair(Sensing.DETECTORS)
+    west = area.junctions["W"]
+    both = (*west.lanes["w_0"].connections, Connection(1, "W:nw>sw", "sw_0"))
+    lanes = {"w_0": replace(west.lanes["w_0"], connections=both)}
+    return JunctionStock(replace(west, lanes=lanes), area.feeds, OPTIONS)
+
+
+def test_turns_of_whom_detectors_count_are_drawn_by_the_shares() -> None:
+    """Three in four go through: so they do in each place of the queue, over the scenarios."""
+    stock = _fork()
+    queue = tuple(Track(1.0 + 7.5 * place, 0.0) for place in range(6))
+    reading = DetectorReading(0, 0, 1.0, 6, 6, queue)
+    shares = {"w_0": {"W:w>we": 0.75, "W:nw>sw": 0.25}}
+    for second in range(5):
+        stock.estimate(
+            seen(
+                time_s=100.0 + second,
+                stage={"W": "A"},
+                since_s=99.0,
+                readings={"w_0": reading},
+                shares=shares,
+            ),
+            OPTIONS,
+        )
+        turned = stock.arrays([stock.vehicles["w_0"]], {}).movement.reshape(4, -1)
+        right = (turned % len(stock.layout.movement_of) == 1).sum(axis=0).tolist()
+        # Whoever stands at green of the one turn for three seconds wants the other.
+        assert right == ([1] * 6 if second < 2 else [4, 1, 1, 1, 1, 1])
+    assert stock.wanted == {"W:w>we", "W:nw>sw"}
