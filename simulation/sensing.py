@@ -193,7 +193,7 @@ class OracleSensor:
 
 
 class DetectorSensor:
-    """Counts, occupancies and tracks near the line, each vehicle missed now and then, a second late.
+    """Counts, occupancies, tracks near the line; each vehicle missed now and then, a second late.
 
     A vehicle that a detector misses is missed by that detector only, except that whoever is
     missed in a queue stays missed there while it stands. The turn of a vehicle is known when it
