@@ -128,7 +128,8 @@ def test_a_slow_machine_sees_the_newest_frames_of_live_cameras_and_keeps_none(ca
     for outcome in (first, second):
         # 25 a second come, some six are looked at; the others were overtaken.
         assert outcome.dropped > outcome.frames > 5
-        gap = next(event for event in outcome.health if event.kind is HealthKind.GAP)
+        # A busy machine may have had a gap of its own before.
+        gap = [event for event in outcome.health if event.kind is HealthKind.GAP][-1]
         assert gap.end_s == pytest.approx(4.0, abs=0.5)
         assert outcome.counts[0].coverage < 0.8
     assert {item.camera for item in shown} == {"a", "b"}
@@ -164,11 +165,11 @@ def test_sigterm_ends_the_command_with_complete_files(camera, tmp_path: Path):
     ) as process:
         try:
             deadline = time.monotonic() + 60
-            while not list(tmp_path.glob("out/.b.*/tracks.parquet")):
+            # An overlay begins when a dozen frames were looked at.
+            while len(list(tmp_path.glob("out/.?.*/overlay.webm"))) < 2:
                 assert time.monotonic() < deadline
                 assert process.poll() is None, process.stderr
                 time.sleep(0.1)
-            time.sleep(2.0)
             process.send_signal(signal.SIGTERM)
             told, errors = process.communicate(timeout=60)
         finally:
