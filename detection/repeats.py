@@ -36,6 +36,8 @@ NEAR_M: Final = 3.0
 """So far from where it must be a vehicle is found again,"""
 NEAR_SHARE: Final = 0.5
 """and by so much of its way in between."""
+STOOD_NEAR_M: Final = 6.0
+"""The same of one that stood: hidden in part it seems to stand nearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +91,5 @@ def _goes_on(lost: Sequence[TrajectoryPoint], found: TrajectoryPoint) -> bool:
         last.centre[0] + share * (last.centre[0] - before.centre[0]),
         last.centre[1] + share * (last.centre[1] - before.centre[1]),
     )
-    return math.dist(place, found.centre) <= NEAR_M + NEAR_SHARE * drove_m
+    near_m = NEAR_M + NEAR_SHARE * drove_m if drove_m else STOOD_NEAR_M
+    return math.dist(place, found.centre) <= near_m

@@ -83,8 +83,8 @@ _LASTING: Mapping[Kind, _Lasting] = {
 """Seconds of standing, metres of riding."""
 _LEAST_SHARE = 0.6
 """An act that came to this share of what makes it one is not clearly none."""
-PASSED = (4, 6)
-"""Vehicles that drove past, to tell a stop from a queue: at least, and clearly."""
+PASSED = 6
+"""So many vehicles drove past one who clearly stopped, and does not queue."""
 
 
 @dataclass(slots=True)
@@ -452,7 +452,7 @@ class OffenceWatch:
             return
         act.amount += amount
         act.firm &= firm
-        enough = kind is not Kind.ILLEGAL_STOPPING or len(act.passed) >= PASSED[1]
+        enough = kind is not Kind.ILLEGAL_STOPPING or len(act.passed) >= PASSED
         if not act.told and act.firm and act.amount >= _LASTING[kind].clear and enough:
             act.told = True
             if vehicle in self._passages:
@@ -463,9 +463,10 @@ class OffenceWatch:
 
     @staticmethod
     def _ended(vehicle: int, kind: Kind, act: _Act, name: str) -> Iterator[Offence]:
-        """An act is over that was never clearly one; it may have looked like one."""
-        if kind is Kind.ILLEGAL_STOPPING and len(act.passed) < PASSED[0] - 1:
-            return
+        """An act is over that was never clearly one; it may have looked like one.
+
+        One who stands alone where nobody may is no queue, whether others drove past or not.
+        """
         if act.amount >= _LEAST_SHARE * _LASTING[kind].least:
             yield Offence(kind, act.begin_s, vehicle, name, act.junction, act.approach, False)
 

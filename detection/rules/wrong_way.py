@@ -67,8 +67,8 @@ def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
     if len(run) < rule.min_points:
         return None
     distance_m = run[0].progress_m - run[-1].progress_m
-    zone = [point.progress_m for point in run if point.in_zone]
-    if max(zone) - zone[-1] < rule.min_zone_m:
+    zone = [point for point in run if point.in_zone]
+    if max(point.progress_m for point in zone) - run[-1].progress_m < rule.min_zone_m:
         return None
     time_s = run[-1].time_s - run[0].time_s
     steps = [later.progress_m - now.progress_m for now, later in pairwise(run)]
@@ -82,10 +82,10 @@ def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
         return None
     return Finding(
         ViolationKind.WRONG_WAY,
-        run[0].time_s,
+        zone[0].time_s,
         run[0].time_s,
         run[-1].time_s,
-        story.signal.state_at(run[0].time_s),
+        story.signal.state_at(zone[0].time_s),
         at_s=(run[0].time_s + run[-1].time_s) / 2,
         measures={
             "distance_m": round(distance_m, 2),

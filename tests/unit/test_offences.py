@@ -138,6 +138,7 @@ def test_one_who_stood_on_the_line_when_red_began_did_not_clearly_come_over_it(s
         (0, 6.0, []),  # it queues from the beginning
         (24, 6.0, [False]),  # it stood long, and then another stands before it
         (24, 20.0, [True]),
+        (None, -1.0, [False]),  # nobody drives past
     ],
 )
 def test_stopping_is_what_one_does_before_it_queues(site, queue_from_s, beyond_m, told):
@@ -165,7 +166,8 @@ def test_stopping_is_what_one_does_before_it_queues(site, queue_from_s, beyond_m
     for second in range(45):
         rows = [row(1, stands_m if second < 40 else 400.0, aside, 0.0 if second < 40 else 9.0)]
         passing = second // 5
-        rows.append(row(100 + passing, stands_m - 12 + 5 * (second % 5), aside - 3.0, 5.0))
+        if beyond_m >= 0.0:
+            rows.append(row(100 + passing, stands_m - 12 + 5 * (second % 5), aside - 3.0, 5.0))
         if queue_from_s is not None and second >= queue_from_s:
             rows.append(row(2, stands_m + beyond_m, aside, 0.0))
         states = VehicleStates.from_rows(rows)

@@ -30,7 +30,7 @@ def riding(from_s: float, to_s: float, speed_mps: float, x: float = 0.0) -> list
         (Kind.PAVEMENT, riding(0, 4, 4.5), riding(9, 12, 4.5), False),  # too long ago
         (Kind.PAVEMENT, riding(0, 4, 4.5), riding(5, 8, 4.5, x=9.0), False),  # elsewhere
         (Kind.PAVEMENT, riding(0, 8, 4.5), riding(5, 8, 4.5, x=2.0), False),  # side by side
-        (Kind.ILLEGAL_STOPPING, riding(0, 30, 0.0), riding(45, 70, 0.0), True),
+        (Kind.ILLEGAL_STOPPING, riding(0, 30, 0.0), riding(45, 70, 0.0, x=5.0), True),
         (Kind.ILLEGAL_STOPPING, riding(0, 30, 0.0), riding(55, 80, 0.0), False),
         (Kind.RED_LIGHT, riding(0, 4, 4.5), riding(5, 8, 4.5), False),  # of an instant
     ],

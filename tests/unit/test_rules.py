@@ -156,6 +156,9 @@ def test_wrong_way():
     # It turned in from the junction, and was seen for a moment only on the approach.
     turned_in = [sighting(k / 6, 6 - k, in_zone=k > 6) for k in range(11)]
     assert judged(turned_in)
+    finding = rules.wrong_way(a_story(turned_in), rule)
+    assert finding is not None
+    assert (finding.before_s, finding.time_s) == (0.0, turned_in[7].time_s)
     assert not judged(turned_in[:9])
     assert not judged([point._replace(depth_m=-4.0) for point in turned_in[:7]] + turned_in[7:])
     hidden = [point for point in against if not 0.3 < point.time_s < 1.2]
