@@ -34,6 +34,8 @@ MOST_HELD_S = 20.0
 OVERDUE_S = 2.0
 # A road with less room than two vehicles take is full.
 FULL_ROAD_M = 2.0 * SPACING_M
+# Scenarios together hold no more vehicles than this, which bounds the time of a decision.
+MOST_COPIED = 1000
 # A queue that stands for so long at green is held by its first vehicle.
 STILL_S = 5.0
 # The same where a camera follows that vehicle.
@@ -254,7 +256,6 @@ class JunctionStock:
 
     def estimate(self, observation: Observation, options: Options) -> None:
         """Take in what detectors let us conclude, with turns as shares."""
-        self.scenarios = options.scenarios if self._forks and not options.exact else 1
         shown = observation.shown[self.control.id]
         stage = self.layout.stages.index(shown.stage)
         rates = self.layout.displays.rate[stage]
@@ -308,6 +309,10 @@ class JunctionStock:
         self.vehicles = {
             name: sorted(queue, key=lambda item: item.arrival_s) for name, queue in queues.items()
         }
+        most = MOST_COPIED // max(1, sum(len(queue) for queue in queues.values()))
+        self.scenarios = max(1, min(options.scenarios, most))
+        if options.exact or not self._forks:
+            self.scenarios = 1
         self._watch_exits(observation)
 
     def _left_meanwhile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 import pytest
@@ -173,3 +174,16 @@ def test_turns_of_whom_detectors_count_are_drawn_by_the_shares() -> None:
         # Whoever stands at green of the one turn for three seconds wants the other.
         assert right == ([1] * 6 if second < 2 else [4, 1, 1, 1, 1, 1])
     assert stock.wanted == {"W:w>we", "W:nw>sw"}
+
+
+def test_who_is_counted_on_full_roads_is_planned_for_in_fewer_scenarios() -> None:
+    """A decision's time is bounded by counts: 300 vehicles are copied three times, not four."""
+    stock = _fork()
+    reading = DetectorReading(0, 0, 0.0, 0, 0)
+    estimate = stock.estimator.lanes["w_0"]
+    for vehicles, scenarios in ((10, 4), (300, 3), (2000, 1)):
+        estimate.lane = replace(estimate.lane, entry_m=5.6 * vehicles)
+        estimate.coming_s = deque([101.0] * vehicles)
+        stock.estimate(seen(readings={"w_0": reading}, stage={"W": "B"}), OPTIONS)
+        assert len(stock.vehicles["w_0"]) == vehicles
+        assert stock.scenarios == scenarios
