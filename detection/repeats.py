@@ -27,6 +27,8 @@ LASTING: Final = frozenset(
     }
 )
 """An act of an instant is never seen twice: its vehicle is at one place then."""
+RIDING: Final = frozenset({Kind.WRONG_WAY, Kind.WRONG_LANE, Kind.PAVEMENT})
+"""Those who stand do so side by side: there a track that was not seen for a moment is no lost one."""
 LOST_S: Final = 3.0
 """Where a vehicle that drives is after so long is anybody's guess."""
 STOOD_S: Final = 20.0
@@ -70,13 +72,17 @@ class Repeats:
             if now_s - item.points[-1].time_s < 2 * STOOD_S + LOST_S
         ]
         self._flagged[kind] = [*known, _Flagged(track, points)]
-        return any(item.track != track and _goes_on(item.points, points[0]) for item in known)
+        riding = kind in RIDING
+        return any(
+            item.track != track and _goes_on(item.points, points[0], riding=riding)
+            for item in known
+        )
 
 
-def _goes_on(lost: Sequence[TrajectoryPoint], found: TrajectoryPoint) -> bool:
+def _goes_on(lost: Sequence[TrajectoryPoint], found: TrajectoryPoint, *, riding: bool) -> bool:
     """Whether a track that begins with this sighting may go on where another was lost."""
     earlier = [point for point in lost if point.time_s < found.time_s]
-    if not earlier:
+    if not earlier or (not riding and len(earlier) < len(lost)):
         return False
     last, before = earlier[-1], earlier[max(len(earlier) - 4, 0)]
     gap_s = found.time_s - last.time_s

@@ -50,3 +50,6 @@ def test_a_lost_track_that_goes_on_with_another_vehicle_is_still_the_flagged_one
     swapped = [*riding(0, 4, 4.5), *riding(6, 8, 9.0, x=6.0)]
     assert not repeats.again(Kind.PAVEMENT, 1, swapped)
     assert repeats.again(Kind.PAVEMENT, 2, riding(5, 8, 4.5))
+    # Two who stand side by side, one of them not seen for a moment when the other came.
+    assert not repeats.again(Kind.BLOCKING, 3, [*riding(0, 4, 0.0), *riding(6, 8, 0.0)])
+    assert not repeats.again(Kind.BLOCKING, 4, riding(5, 8, 0.0, x=1.5))
