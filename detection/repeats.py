@@ -28,7 +28,7 @@ LASTING: Final = frozenset(
 )
 """An act of an instant is never seen twice: its vehicle is at one place then."""
 RIDING: Final = frozenset({Kind.WRONG_WAY, Kind.WRONG_LANE, Kind.PAVEMENT})
-"""Those who stand do so side by side: there a track that was not seen for a moment is no lost one."""
+"""Those who stand do so side by side: one that was not seen for a moment there is not lost."""
 LOST_S: Final = 3.0
 """Where a vehicle that drives is after so long is anybody's guess."""
 STOOD_S: Final = 20.0
