@@ -80,13 +80,15 @@ class StopLineRule:
 
     Its front was ``min_before_m`` before the line or more when that light began, and stands
     between ``min_past_m`` and ``max_past_m`` past it for ``min_stand_s``, on red throughout, seen
-    at least every ``max_gap_s``.
+    at least every ``max_gap_s``, no further than ``max_aside_m`` to the side of where it crossed:
+    beyond that it has turned, and who stands there may be somebody else, on foot.
     """
 
     enabled: bool = True
     min_before_m: float = 0.3
     min_past_m: float = 1.0
     max_past_m: float = 6.0
+    max_aside_m: float = 4.0
     min_stand_s: float = 2.0
     max_gap_s: float = 2.5
 
@@ -186,9 +188,11 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
     if not _was_before(story, _since_green_s(signal, crossing_s), rule.min_before_m):
         return None
     run: list[TrajectoryPoint] = []
+    over = next((point for point in story.points if point.time_s >= crossing_s), story.points[-1])
     for point in story.points:
         stands = (
             point.time_s >= crossing_s
+            and _aside_m(story, over, point) <= rule.max_aside_m
             and point.speed_mps < STANDING_MPS
             and rule.min_past_m <= point.depth_m <= rule.max_past_m
             and point.whole
@@ -214,6 +218,12 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
                 },
             )
     return None
+
+
+def _aside_m(story: Story, one: TrajectoryPoint, other: TrajectoryPoint) -> float:
+    """How far a vehicle has gone to the side, metres."""
+    ix, iy = story.inward
+    return abs((other.centre[0] - one.centre[0]) * iy - (other.centre[1] - one.centre[1]) * ix)
 
 
 def _into_red_s(story: Story, rule: RedLightRule | EarlyStartRule) -> float | None:

@@ -139,6 +139,9 @@ def test_stop_line(crossing_s, past_m, stands_s, flagged):
     assert rules.stop_line(replace(story, signal=UNKNOWN), rules.StopLineRule()) is None
     cut = [point._replace(whole=False) for point in points]
     assert rules.stop_line(replace(story, points=cut), rules.StopLineRule()) is None
+    aside = [come, *(p._replace(centre=(p.centre[0] + 6.0, p.centre[1])) for p in points[1:])]
+    driven = [come, points[1]._replace(time_s=crossing_s, speed_mps=5.0), *aside[1:]]
+    assert rules.stop_line(replace(story, points=driven), rules.StopLineRule()) is None
 
 
 def test_wrong_way():
