@@ -92,7 +92,7 @@ def test_a_change_waits_for_who_crawls_over_the_junction(tmp_path: Path) -> None
     site = scenario.site
     crawler = tmp_path / "crawler.rou.xml"
     crawler.write_text(
-        '<routes><vType id="crawls" maxSpeed="0.9" speedDev="0"/>'
+        '<routes><vType id="crawls" maxSpeed="0.25" speedDev="0"/>'
         '<trip id="crawler" type="crawls" depart="0" departPos="last" departLane="1" '
         'from="wa" to="be"/></routes>'
     )

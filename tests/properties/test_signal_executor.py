@@ -175,7 +175,7 @@ def test_a_change_waits_for_who_stands_on_the_junction(
     red_from = [0] * count
     changed_s = 0.0
     for t in range(SECONDS):
-        inside = {"v": Inside(link, 0.0, 30.0)} if t % 60 < stays_s else {}
+        inside = {"v": Inside(link, 0.0, 2.0, 30.0)} if t % 60 < stays_s else {}
         before = executor.shown
         state = executor.advance(t, wishes[t // 10 % len(wishes)], None, inside)
         if executor.shown.next_stage is not None and before.next_stage is None:
