@@ -6,9 +6,8 @@ front, each may end up waiting for the other; in SUMO without teleports that las
 Controllers know this as red extension: what a detector inside the junction sees prolongs the red
 clearance (FHWA, Signal Timing Manual, 2nd ed., chapter on detection). Cameras see whole junctions.
 
-Who drives when the change ends is gone before anybody meets him, and who waits to turn left,
-further on where his way meets the oncoming one, goes as soon as that has stopped: neither is
-waited for.
+Who drives when the change ends is gone before anybody meets him. Who had to give way waits in
+the junction by rule and goes as soon as the oncoming stream has stopped. Neither is waited for.
 """
 
 from __future__ import annotations
@@ -24,12 +23,10 @@ from simulation.lane_graph import LaneGraph
 LONGEST_S = 10.0
 """A broken-down vehicle holds nobody for longer than this."""
 STANDING_MPS = 1.0
-JUST_OVER_M = 6.0
-"""A car's length: who stands so near behind his line was stopped by one ahead."""
 UNDER_WAY_MPS = 4.0
-FAR_M = 20.0
-"""From a standstill it takes 3.9 s at 2.6 m/s²: as long as one who starts at his line needs, after
-a second, for 10 m to the middle of a junction. Who has less to go is gone before he comes."""
+FAR_M = 15.0
+"""From a standstill it takes 3.4 s at 2.6 m/s²: as long as one who starts at his line needs, after
+a second, for 8 m into the junction. Who has less to go is gone before he comes."""
 
 
 class Inside(NamedTuple):
@@ -37,20 +34,15 @@ class Inside(NamedTuple):
 
     link: int
     speed_mps: float
-    past_line_m: float
     way_out_m: float
 
 
 @dataclass(frozen=True, slots=True)
 class InnerLane:
-    """A lane within a junction, on the way that ``link`` rules.
-
-    ``past_line_m`` is from the stop line to its start, ``way_out_m`` from there to the way's end.
-    """
+    """A lane within a junction, on the way that ``link`` rules; ``way_out_m`` from its start."""
 
     lane: str
     link: int
-    past_line_m: float
     way_out_m: float
 
 
@@ -60,20 +52,23 @@ def inner_lanes(graph: LaneGraph, control: ControlJunction) -> tuple[InnerLane, 
     for links in graph.signal_links(control.junction).values():
         for link in links:
             lanes = graph.inner(link.via)
-            lengths_m = [graph.lanes[lane].length_m for lane in lanes]
             for number, lane in enumerate(lanes):
-                past_m, way_m = sum(lengths_m[:number]), sum(lengths_m[number:])
-                found.append(InnerLane(lane, link.index, past_m, way_m))
+                way_m = sum(graph.lanes[other].length_m for other in lanes[number:])
+                found.append(InnerLane(lane, link.index, way_m))
     return tuple(found)
 
 
 def in_the_way(
-    inside: Mapping[str, Inside], beginning: Set[int], crossing: Mapping[int, Set[int]]
+    inside: Mapping[str, Inside],
+    protected: Set[int],
+    beginning: Set[int],
+    crossing: Mapping[int, Set[int]],
 ) -> frozenset[str]:
-    """Vehicles that stand just over their line in the way of links that are about to begin.
+    """Vehicles that stand, with far to go, in the way of links that are about to begin.
 
     Args:
         inside: Who is on the junction, by any name that stays with the vehicle.
+        protected: Links that did not have to give way in the stage that ends.
         beginning: Links that are about to become green.
         crossing: Per link, those whose paths cross its own.
     """
@@ -81,7 +76,7 @@ def in_the_way(
         name
         for name, vehicle in inside.items()
         if vehicle.speed_mps < STANDING_MPS
-        and vehicle.past_line_m < JUST_OVER_M
+        and vehicle.link in protected
         and vehicle.way_out_m > FAR_M
         and beginning & crossing.get(vehicle.link, frozenset())
     )
@@ -120,17 +115,16 @@ class JunctionWatch:
     def look(self, junction: str, time_s: float) -> Mapping[str, Inside]:
         """Everybody on a junction; late, nobody until it has been looked at for that long."""
         lane, vehicle = self._sumo.lane, self._sumo.vehicle
-        now = {}
-        for inner in self._lanes[junction]:
-            for name in lane.getLastStepVehicleIDs(inner.lane):
-                if not self._missed(junction, name):
-                    along_m = vehicle.getLanePosition(name)
-                    now[name] = Inside(
-                        inner.link,
-                        vehicle.getSpeed(name),
-                        inner.past_line_m + along_m,
-                        inner.way_out_m - along_m,
-                    )
+        now = {
+            name: Inside(
+                inner.link,
+                vehicle.getSpeed(name),
+                inner.way_out_m - vehicle.getLanePosition(name),
+            )
+            for inner in self._lanes[junction]
+            for name in lane.getLastStepVehicleIDs(inner.lane)
+            if not self._missed(junction, name)
+        }
         if not self._late_s:
             return now
         seen_s, before = self._before.get(junction, (time_s, {}))

@@ -168,13 +168,13 @@ class SignalExecutor:
     def _waits_for(self, stage: str, inside: Mapping[str, Inside], time_s: float) -> bool:
         """Whether a stage, its change being over, waits for somebody on the junction."""
         if self._held is None:
-            before, after = self.control.stages[self._stage].letters, self.control.stages[stage]
+            stages = self.control.stages
+            letters = list(zip(stages[self._stage].letters, stages[stage].letters, strict=True))
+            protected = {link for link, (old, _) in enumerate(letters) if old == "G"}
             beginning = {
-                link
-                for link, (old, new) in enumerate(zip(before, after.letters, strict=True))
-                if old not in "Gg" and new in "Gg"
+                link for link, (old, new) in enumerate(letters) if old not in "Gg" and new in "Gg"
             }
-            self._held = in_the_way(inside, beginning, self._crossing)
+            self._held = in_the_way(inside, protected, beginning, self._crossing)
         self._held = still_held(self._held, inside)
         extended_s = time_s - self._change_s - self._change.length_s
         return bool(

@@ -175,7 +175,7 @@ def test_a_change_waits_for_who_stands_on_the_junction(
     red_from = [0] * count
     changed_s = 0.0
     for t in range(SECONDS):
-        inside = {"v": Inside(link, 0.0, 2.0, 30.0)} if t % 60 < stays_s else {}
+        inside = {"v": Inside(link, 0.0, 30.0)} if t % 60 < stays_s else {}
         before = executor.shown
         state = executor.advance(t, wishes[t // 10 % len(wishes)], None, inside)
         if executor.shown.next_stage is not None and before.next_stage is None:
@@ -183,7 +183,8 @@ def test_a_change_waits_for_who_stands_on_the_junction(
         begun = {k for k in servable if state[k] in "Gg" and last[k] not in "Gg"}
         if before.next_stage is not None:
             assert t <= changed_s + longest_s, "waited for too long"
-            if begun & crossing and inside and not impatient:
+            had_priority = control.stages[before.stage].letters[link] == "G"
+            if begun & crossing and inside and had_priority and not impatient:
                 assert t >= changed_s + longest_s, "began in his way"
         for k in servable:
             if state[k] in "Gg":
