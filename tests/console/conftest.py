@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 from console_street import FixtureStreet, make_services
+from served import serving
 
-from traffic.api.app import create_app
 from traffic.api.services import Services
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -44,26 +40,10 @@ def console(tmp_path: Path, pho_hue: Path) -> Iterator[Console]:
     street = FixtureStreet(services)
     street.warm_up()
     street.flag_one()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(services), port=port, log_level="error", timeout_graceful_shutdown=1
-        )
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server ended before it started"
-        time.sleep(0.02)
-    street.start()
-    yield Console(f"http://127.0.0.1:{port}", services, street)
-    street.stop()
-    services.live.close()
-    server.should_exit = True
-    thread.join(10)
-    services.store.close()
+    with serving(services) as url:
+        street.start()
+        yield Console(url, services, street)
+        street.stop()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import uvicorn
 from argon2 import PasswordHasher
+from served import serving
 
-from traffic.api.app import create_app
 from traffic.api.services import Services
 from traffic.auth import Accounts, Role
 from traffic.live import CameraLive, FrameKind, JunctionLive, LiveSnapshot
@@ -41,24 +38,8 @@ def served(tmp_path: Path) -> Iterator[tuple[str, Services]]:
     Accounts(services.store, services.clock, hasher=cheap).create_user(
         "viewer", PASSWORD, Role.VIEWER
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(services), port=port, log_level="error", timeout_graceful_shutdown=1
-        )
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server ended before it started"
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}", services
-    services.live.close()
-    server.should_exit = True
-    thread.join(10)
-    services.store.close()
+    with serving(services) as url:
+        yield url, services
 
 
 def test_the_page_is_there_before_the_camera_is(browser: Any, served: tuple[str, Services]) -> None:
