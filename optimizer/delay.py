@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Demand of the days that a plan meets, as multiples of the counts.
 DEMAND_SPREAD = (0.9, 1.0, 1.1)
 
@@ -52,6 +55,25 @@ def uncertain_delay_s(
         for factor in DEMAND_SPREAD
     )
     return total / sum(DEMAND_SPREAD)
+
+
+def control_delays_s(
+    cycle_s: float,
+    green_ratio: NDArray[np.float64],
+    demand_pcuph: float,
+    saturation_pcuph: float,
+    period_h: float,
+) -> NDArray[np.float64]:
+    """d1 + d2 in the mean of uncertain demand for many green ratios above 0 at once, (ratios,)."""
+    capacity = saturation_pcuph * green_ratio
+    x, t = demand_pcuph / capacity, period_h
+    delay = 0.5 * cycle_s * (1.0 - green_ratio) ** 2
+    delay /= np.maximum(1e-12, 1.0 - np.minimum(1.0, x) * green_ratio)
+    for factor in DEMAND_SPREAD:
+        over = factor * x - 1.0
+        root = np.sqrt(over**2 + 4.0 * factor * x / (capacity * t))
+        delay += factor / sum(DEMAND_SPREAD) * 900.0 * t * (over + root)
+    return delay
 
 
 def upstream_filtering(upstream_degree_of_saturation: float) -> float:

@@ -224,7 +224,13 @@ def _pool(
                 time_limit=min(2.0, max(0.5, budget / 20)),
             )
         else:
-            offsets = OffsetResult(dict(timings), 0.0, 0.0, _worst_status(item.chosen))
+            # Nothing is linked: the programs of the splits are the whole.
+            offsets = OffsetResult(
+                dict(timings),
+                sum(splits.cost for splits in item.chosen.values()),
+                sum(splits.bound for splits in item.chosen.values()),
+                _worst_status(item.chosen),
+            )
         model = model.advised(offsets.speed_mps)
         options.append(
             _Option(

@@ -7,15 +7,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
 from models.errors import XanhError
 from models.units import ds_to_seconds
 from optimizer.capacity import Service, services
-from optimizer.delay import uncertain_delay_s, uniform_delay_s
+from optimizer.delay import control_delays_s, uncertain_delay_s, uniform_delay_s
 from optimizer.problem import JunctionProblem, RetimingProblem
 from optimizer.stages import StageSet, windows
 from optimizer.walkers import timing_wait_s, waiting_cost
+
+Array = NDArray[np.float64]
+Amounts = NDArray[np.int64]
+
+# Whole numbers of the program: parts of a stage that serve a group, and parts of the cost.
+_SHARES, _GRAINS = 500, 100_000
+# Of each cost so many points are looked at for corners, which must stand out by these parts.
+_LOOKED_AT, _LEAST_CORNER, _CORNER = 121, 1e-4, 0.002
+_ROUNDING = 1e-6
 
 
 class Infeasible(XanhError):
@@ -247,29 +258,48 @@ def group_cost(
     return delay * group.worth_ph
 
 
+def group_costs(service: Service, greens_s: Array, cycle_s: float, period_h: float) -> Array:
+    """``group_cost`` of many effective greens at once, (greens,)."""
+    group = service.group
+    ratio = np.minimum(1.0, np.maximum(greens_s, 0.05) / cycle_s)
+    saturation_pcuph = group.saturation_flow_pcuph
+    delay_s = control_delays_s(cycle_s, ratio, group.demand_pcuph, saturation_pcuph, period_h)
+    return delay_s * group.worth_ph
+
+
 def _cost_above(
-    model: cp_model.CpModel, amount: cp_model.LinearExprT, costs: Sequence[float], unit: int
+    model: cp_model.CpModel, amount: cp_model.LinearExprT, amounts: Amounts, costs: Array
 ) -> cp_model.IntVar:
-    """A variable above the convex hull of costs that are tabulated each ``unit`` of an amount."""
-    hull = _hull(costs, unit)
-    cost = model.NewIntVar(0, max(1, hull[0][1]), "")
-    for (x0, y0), (x1, y1) in itertools.pairwise(hull):
+    """A variable that is at least a convex function which is nowhere above the costs.
+
+    Args:
+        model: The program.
+        amount: What costs depend on.
+        amounts: All values that it can have, ascending.
+        costs: Of each; they fall with the amount.
+    """
+    cost = model.NewIntVar(0, max(1, math.ceil(float(costs.max()))), "")
+    for (x0, y0), (x1, y1) in itertools.pairwise(_corners(amounts, costs)):
         slope, run = y1 - y0, x1 - x0
         common = math.gcd(slope, run) or 1
         slope, run = slope // common, run // common
-        model.Add(run * (cost - y0) >= slope * (amount - x0))
+        # Corners that were left out, and what lies between two: the line goes down until it is
+        # below all costs, or the bound of the program would not be one of them.
+        above = float((y0 + slope / run * (amounts - x0) - costs).max())
+        model.Add(run * (cost - math.floor(y0 - above - _ROUNDING)) >= slope * (amount - x0))
     return cost
 
 
-def _hull(costs: Sequence[float], unit: int) -> list[tuple[int, int]]:
-    """Lower convex hull of a tabulated cost, rounded down, with few corners.
+def _corners(amounts: Amounts, costs: Array) -> list[tuple[int, int]]:
+    """Lower convex hull of costs in whole numbers, with few corners.
 
-    A corner that lies within half a unit of the objective's grain of the line between its
-    neighbours says nothing and is left out.
+    A corner that lies within a little of the line between its neighbours says nothing and is left
+    out.
     """
-    points = [(index * unit, math.floor(cost)) for index, cost in enumerate(costs)]
+    seen = np.unique(np.linspace(0, len(amounts) - 1, _LOOKED_AT).round().astype(np.int64))
     hull: list[tuple[int, int]] = []
-    for point in points:
+    for index in seen:
+        point = int(amounts[index]), math.floor(costs[index])
         while len(hull) > 1 and (hull[-1][1] - hull[-2][1]) * (point[0] - hull[-2][0]) >= (
             point[1] - hull[-2][1]
         ) * (hull[-1][0] - hull[-2][0]):
@@ -279,9 +309,9 @@ def _hull(costs: Sequence[float], unit: int) -> list[tuple[int, int]]:
     for index in range(1, len(hull) - 1):
         (x0, y0), (x1, y1), (x2, y2) = kept[-1], hull[index], hull[index + 1]
         straight = y0 + (y2 - y0) * (x1 - x0) / (x2 - x0)
-        if straight - y1 > max(2.0, 0.004 * y1):
+        if straight - y1 > max(_LEAST_CORNER * _GRAINS, _CORNER * y1):
             kept.append(hull[index])
-    return [*kept, hull[-1]] if len(hull) > 1 else kept
+    return [*kept, hull[-1]] if len(hull) > 1 else [*kept, (kept[0][0] + 1, kept[0][1])]
 
 
 def solve_splits(
@@ -339,34 +369,30 @@ def _solve_once(
     terms = []
     served = services(part, stages, assumed)
     cycle_s = cycle_ds / 10.0
-    # Effective green in units of 0.1 s x 20 for fractional weights; cost in ten-thousandths of
-    # the delay that everyone together would have at half a cycle each.
-    size = 20
+    # Cost in small parts of the delay that everyone together would have at half a cycle each.
     vehicles = sum(service.group.worth_ph for service in served)
-    grain = max(1e-6, vehicles * cycle_s / 2.0 / 10_000.0)
+    grain = max(1e-6, vehicles * cycle_s / 2.0 / _GRAINS)
+    least = [-(-(clear + max(1, part.junction.envelope.min_green_ds)) // step) for clear in clears]
+    spare = cycle_ds // step - sum(least)
+    if spare < 0:
+        return None
     for service in served:
-        weights = [round(weight * size) for weight in service.weights]
+        # Parts of stages in whole numbers, rounded so that no more delay is seen than there is.
+        weights = [math.ceil(weight * _SHARES - _ROUNDING) for weight in service.weights]
         if not any(weights):
             continue
         count = len(weights)
         inner = sum(min(weights[i], weights[(i + 1) % count]) * clears[i] for i in range(count))
-        bonus = round(service.bonus_pcu * 3600.0 / service.group.saturation_flow_pcuph * 10 * size)
-        effective = (
-            sum(
-                weight * (splits[i] * step - clears[i])
-                for i, weight in enumerate(weights)
-                if weight
-            )
-            + inner
-            + bonus
-            - round(service.lost_s * 10 * size)
-        )
-        unit = 10 * size  # tabulated each second
-        costs = [
-            group_cost(service, float(position), cycle_s, problem.period_h) / grain
-            for position in range(math.ceil(cycle_s) + 1)
-        ]
-        terms.append(_cost_above(model, effective, costs, unit))
+        lost = math.floor(service.lost_s * 10 * _SHARES + _ROUNDING)
+        constant = inner - lost - sum(w * clear for w, clear in zip(weights, clears, strict=True))
+        amount = sum(w * split * step for w, split in zip(weights, splits, strict=True) if w)
+        lowest = sum(w * low * step for w, low in zip(weights, least, strict=True))
+        stride = math.gcd(*weights) * step
+        amounts = lowest + np.arange(0, spare * max(weights) * step + stride, stride)
+        greens_s = np.maximum(0, amounts + constant) / (10.0 * _SHARES)
+        greens_s += service.bonus_pcu * 3600.0 / service.group.saturation_flow_pcuph
+        costs = group_costs(service, greens_s, cycle_s, problem.period_h) / grain
+        terms.append(_cost_above(model, amount, amounts, costs))
     foot = problem.weights.pedestrian * part.pedestrians_ph
     for crossing in part.junction.crossings if foot > 0.0 else ():
         runs = windows(stages, crossing.id)
@@ -374,12 +400,10 @@ def _solve_once(
             continue
         clearance = part.junction.envelope.ped_clearance_ds.get(crossing.id, 0)
         walk = sum(sum(splits[i] * step for i in run) - clears[run[-1]] - clearance for run in runs)
-        # The reds between several walks are taken as equal.
-        waits = [
-            foot * max(0.0, cycle_s - second) ** 2 / (2.0 * cycle_s * len(runs)) / grain
-            for second in range(math.ceil(cycle_s) + 1)
-        ]
-        terms.append(_cost_above(model, walk, waits, 10))
+        # The reds between several walks are taken as equal: people wait least then.
+        walks = np.arange(0, cycle_ds + 1)
+        waits = foot * (cycle_s - walks / 10.0) ** 2 / (2.0 * cycle_s * len(runs)) / grain
+        terms.append(_cost_above(model, walk, walks, waits))
     if terms:
         model.Minimize(sum(terms))
     solver = deterministic_solver(time_limit, seed)

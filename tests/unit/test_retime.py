@@ -14,12 +14,13 @@ from models.junction import SafetyEnvelope
 from models.plan import Plan
 from models.safety import check_plan
 from optimizer.bands import solve_bands
+from optimizer.capacity import services
 from optimizer.limits import in_force_limits
 from optimizer.platoon import PlatoonModel, Timing, dispersion_kernel, periodic_queue
 from optimizer.problem import PEAK_HOUR_FACTOR, LinkGeometry, RetimingProblem
 from optimizer.result import predict, timings_of
 from optimizer.retime import Infeasible, candidates, retime
-from optimizer.splits import solve_splits
+from optimizer.splits import group_cost, group_costs, solve_splits
 from optimizer.stages import StageOption, StageSet, orders, stage_sets
 
 
@@ -51,9 +52,6 @@ def test_splits_are_optimal_against_enumeration():
     part = body.junctions[0]
     found = solve_splits(body, part, part.stage_sets[0], 800)
     assert found is not None
-    from optimizer.capacity import services
-    from optimizer.splits import group_cost
-
     clears = [50, 50]
     served = services(part, part.stage_sets[0], [g / 10 for g in found.greens_ds])
     costs = {}
@@ -66,6 +64,38 @@ def test_splits_are_optimal_against_enumeration():
         )
     best = min(costs.values())
     assert costs[found.greens_ds] == pytest.approx(best, rel=0.01)
+
+
+@pytest.mark.parametrize("grain_ds", [1, 10])
+@pytest.mark.parametrize("load", [0.3, 0.8, 1.3])
+def test_what_is_proven_of_splits_is_below_every_choice(load, grain_ds):
+    """Shared lanes with yielding turns, near capacity and above: the bound is one, and tight."""
+    flows = {"n through": 620, "n left": 150, "s through": 480, "s left": 90, "e through": 400}
+    envelope = SafetyEnvelope(ped_clearance_ds={":A_c0": 100}, granularity_ds=grain_ds)
+    body = problem([crossroads("A", envelope)], {"A": {k: v * load for k, v in flows.items()}})
+    part = body.junctions[0]
+    for stages in part.stage_sets[:3]:
+        for cycle_ds in (600, 900, 1300):
+            found = solve_splits(body, part, stages, cycle_ds)
+            if found is None:
+                continue
+            assert found.bound <= found.cost
+            if load < 1.0:
+                assert found.bound >= 0.98 * found.cost
+
+
+def test_the_gap_of_a_junction_alone_is_that_of_its_splits():
+    result = retime(problem([crossroads("A")], {"A": USUAL}), time_limit_s=2)
+    assert 0.0 < result.gap < 0.02
+
+
+def test_many_greens_cost_what_each_costs():
+    body = problem([crossroads("A")], {"A": USUAL})
+    part = body.junctions[0]
+    greens_s = np.array([0.0, 0.5, 12.0, 33.3, 80.0, 95.0])
+    for service in services(part, part.stage_sets[0]):
+        each = [group_cost(service, float(green), 80.0, body.period_h) for green in greens_s]
+        assert group_costs(service, greens_s, 80.0, body.period_h) == pytest.approx(each)
 
 
 def test_offset_follows_the_travel_time():
