@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 
 from models.plan import Plan
 from optimizer.refine import Judge, Judgement, Refinement, Trial, allowed, weighed
@@ -24,8 +24,12 @@ def choose(
     three times tell more than a search that was judged once. What a movement may lose against
     the plan in force is measured over all draws too.
 
+    Where chance alone may have made the difference the model decides: of the plans within one
+    standard error of the best (of paired differences over the draws; Breiman et al. 1984), and
+    not worse than the plan in force, the first.
+
     Args:
-        starts: Plans that keep the envelope.
+        starts: Plans that keep the envelope, best by the model first.
         judge: Called once a draw with all of them.
         draws: How often each is judged.
         in_force: The plan in force, if it keeps the envelope: one of those judged.
@@ -51,7 +55,24 @@ def choose(
     }
     best = min(trials.values(), key=lambda trial: trial.figure)
     held = None if in_force is None else trials[in_force.digest]
+    logs = {
+        plan.digest: [math.log(max(1e-9, judged[index].figure)) for judged in heard]
+        for index, plan in enumerate(plans)
+    }
+    for trial in (trials[plan.digest] for plan in starts):
+        worse = math.log(max(1e-9, trial.figure) / max(1e-9, best.figure))
+        if worse <= _error(logs[trial.plan.digest], logs[best.plan.digest]) and (
+            held is None or trial.figure <= held.figure
+        ):
+            best = trial
+            break
     return Refinement(best, tuple(trials.values()), held)
+
+
+def _error(one: Sequence[float], other: Sequence[float]) -> float:
+    """Standard error of the mean difference; 0 where there is one draw, which tells nothing."""
+    differences = [a - b for a, b in zip(one, other, strict=True)]
+    return stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
 
 
 def _mean(judged: Sequence[Judgement]) -> Judgement:

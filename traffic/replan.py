@@ -69,6 +69,7 @@ def retime_site(
     slowest_advice: float = 1.0,
     workers: int = 2,
     created: datetime | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Retiming:
     """The best plan for the counts.
 
@@ -85,6 +86,7 @@ def retime_site(
             Below 1 the model alone decides: SUMO's drivers see no such signs.
         workers: SUMO processes at a time while searching.
         created: Time that the plan carries; now by default.
+        progress: Called with (runs of SUMO done, most that there will be) after each.
 
     Raises:
         BadInput: If the method is unknown, the counts do not fit the site or SUMO is to judge
@@ -128,7 +130,7 @@ def retime_site(
             replace(problem, links=()), 2, seed=seed, time_limit_s=time_limit_s / 4, created=made
         )
         starts += [item.plan for item in alone]
-    with _judge(site, counts, effort.scenarios, problem, workers) as judge:
+    with _judge(site, counts, effort, problem, workers, progress) as judge:
         if effort.draws > 1:
             found = choose(
                 starts[: effort.plans - 1],
@@ -214,6 +216,11 @@ class Effort:
     scenarios: tuple[float, ...]
     draws: int = 1
 
+    @property
+    def runs(self) -> int:
+        """Runs of SUMO at most."""
+        return self.plans * self.draws * len(self.scenarios)
+
 
 def affordable(site: Site, counts: Sequence[CountRow]) -> Effort:
     """What SUMO judges in about a minute on two cores, longer for many junctions.
@@ -245,9 +252,10 @@ def affordable(site: Site, counts: Sequence[CountRow]) -> Effort:
 def _judge(
     site: Site,
     counts: Sequence[CountRow],
-    scenarios: Sequence[float],
+    effort: Effort,
     problem: RetimingProblem,
     workers: int,
+    progress: Callable[[int, int], None] | None,
 ) -> Iterator[Callable[[Sequence[Plan], int], list[Judgement]]]:
     """A judge of plans on one draw: geometric mean over the scenarios of the objective.
 
@@ -263,6 +271,7 @@ def _judge(
         simulations(None, workers) as pool,
     ):
         own = runs_own_routes(site, counts)
+        scenarios, runs = effort.scenarios, 0
 
         def demand(seed: int) -> Path:
             path = folder / f"demand-{seed}.rou.xml"
@@ -292,14 +301,21 @@ def _judge(
             return replace(base, options=replace(base.options, options=options))
 
         def judge(plans: Sequence[Plan], draw: int) -> list[Judgement]:
-            count = len(scenarios)
+            nonlocal runs
+            count, before = len(scenarios), runs
             first = SEARCH_SEED + draw * count
             jobs = [
                 job(plan, first + number, factor)
                 for plan in plans
                 for number, factor in enumerate(scenarios)
             ]
-            results = sweep(jobs, executor=pool)
+
+            def told(done: int, _: int) -> None:
+                if progress is not None:
+                    progress(before + done, effort.runs)
+
+            results = sweep(jobs, executor=pool, progress=told)
+            runs += len(jobs)
             return [
                 _judgement(site, objective, plan, results[number * count : (number + 1) * count])
                 for number, plan in enumerate(plans)

@@ -224,11 +224,32 @@ def test_few_plans_are_judged_over_all_draws_with_what_movements_lose():
     found = choose([lucky, steady], judge, draws=3, in_force=in_force)
     assert found.best.plan == lucky  # the geometric mean is 25
     figures[lucky.digest] = (10, 50, 50)
-    found = choose([lucky, steady], judge, draws=3, in_force=in_force)
+    found = choose([steady, lucky], judge, draws=3, in_force=in_force)
     assert found.best.plan == steady
     assert found.in_force.figure == pytest.approx(30.0)
     lost_s[steady.digest] = 26.0
-    found = choose([lucky, steady], judge, draws=3, in_force=in_force)
+    found = choose([steady, lucky], judge, draws=3, in_force=in_force)
     assert found.best.plan == lucky
     with pytest.raises(ValueError, match="no plan"):
         choose([], judge, draws=1)
+
+
+def test_the_model_decides_where_chance_alone_may_have_made_the_difference():
+    """Within one standard error of the best the model's first stands; a sure gain is taken."""
+    body = problem([crossroads("A")], {"A": USUAL})
+    in_force = legal_start(body, body.current, created=CREATED, by="test")
+    first, second = (item.plan for item in candidates(body, 2, time_limit_s=2))
+    figures = {in_force.digest: (40, 41, 39), first.digest: (50.7, 49.3, 52.1)}
+
+    def chosen(*of_second: float, held: tuple[float, ...] = (75, 75, 77)) -> Plan:
+        figures.update({second.digest: of_second, in_force.digest: held})
+
+        def judge(plans, draw):
+            return [Judgement(figures[plan.digest][draw], {}) for plan in plans]
+
+        return choose([first, second], judge, draws=3, in_force=in_force).best.plan
+
+    assert chosen(51.0, 47.7, 52.7) == first
+    assert chosen(49.7, 48.2, 51.2) == second
+    assert chosen(51.0, 47.7, 52.7, held=(50.6, 50.6, 50.6)) == second  # not worse than what is
+    assert chosen(51.0, 47.7, 52.7, held=(49, 49, 49)) == in_force

@@ -5,7 +5,8 @@ Heavy imports happen inside the commands, so that a wrong argument answers at on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,6 +99,7 @@ def retime(
             seed=seed,
             time_limit_s=time_limit,
             slowest_advice=advise_speed,
+            progress=_runs_told(),
         )
         write_plan(result.plan, path)
         say(f"{result.status}: {result.line}; wrote {path} ({result.plan.digest[:12]})")
@@ -110,6 +112,24 @@ def retime(
         return
     for line in write_schedule(loaded.id, rows, out, most=periods, solve=solve):
         say(line)
+
+
+_TOLD_EACH_S = 10.0
+
+
+def _runs_told() -> Callable[[int, int], None]:
+    """Says how far SUMO is when it takes long: at the first run and each few seconds."""
+    started = told = time.monotonic()
+
+    def progress(done: int, most: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if done in (1, most) or now - told >= _TOLD_EACH_S:
+            told = now
+            text = f"SUMO judges: {done} of at most {most} runs, {now - started:.0f} s"
+            typer.echo(text, err=True)
+
+    return progress
 
 
 @bench_app.callback()
