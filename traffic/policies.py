@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -110,32 +110,36 @@ def policy_maker(name: str, orders: Orders | None = None) -> Callable[[], Signal
     return partial(build_policy, name, orders)
 
 
-def policy_candidate(name: str, plan: Plan, setting: Setting) -> PolicyCandidate:
-    """A policy to be validated, showing the stages of a plan.
+def policy_candidate(
+    name: str, plan: Plan, setting: Setting, orders: Orders | None = None
+) -> PolicyCandidate:
+    """A policy to be validated, showing the stages of a plan, under orders if there are any.
 
     Raises:
-        BadInput: If there is no such policy, or SUMO brings it itself.
+        BadInput: If there is no such policy, SUMO brings it itself, or it takes no orders.
     """
     if name not in POLICIES:
         raise BadInput("--policy", name, f"valid here is {', '.join(POLICIES)}")
     return PolicyCandidate(
         name=name,
         plan=plan,
-        make=policy_maker(name),
+        make=policy_maker(name, orders),
         sensing=setting.sensing,
         miss_rate=setting.miss_rate,
         choice=setting.choice(name),
         red_extension_s=setting.extension_s(name),
         change=setting.change,
-        version=_policies_digest(),
+        version=_policies_digest(orders),
     )
 
 
-def _policies_digest() -> str:
-    """SHA-256 over the sources of the policies: another edition is another candidate."""
+def _policies_digest(orders: Orders | None) -> str:
+    """SHA-256 over the sources of the policies and orders: others are another candidate."""
     digest = hashlib.sha256()
     for source in sorted(Path(import_module("optimizer").__path__[0]).glob("*.py")):
         digest.update(source.read_bytes())
+    if orders is not None:
+        digest.update(json.dumps(asdict(orders), sort_keys=True, default=sorted).encode())
     return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from optimizer.priority import Escort
 from traffic.cli import app
 from traffic.commands.common import read_counts, read_current
 from traffic.directives import read_directives
-from traffic.policies import Setting, run_named
+from traffic.policies import Setting, policy_candidate, run_named
 from traffic.signalbench import find_scenario
 from traffic.sites import load_site
 
@@ -129,6 +130,29 @@ def test_only_the_adaptive_policy_takes_them(site: Site, tmp_path: Path) -> None
         assert isinstance(done.exception, BadInput)
         assert "--directives" in str(done.exception)
     assert not (tmp_path / "kpi.json").exists()
+
+
+def test_orders_are_part_of_what_is_validated(site: Site, tmp_path: Path) -> None:
+    """A policy under orders is another candidate, and runs in pairs like one."""
+    plan = read_current(site)
+    (tmp_path / "escort.yaml").write_text(
+        "escorts:\n  - {route: ['A:sa>an'], from_s: 180, until_s: 220}\n"
+    )
+    orders = read_directives(tmp_path / "escort.yaml", site)
+    asked = policy_candidate("adaptive", plan, Setting(), orders)
+    assert asked.make().directives == orders.directives  # type: ignore[attr-defined]
+    again = read_directives(tmp_path / "escort.yaml", site)
+    assert asked.digest == policy_candidate("adaptive", plan, Setting(), again).digest
+    assert asked.digest != policy_candidate("adaptive", plan, Setting()).digest
+    line = ["validate", "--site", str(site.folder), "--out", str(tmp_path / "report")]
+    line += ["--directives", str(tmp_path / "escort.yaml"), "--pairs", "2", "--no-playback"]
+    done = CliRunner().invoke(app, [*line, "--policy", "greedy"])
+    assert isinstance(done.exception, BadInput)
+    assert "--directives" in str(done.exception)
+    done = CliRunner().invoke(app, [*line, "--policy", "adaptive", "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert (report["policy"], report["plan_digest"]) == ("adaptive", asked.digest)
 
 
 def test_the_example_of_the_documentation_runs(pho_hue_site: Site) -> None:

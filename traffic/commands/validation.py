@@ -103,6 +103,10 @@ def validate(
     ] = 0.05,
     stages: StagesOption = None,
     red_extension: RedExtensionOption = None,
+    directives: Annotated[
+        Path | None,
+        typer.Option("--directives", help="Of a policy: as in xanh simulate."),
+    ] = None,
     playback: Annotated[
         bool, typer.Option("--playback/--no-playback", help="Film one pair: playback.html.")
     ] = True,
@@ -128,9 +132,9 @@ def validate(
     if (plan is None) == (policy is None):
         raise BadInput("--plan, --policy", "", "valid is exactly one of them")
     if policy is None and (
-        clearance or min_green or stages or red_extension or sensing != "oracle"
+        clearance or min_green or stages or red_extension or directives or sensing != "oracle"
     ):
-        given = "--clearance, --min-green, --sensing, --stages, --red-extension"
+        given = "--clearance, --min-green, --sensing, --stages, --red-extension, --directives"
         raise BadInput(given, "", "valid with --policy")
     loaded = load(site)
     need_network(loaded, "be validated")
@@ -140,6 +144,7 @@ def validate(
     rows = read_counts(loaded, counts)
     questions: list[tuple[Path, str, Plan | PolicyCandidate, tuple[CountRow, ...]]]
     if policy is not None:
+        from traffic.directives import read_directives
         from traffic.policies import Setting, policy_candidate
 
         setting = Setting(
@@ -149,7 +154,9 @@ def validate(
             parse_stages(stages),
             red_extension,
         )
-        questions = [(out, policy, policy_candidate(policy, baseline, setting), rows)]
+        orders = read_directives(directives, loaded) if directives else None
+        decided = policy_candidate(policy, baseline, setting, orders)
+        questions = [(out, policy, decided, rows)]
     elif plan is not None and plan.is_dir():
         from traffic.schedule import read_schedule
 
