@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from models.policy import QUEUE_VIEW_M, ControlJunction, ControlLane, DetectorReading
+from models.policy import QUEUE_VIEW_M, ControlJunction, ControlLane, DetectorReading, Track
 from optimizer.prediction import FASTEST_MPS, arrivals_s
 
 # Road that a standing vehicle takes.
@@ -24,6 +24,8 @@ SPACING_M = 7.5
 SETTLE_S = 4.0
 # Someone may come so much earlier than expected.
 EARLY_S = 3.0
+# A queue that moves is slower than this share of the speed limit.
+CRAWL = 0.4
 # Who is so far from his time is another one, or was held up.
 STRAY_S = 6.0
 # What is learned of travel times moves by so much with each vehicle, and no further than this.
@@ -91,6 +93,8 @@ class LaneEstimate:
     _view_before: int = -1
     _crossed_while_held: int = 0
     _owed: float = 0.0
+    _backed_up: bool = False
+    _nobody_s: float = 0.0
     _time_s: float | None = None
 
     @property
@@ -209,9 +213,25 @@ class LaneEstimate:
         free_mps = min(FASTEST_MPS, self.lane.speed_mps)
         placed_s = arrivals_s(reading.tracks, free_mps, self.wave_s)
         self.placed_s = [time_s + at_s for at_s in placed_s]
+        self._judge_rear(reading)
         late_s = time_s + self.view_s - SETTLE_S
-        while not self.full_view and self.coming_s and self.coming_s[0] < late_s:
+        while not self._backed_up and self.coming_s and self.coming_s[0] < late_s:
             self.lost_s.append(self.coming_s.popleft())
+
+    def _judge_rear(self, reading: DetectorReading) -> None:
+        """Whether those who are overdue may be in a queue that reaches beyond the view.
+
+        Once it does, they are until nobody has come out of it for a while: a queue that starts
+        fills the view no longer, and those behind come when the wave has reached them.
+        """
+        if self.full_view or (reading.tracks and _crawls(reading.tracks[-1], self.lane)):
+            self._backed_up, self._nobody_s = True, 0.0
+        elif self._backed_up:
+            self._nobody_s = 0.0 if self.came else self._nobody_s + 1.0
+            patience_s = SETTLE_S
+            if len(reading.tracks) < reading.in_view:
+                patience_s += self.wave_s * QUEUE_VIEW_M / SPACING_M  # its rear may still stand
+            self._backed_up = self._nobody_s < patience_s
 
     def _without_camera(self) -> None:
         """What is known of those in view is as good as of the others."""
@@ -273,6 +293,12 @@ class LaneEstimate:
             self._owed -= 1.0
             if self.coming_s and self.coming_s[0] <= time_s:
                 self.coming_s.popleft()
+
+
+def _crawls(last: Track, lane: ControlLane) -> bool:
+    """Whether the last in view is part of a queue that may reach beyond it."""
+    end_m = min(QUEUE_VIEW_M, lane.length_m)
+    return last.distance_m > end_m - 2.0 * SPACING_M and last.speed_mps < CRAWL * lane.speed_mps
 
 
 def _stepped(lag_s: float, late_s: float) -> float:

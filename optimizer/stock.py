@@ -282,7 +282,7 @@ class JunctionStock:
                 reading is not None
                 and _waits(reading)
                 and reading.crossed == 0
-                and any(link in going for link in self.layout.links_of[number]),
+                and going.issuperset(self._heads[number] or self.layout.links_of[number]),
             )
             left = self._left_meanwhile(number, observation, green[lane.id], options.headway_s)
             arrivals_s = estimate.arrivals_s
@@ -371,8 +371,9 @@ class JunctionStock:
     ) -> None:
         """Whoever does not go at green waits for another stage, or for a gap.
 
-        A lane's turns are known as shares only. If some of them have green and yet its queue
-        stands, its first vehicle wants one of the others, or one that gives way.
+        A lane's turns are known as shares only. If some of them have green, and room behind the
+        junction, and yet its queue stands, its first vehicle wants one of the others, or one that
+        gives way.
         """
         lane = self.lanes[number]
         links = self.layout.links_of[number]
@@ -381,7 +382,7 @@ class JunctionStock:
             self._heads[number] = None
             self._still_s[number] = 0.0
             return
-        free = {link for link in links if rates[link] >= 1.0}
+        free = {link for link in links if rates[link] >= 1.0 and self._open(link, observation)}
         if changing or not free or len(free) == len(links):
             self._still_s[number] = 0.0
             return
@@ -390,6 +391,11 @@ class JunctionStock:
             return
         before = self._heads[number] or frozenset(links)
         self._heads[number] = (before - free) or (frozenset(links) - free)
+
+    def _open(self, link: int, observation: Observation) -> bool:
+        """Whether the road after a link has room, as far as seen."""
+        lane = self.layout.exits[self.layout.displays.exit_of[link]]
+        return observation.free_m.get(lane, FULL_ROAD_M) >= FULL_ROAD_M
 
     @property
     def wanted(self) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from planner_cases import pair
 
-from models.policy import Connection, ControlLane, DetectorReading, Sensing, UpstreamDetector
+from models.policy import Connection, ControlLane, DetectorReading, Sensing, Track, UpstreamDetector
 from optimizer.estimator import Estimator, LaneEstimate, Upstream
 
 LANE = ControlLane("a_0", "a", 200.0, 200.0, 150.0, 15.0, 3.2, (Connection(0, "J:a>b", "b_0"),))
@@ -117,6 +117,27 @@ def test_those_beyond_the_camera_are_kept() -> None:
     _seconds(lane, 0, [_read(entered=14)], green=False)
     _seconds(lane, 20, [_read(queue=8) for _ in range(8)], green=False)
     assert len(lane.arrivals_s) == 14
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_those_beyond_the_camera_come_when_the_queue_has_moved(followed: bool) -> None:
+    """A queue of 14 starts: those out of sight are no less there because the view moves.
+
+    Nobody comes for four seconds, though nobody is in view: then nobody is behind it.
+    """
+    lane = LaneEstimate(LANE)
+    _seconds(lane, 0, [_read(entered=14)], green=False)
+    _seconds(lane, 20, [_read(queue=8) for _ in range(8)], green=False)
+    creeping = tuple(Track(1.0 + 7.5 * place, 3.0) for place in range(8))
+    moving = DetectorReading(0, 0, 1.0, 2, 8, creeping if followed else ())
+    _seconds(lane, 28, [moving] * 9, green=True)
+    assert len(lane.arrivals_s) == 14
+    # One crosses and one comes into view every other second.
+    _seconds(lane, 37, [moving, moving._replace(crossed=1)] * 4, green=True)
+    assert len(lane.arrivals_s) == 10
+    free = DetectorReading(0, 0, 0.0, 0, 0)
+    _seconds(lane, 45, [free] * 6, green=True)
+    assert len(lane.arrivals_s) == 0
 
 
 def test_an_entry_detector_stuck_on_is_ignored_and_said_to_be() -> None:

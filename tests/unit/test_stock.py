@@ -176,6 +176,41 @@ def test_turns_of_whom_detectors_count_are_drawn_by_the_shares() -> None:
     assert stock.wanted == {"W:w>we", "W:nw>sw"}
 
 
+def _waited(stock: JunctionStock, seconds: int, free_m: float) -> JunctionStock:
+    """Somebody stands at the line of the fork, only its way through is green, for so long."""
+    reading = DetectorReading(0, 0, 1.0, 1, 1, (Track(1.0, 0.0),))
+    for second in range(seconds):
+        stock.estimate(
+            seen(
+                time_s=100.0 + second,
+                stage={"W": "A"},
+                since_s=60.0,
+                readings={"w_0": reading},
+                free_m={"we_0": free_m, "sw_0": 300.0},
+                shares={"w_0": {"W:w>we": 0.5, "W:nw>sw": 0.5}},
+            ),
+            OPTIONS,
+        )
+    return stock
+
+
+def test_who_may_want_what_is_red_is_not_held_by_something_unknown() -> None:
+    """He waits for his stage: nothing says that he would stand as long again when it comes."""
+    assert _waited(_fork(), 2, 300.0).held_s == [0.0]
+    assert _waited(_fork(), 8, 300.0).held_s == [0.0]
+    both = _fork()
+    both.layout.displays.rate[both.layout.stages.index("A"), :2] = 1.0
+    assert _waited(both, 8, 300.0).held_s == [8.0]
+
+
+@pytest.mark.parametrize(("free_m", "right"), [(300.0, 4), (3.0, 2)])
+def test_who_stands_before_a_full_road_may_want_it(free_m: float, right: int) -> None:
+    """Only where there is room beyond does standing at green say that he wants another way."""
+    stock = _waited(_fork(), 8, free_m)
+    turned = stock.arrays([stock.vehicles["w_0"]], {}).movement.reshape(4, -1)
+    assert (turned % len(stock.layout.movement_of) == 1).sum() == right
+
+
 def test_who_is_counted_on_full_roads_is_planned_for_in_fewer_scenarios() -> None:
     """A decision's time is bounded by counts: 300 vehicles are copied three times, not four."""
     stock = _fork()
