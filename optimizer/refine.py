@@ -85,14 +85,16 @@ class Trial:
 class Refinement:
     """Outcome of a search: the best trial, all of them in order, and the plan in force.
 
-    ``in_force`` is judged on the draws that ``best`` was chosen by; None where there was no such
-    plan to start from. ``learnt`` are factors on saturation flows by junction and lane group.
+    ``draws`` are those that ``best`` was chosen by and ``in_force`` was judged on too; that is None
+    where there was no such plan to start from. ``learnt`` are factors on saturation flows by
+    junction and lane group.
     """
 
     best: Trial
     trials: tuple[Trial, ...]
     in_force: Trial | None = None
     learnt: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    draws: tuple[int, ...] = ()
 
 
 def allowed(delay_s: Mapping[str, float]) -> dict[str, float]:
@@ -386,14 +388,15 @@ class _Search:
                 key=lambda trial: trial.draw,  # the plan in force was judged on the first
             )
             held = self._on(best.draw, in_force)
-            return Refinement(best, tuple(self.trials), held)
+            return Refinement(best, tuple(self.trials), held, draws=(best.draw,))
         finalists = list(reversed(self.stood[-(_FINALISTS - 1) :]))
         if in_force is not None and all(i.plan.digest != in_force.digest for i in finalists):
             finalists.append(_Candidate(timings_of(in_force), in_force, {}, "in force"))
         self.left = budget
         logs = {item.plan.digest: 0.0 for item in finalists}
-        for _ in range(_FINAL_DRAWS):
-            self.draw += 1
+        draws = tuple(self.draw + 1 + number for number in range(_FINAL_DRAWS))
+        for draw in draws:
+            self.draw = draw
             for item, judgement in self._heard(finalists):
                 logs[item.plan.digest] += math.log(max(1e-9, judgement.figure)) / _FINAL_DRAWS
         chosen = [
@@ -404,7 +407,7 @@ class _Search:
         held = next(
             (t for t in chosen if in_force is not None and t.plan.digest == in_force.digest), None
         )
-        return Refinement(best, tuple(self.trials), held)
+        return Refinement(best, tuple(self.trials), held, draws=draws)
 
     def _on(self, draw: int, plan: Plan | None) -> Trial | None:
         """The trial of a plan on a draw, if it was judged on it."""

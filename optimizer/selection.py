@@ -66,7 +66,7 @@ def choose(
         ):
             best = trial
             break
-    return Refinement(best, tuple(trials.values()), held)
+    return Refinement(best, tuple(trials.values()), held, draws=tuple(range(draws)))
 
 
 def _error(one: Sequence[float], other: Sequence[float]) -> float:

@@ -16,7 +16,7 @@ from models.errors import BadInput
 from models.plan import Plan
 from models.site import Site
 from optimizer.problem import RetimingProblem
-from optimizer.refine import Judgement, Trial, legal_start, refine
+from optimizer.refine import Judgement, Refinement, Trial, legal_start, refine
 from optimizer.result import RetimingResult, predict
 from optimizer.retime import Method, candidates
 from optimizer.selection import choose
@@ -151,10 +151,14 @@ def retime_site(
                 batch=6,
                 seed=seed,
             )
+        as_it_is_s = None
+        if in_force is None or in_force.digest != current.digest:
+            # What runs there now may break the envelope and be better for it: then it is said.
+            heard = [judge([current], draw)[0].figure for draw in found.draws]
+            as_it_is_s = math.exp(fmean(math.log(max(0.01, value)) for value in heard))
     best = predict(problem, found.best.plan, method, options[0].status)
     judged = f"{_proven(options[0])}; {found.best.figure:.1f} s delay and stops in SUMO"
-    if found.in_force is not None:
-        judged += f", the plan in force {found.in_force.figure:.1f} s"
+    judged += _compared(found, as_it_is_s)
     judged += f", {len(found.trials) * effort.draws} judgements"
     return Retiming(
         found.best.plan,
@@ -166,6 +170,22 @@ def retime_site(
         held,
         found.learnt,
     )
+
+
+def _compared(found: Refinement, as_it_is_s: float | None) -> str:
+    """The plan in force beside the one that was chosen, on the same draws.
+
+    ``as_it_is_s`` is its figure where it breaks the envelope; None where it does not.
+    """
+    held_s = None if found.in_force is None else found.in_force.figure
+    if as_it_is_s is None:
+        return "" if held_s is None else f", the plan in force {held_s:.1f} s"
+    text = f", the plan in force {as_it_is_s:.1f} s as it is, which breaks the envelope"
+    if held_s is not None:
+        text += f", {held_s:.1f} s within it"
+    if as_it_is_s < found.best.figure:
+        text += " (nothing within it was found that is better than as it is)"
+    return text
 
 
 def _proven(result: RetimingResult) -> str:
@@ -312,7 +332,7 @@ def _judge(
 
             def told(done: int, _: int) -> None:
                 if progress is not None:
-                    progress(before + done, effort.runs)
+                    progress(before + done, max(effort.runs, before + len(jobs)))
 
             results = sweep(jobs, executor=pool, progress=told)
             runs += len(jobs)

@@ -49,14 +49,48 @@ def test_a_model_plan_explains_itself(tmp_path: Path) -> None:
 def test_sumo_never_lets_a_plan_pass_that_is_worse_than_the_one_in_force(tmp_path: Path) -> None:
     """With two judgements the plan in force and the model's best meet, and the better wins."""
     site = _short(tmp_path)
+    told: list[tuple[int, int]] = []
     made = retime_site(
-        site, corridor_counts(site), corridor_plan(site, 25), search=2, time_limit_s=2
+        site,
+        corridor_counts(site),
+        corridor_plan(site, 25),
+        search=2,
+        time_limit_s=2,
+        progress=lambda done, most: told.append((done, most)),
     )
+    assert told == [(done, 6) for done in range(1, 7)]  # two plans at three demands
     names = {trial.move: trial.figure for trial in made.trials}
     assert set(names) == {"in force", "start"}
     chosen = next(t for t in made.trials if t.plan.digest == made.plan.digest)
     assert chosen.figure <= names["in force"]
     assert "the plan in force" in made.line
+    assert "breaks" not in made.line
+
+
+def test_a_plan_in_force_that_breaks_the_envelope_is_judged_as_it_is(tmp_path: Path) -> None:
+    """No second of all red, so that nothing allowed is better: it is said."""
+    site = _short(tmp_path)
+    lawful = corridor_plan(site, 25)
+    plan = replace(
+        lawful,
+        junctions=tuple(
+            replace(
+                part,
+                cycle_ds=sum(stage.green_ds + 30 for stage in part.stages),
+                offset_ds=0,
+                stages=tuple(replace(stage, red_ds=0) for stage in part.stages),
+            )
+            for part in retime_site(site, corridor_counts(site), lawful).plan.junctions
+        ),
+    )
+    junctions = {
+        name: replace(part, envelope=replace(part.envelope, red_clearance_ds=60))
+        for name, part in site.junctions.items()
+    }
+    site = replace(site, junctions=junctions)
+    made = retime_site(site, corridor_counts(site), plan, search=2, time_limit_s=2)
+    assert "as it is, which breaks the envelope" in made.line
+    assert "s within it (nothing within it was found that is better than as it is)" in made.line
 
 
 @pytest.mark.parametrize(("factor", "hours"), [(1.0, 1), (30.0, 4)])
