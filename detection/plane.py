@@ -18,6 +18,9 @@ from models.camera import CameraView, Matrix3
 UNCALIBRATED_FORESHORTENING: Final = 0.42
 """Metres along the road look this much shorter than across it: the sine of 25 degrees."""
 
+UPRIGHT: Final = 0.93
+"""A metre upwards looks this much shorter than one across, from a camera over a street."""
+
 HORIZON_SCALE: Final = 0.1
 
 CLASS_HEIGHT_M: Final = {
@@ -94,6 +97,34 @@ class GroundPlane:
         length = np.hypot(direction[:, 0], direction[:, 1])[:, None]
         result: FloatArray = direction / np.maximum(length, 1e-12)
         return result
+
+    def far_ends(
+        self, tops_px: FloatArray, below_px: FloatArray, heights_m: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Where the far ends of things stand whose upper edges are seen. Calibrated views only.
+
+        The far end of one that is so high stands as many rows below its upper edge as that height
+        has there; pixels per metre grow from row to row as the depth scale does, which is linear.
+
+        Args:
+            tops_px: (N, 2) the middle of each upper edge.
+            below_px: (N,) a row of the picture below each, where something stands at the latest.
+            heights_m: (N,) how high they are.
+
+        Returns:
+            The places (N, 2) on the plane, and how many rows a metre along the road is there (N,).
+        """
+        growth = self._matrix[2, 1]
+        _, jacobian = self.to_plane_with_jacobian(np.stack([tops_px[:, 0], below_px], axis=1))
+        scale = self.depth_scale(np.stack([tops_px[:, 0], below_px], axis=1))
+        across = np.hypot(jacobian[:, 0, 0], jacobian[:, 1, 0])
+        per_scale = UPRIGHT * heights_m / np.maximum(across * scale, 1e-12)
+        rest = scale - growth * below_px
+        row = (tops_px[:, 1] + per_scale * rest) / np.maximum(1.0 - per_scale * growth, 0.1)
+        ends = np.stack([tops_px[:, 0], np.minimum(row, below_px)], axis=1)
+        places, jacobian = self.to_plane_with_jacobian(ends)
+        along = np.hypot(jacobian[:, 0, 1], jacobian[:, 1, 1])
+        return places, 1.0 / np.maximum(along, 1e-12)
 
     def units_per_m(self, heights_px: FloatArray, heights_m: FloatArray) -> FloatArray:
         """Plane units per metre (N, 2) along x and y, at boxes of these heights."""

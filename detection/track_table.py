@@ -17,6 +17,10 @@ from models.site import DEFAULT_CLASSES, VEHICLE_CLASSES
 LENGTH_M: Final = np.array([item.length_m for item in DEFAULT_CLASSES])
 WIDTH_M: Final = np.array([item.width_m for item in DEFAULT_CLASSES])
 HEIGHT_M: Final = np.array([CLASS_HEIGHT_M[name] for name in VEHICLE_CLASSES])
+CUT_MARGIN: Final = 0.015
+"""A large box that ends so near the picture's lower edge, in shares of its height, is cut."""
+CUT_VOTE: Final = 0.1
+"""What a box that the picture's lower edge cuts says of its vehicle's class, beside a whole one."""
 SHORT: Final = 0.87
 """A person below this share of a rider's height is not seen down to the ground."""
 SMALL: Final = np.array(
@@ -75,7 +79,7 @@ class Measured:
         contact, jacobian = plane.to_plane_with_jacobian(contact_px)
         # At the border of the picture a box shows only part of its vehicle.
         cut_x = (box[:, 0] < 2) | (box[:, 2] > size[0] - 3)
-        cut_y = box[:, 3] > size[1] - 3
+        cut_y = box[:, 3] > size[1] - np.where(SMALL[classes], 3.0, CUT_MARGIN * size[1])
         sigma_x = 0.7 + np.where(cut_x, 0.25, 0.03) * width
         sigma_y = 0.7 + np.where(cut_y, 0.3, 0.035) * height
         scaled = jacobian * np.stack([sigma_x, sigma_y], axis=1)[:, None, :]
@@ -91,6 +95,12 @@ class Measured:
         )  # fmt: skip
         certain = spread_m2 < settings.max_ground_sigma_m**2
         return found if certain.all() else found.select(certain)
+
+    @property
+    def votes(self) -> FloatArray:
+        """How much each (N,) says of its vehicle's class."""
+        result: FloatArray = self.score * np.where(self.cut, CUT_VOTE, 1.0)
+        return result
 
     def select(self, chosen: BoolArray) -> Measured:
         """Those that the mask chooses."""
@@ -125,6 +135,7 @@ class TrackTable:
     ``ids`` is 0 until a track is confirmed. ``position`` and ``velocity`` are those of the
     vehicle's centre on the plane, with the covariance in blocks ``p_pp``, ``p_pv``, ``p_vv``.
     ``tall`` is the height of the whole vehicle in pixels over the depth scale of its contact;
+    ``reach_m`` is how far its front is from its position, 0 where its class must tell;
     ``held`` says that the picture has not changed where it stands, ``moved`` the share of its box
     that had when it was last seen.
     """
@@ -154,6 +165,7 @@ class TrackTable:
     held: BoolArray
     cut: BoolArray
     moved: FloatArray
+    reach_m: FloatArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -166,7 +178,7 @@ class TrackTable:
         return cls(
             whole, pair, pair, block, block, block, pair, pair, pair, np.zeros((0, 4)), pair,
             number, np.zeros((0, len(VEHICLE_CLASSES))), whole, number, whole, number, number,
-            number, flag, flag, flag, flag, flag, number,
+            number, flag, flag, flag, flag, flag, number, number,
         )  # fmt: skip
 
     @classmethod
@@ -191,7 +203,7 @@ class TrackTable:
         )
         speed_spread[:, 0, 0], speed_spread[:, 1, 1] = ((first[:, None] * units) ** 2).T
         votes = np.zeros((count, len(VEHICLE_CLASSES)))
-        votes[np.arange(count), found.classes[rows]] = found.score[rows]
+        votes[np.arange(count), found.classes[rows]] = found.votes[rows]
         tall = (found.contact_px[rows, 1] - box[:, 1]) / plane.size_scale(found.contact_px[rows])
         flag = np.zeros(count, np.bool_)
         return cls(
@@ -202,7 +214,7 @@ class TrackTable:
             found.classes[rows].copy(), found.score[rows].copy(), np.ones(count, np.int64),
             np.full(count, time_s), np.full(count, time_s), np.zeros(count),
             flag, ~flag, flag.copy(), flag.copy(), found.cut[rows].copy(),
-            found.moved[rows].copy(),
+            found.moved[rows].copy(), np.zeros(count),
         )  # fmt: skip
 
     def select(self, chosen: BoolArray | IntArray) -> TrackTable:

@@ -33,7 +33,7 @@ from detection.plane import GroundPlane
 from detection.ports import BoolArray, Detections, FloatArray, IntArray
 from detection.rider_size import RiderSize
 from detection.stillness import Changes
-from detection.track_table import LENGTH_M, WIDTH_M, Measured, TrackTable
+from detection.track_table import HEIGHT_M, LENGTH_M, WIDTH_M, Measured, TrackTable
 from detection.tracker_settings import TrackerSettings
 from models.camera import CameraView
 from models.site import VEHICLE_CLASSES
@@ -42,6 +42,8 @@ __all__ = ["LENGTH_M", "WIDTH_M", "TrackState", "Tracker", "TrackerSettings"]
 
 HELD_GAIN: Final = 0.05
 """How far one box moves a vehicle that stands."""
+HELD_VOTE: Final = 0.1
+"""And what it says of its class."""
 SLOW_MPS: Final = 4.0
 """One who is as slow as this may stand at the next look."""
 KNOWN_HITS: Final = 3
@@ -54,6 +56,18 @@ JOINED_GAIN: Final = 0.15
 """How fast it is believed that the vehicle itself is so tall."""
 RIDER_SHARE: Final = 0.15
 """Of a detector that tells walkers from riders: one who rides was called so at times."""
+AWAY: Final = 0.85
+"""Cosine of the angle to the line of sight at which one drives away from the camera."""
+REACH_PX: Final = 5.0
+"""So many rows of the picture a metre must be for it to tell where a front is."""
+REACH_GAIN: Final = 0.4
+LEAST_REACH_M: Final = 0.5
+MOST_REACH_M: Final = 9.0
+BONNET_M: Final = np.array([{"car": 0.8, "truck": 0.5}.get(name, 0.0) for name in VEHICLE_CLASSES])
+"""So far before the far end of a vehicle's upper edge its bumper is."""
+EDGE_PX: Final = 2.0
+_LONG: Final = np.array([name in ("bus", "truck") for name in VEHICLE_CLASSES])
+_LARGE: Final = np.array([name in ("bus", "truck", "car") for name in VEHICLE_CLASSES])
 _TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in ("motorcycle", "bicycle")]
 _PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
 _MOTORCYCLE: Final = VEHICLE_CLASSES.index("motorcycle")
@@ -234,8 +248,11 @@ class Tracker:
         if len(chosen) == 0:
             return
         rows = matched[chosen]
-        t.votes[rows, found.classes[chosen]] += found.score[chosen] * np.where(
-            found.classes[chosen] == _PERSON, 0.4, 1.0
+        # While one stands every picture of it says the same again.
+        t.votes[rows, found.classes[chosen]] += (
+            found.votes[chosen]
+            * np.where(found.classes[chosen] == _PERSON, 0.4, 1.0)
+            * np.where(t.held[rows], HELD_VOTE, 1.0)
         )
         t.classes[rows] = t.votes[rows].argmax(axis=1)
         box, contact_px = found.box[chosen], found.contact_px[chosen]
@@ -272,6 +289,8 @@ class Tracker:
         speed = np.hypot(*(t.velocity[rows] / t.units[rows]).T)
         t.standing[rows] = speed < 0.6
         self._turn_heads(rows, speed)
+        if self.plane.metric:
+            self._learn_reach(rows[(hidden <= 0) & (over <= 0)])
         t.fastest[rows] = np.where(
             t.hits[rows] >= 4, np.maximum(0.8 * t.fastest[rows], speed), t.fastest[rows]
         )
@@ -324,6 +343,30 @@ class Tracker:
         against = np.hypot(*t.heading[turned].T) < 0.3
         t.heading[turned[against]] = direction[against]
         t.heading[turned] /= np.hypot(*t.heading[turned].T)[:, None]
+
+    def _learn_reach(self, rows: IntArray) -> None:
+        """Where the fronts of large vehicles are, as the tops of their boxes show it.
+
+        Trucks and buses are of any length, and one that the lower edge cuts is seen in part: of
+        one that drives away the top of the box is its far end (:meth:`GroundPlane.far_ends`).
+        """
+        t = self._tracks
+        rows = rows[_LARGE[t.classes[rows]] & ((t.away[rows] * t.heading[rows]).sum(1) > AWAY)]
+        if len(rows) == 0:
+            return
+        top = np.stack([t.box[rows][:, [0, 2]].mean(axis=1), t.box[rows, 1]], axis=1)
+        ends, px_per_m = self.plane.far_ends(top, t.contact_px[rows, 1], HEIGHT_M[t.classes[rows]])
+        reach = ((ends - t.position[rows]) * t.heading[rows]).sum(axis=1)
+        reach += BONNET_M[t.classes[rows]]
+        long, known = _LONG[t.classes[rows]], t.reach_m[rows] > 0
+        # A car's class tells more than its roof does, unless the edge cuts it.
+        reach = np.where(long, reach, np.minimum(reach, LENGTH_M[t.classes[rows]] / 2))
+        told = (px_per_m >= REACH_PX) & (top[:, 1] > EDGE_PX) & (long | t.cut[rows])
+        gain = np.where(known, REACH_GAIN, 1.0)
+        learned = (1.0 - gain) * t.reach_m[rows] + gain * np.clip(
+            reach, LEAST_REACH_M, MOST_REACH_M
+        )
+        t.reach_m[rows] = np.where(told, learned, np.where(long, t.reach_m[rows], 0.0))
 
     def _end_lost(self, time_s: float) -> None:
         t, s = self._tracks, self.settings
@@ -383,7 +426,9 @@ class Tracker:
             rides &= t.votes[:, _TWO_WHEELERS].sum(axis=1) > RIDER_SHARE * t.votes.sum(axis=1)
         classes = np.where(rides, _MOTORCYCLE, t.classes)[rows]
         position, velocity, heading = t.position[rows], t.velocity[rows], t.heading[rows]
-        front = position + self._reach(classes, heading, t.away[rows], t.units[rows])
+        front = position + self._reach(
+            classes, heading, t.away[rows], t.units[rows], t.reach_m[rows]
+        )
         contact_m = position - centre_offset(self.plane, t.away[rows], heading, classes)
         units, box = t.units[rows], t.box[rows]
         speed = np.hypot(*(velocity / units).T)
@@ -408,12 +453,18 @@ class Tracker:
         return list(map(TrackState._make, zip(*columns, strict=True)))
 
     def _reach(
-        self, classes: IntArray, heading: FloatArray, away: FloatArray, units: FloatArray
+        self,
+        classes: IntArray,
+        heading: FloatArray,
+        away: FloatArray,
+        units: FloatArray,
+        reach_m: FloatArray,
     ) -> FloatArray:
         """From where each track's position is to its front, (N, 2)."""
         length: FloatArray = LENGTH_M[classes][:, None]
         if self.plane.metric:
-            half: FloatArray = heading * length / 2
+            told = (reach_m > 0) & _LARGE[classes]
+            half: FloatArray = heading * np.where(told[:, None], reach_m[:, None], length / 2)
             return half
         # In the picture the position is the contact: the rear of one that drives away.
         ahead = np.clip((heading * away).sum(axis=1), 0.0, 1.0)[:, None]
