@@ -83,6 +83,8 @@ _LASTING: Mapping[Kind, _Lasting] = {
 """Seconds of standing, metres of riding."""
 _LEAST_SHARE = 0.6
 """An act that came to this share of what makes it one is not clearly none."""
+EDGE_M = 0.8
+"""So near the edge of the junction, on either side, it is no clear matter who stands in it."""
 PASSED = 6
 """So many vehicles drove past one who clearly stopped, and does not queue."""
 
@@ -349,7 +351,10 @@ class OffenceWatch:
         stands = now.speed_mps < STANDS_MPS
         present: set[tuple[int, Kind]] = set()
         for place in self._places:
-            inside = np.nonzero(_within(centres, place.corners))[0]
+            # One whose middle is just outside the junction stands there as good as inside it.
+            box = place.area.kind is AreaKind.BOX
+            within = _about(centres, place) if box else _within(centres, place.corners)
+            inside = np.nonzero(within)[0]
             for index in inside.tolist():
                 name = CLASSES[now.vehicle_class[index]]
                 vehicle = int(now.id[index])
@@ -537,11 +542,13 @@ def _within(points: FloatArray, corners: FloatArray) -> npt.NDArray[np.bool_]:
     return result
 
 
-def _deep(point: FloatArray, place: _Place, margin_m: float = 0.8) -> bool:
+def _about(points: FloatArray, place: _Place) -> npt.NDArray[np.bool_]:
+    """Which points (N, 2) lie within an area, or at its edge along its camera's direction."""
+    step = EDGE_M * np.array(place.inward)
+    return _within(points + step, place.corners) | _within(points - step, place.corners)
+
+
+def _deep(point: FloatArray, place: _Place) -> bool:
     """Whether a point lies well within an area along its camera's direction."""
-    inward = np.array(place.inward)
-    return bool(
-        _within(
-            np.stack([point + margin_m * inward, point - margin_m * inward]), place.corners
-        ).all()
-    )
+    step = EDGE_M * np.array(place.inward)
+    return bool(_within(np.stack([point + step, point - step]), place.corners).all())
