@@ -56,7 +56,9 @@ def retime(
         typer.Option("--periods", min=1, help="Cut the day into at most so many periods."),
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Of solver, draws and runs.")] = 0,
-    time_limit: Annotated[float, typer.Option("--time-limit", help="Solver seconds.")] = 30.0,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1, help="Solver seconds, 1 or more.")
+    ] = 30.0,
     advise_speed: Annotated[
         float,
         typer.Option(
