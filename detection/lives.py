@@ -58,6 +58,16 @@ class Life:
     """How far past the line its wheels were when it was first seen there; None when settled."""
     watch: Watch = field(default_factory=Watch)
 
+    def go_on_with(self, before: Life) -> None:
+        """It is the vehicle of an earlier life, which was lost: what was known of that one holds.
+
+        Who has come over the line is counted already.
+        """
+        self.trajectory, self.watch, self.front = before.trajectory, before.watch, before.front
+        self.over |= before.over
+        if self.over:
+            self.hidden_m = None
+
 
 def entered_at(wheels: LineCrossing, points: Sequence[TrajectoryPoint]) -> LineCrossing:
     """When the front must have crossed of one whose wheels were seen to.

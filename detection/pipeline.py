@@ -23,6 +23,7 @@ from detection.counting import (
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
 from detection.flags import violation_of
 from detection.geometry import AreaMap, inside
+from detection.handover import Handover
 from detection.hidden import HiddenPassages, HiddenSettings
 from detection.judge import Judge
 from detection.lives import Life, Pending, Place, entered_at, on_line
@@ -146,6 +147,7 @@ class CameraPipeline:
         self._matcher = MovementMatcher(view)
         self._areas = AreaMap([area.outline for area in view.road.areas])
         self._repeats = Repeats()
+        self._handover = Handover()
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
         self._counts: IntervalCounts | None = None
         self._measures: MeasureLog | None = None
@@ -317,6 +319,9 @@ class CameraPipeline:
                     life.hidden_m = wheels_m
                 elif -NEAR_LINE_M < wheels_m < NEAR_LINE_M and track.seen:
                     life.over = self._hidden.again(time_s, track)
+                before = self._handover.again(time_s, track)
+                if before is not None:
+                    life.go_on_with(before)
             if life.hidden_m is not None:
                 life.first_covered = self._covered(track.box_px)
         life.last = track
@@ -385,6 +390,8 @@ class CameraPipeline:
             lost = not life.last.seen and not life.over and self.view.metric
             if lost and life.trajectory.points:
                 self._went_over(life)
+            if self.view.metric:
+                self._handover.lost(life)
             if life.over:
                 self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
             if life.pending is not None:
