@@ -203,10 +203,21 @@ class Approaching(NamedTuple):
 
 
 class Track(NamedTuple):
-    """A vehicle that a camera follows: from its front to the line, and how fast it drives."""
+    """A vehicle that a camera follows: from its front to the line, and how fast it drives.
+
+    ``number`` stays the same as long as it is on this approach, on whatever lane.
+    """
 
     distance_m: float
     speed_mps: float
+    number: int = 0
+
+
+class Turned(NamedTuple):
+    """Where a vehicle that was followed to the line went."""
+
+    number: int
+    movement: str
 
 
 class DetectorReading(NamedTuple):
@@ -216,7 +227,7 @@ class DetectorReading(NamedTuple):
     the share of the second in which something stood or drove over the detector at the line;
     a camera at the line counts vehicles within its view (``QUEUE_VIEW_M``): ``queue`` those that
     stand, ``in_view`` all. ``tracks`` says where they are, nearest first; empty where a camera
-    only counts.
+    only counts. ``turned`` are those of the ``crossed`` whom it followed.
     """
 
     entered: int
@@ -225,6 +236,7 @@ class DetectorReading(NamedTuple):
     queue: int
     in_view: int
     tracks: tuple[Track, ...] = ()
+    turned: tuple[Turned, ...] = ()
 
 
 QUEUE_VIEW_M = 60.0

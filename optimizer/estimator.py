@@ -24,6 +24,10 @@ SPACING_M = 7.5
 SETTLE_S = 4.0
 # Someone may come so much earlier than expected.
 EARLY_S = 3.0
+# Those who are overdue are taken for hidden while at least this share of them was, so many being
+# remembered.
+LEAST_FOUND = 0.25
+SOUGHT_VEH = 40.0
 # A queue that moves is slower than this share of the speed limit.
 CRAWL = 0.4
 # Who is so far from his time is another one, or was held up.
@@ -65,14 +69,17 @@ class LaneEstimate:
     ``came`` came into view, ``strangers`` of them though nobody was due, ``lost_s`` were due and
     did not come, ``gone_s`` are not in view any more and did not cross. ``entry_lag_s`` and
     ``view_lag_s`` are how much longer than at the speed limit it takes to the view, and from there
-    to the line. Where ``full_view``, more may stand than the camera sees. ``left_veh`` have
-    crossed so far. Of a queue that starts, one moves ``wave_s`` after the other.
+    to the line. Where ``full_view``, more may stand than the camera sees; ``hidden_s`` are when
+    those could be at the line whom it misses within its view. ``numbers`` are those of the tracks.
+    ``left_veh`` have crossed so far. Of a queue that starts, one moves ``wave_s`` after the other.
     """
 
     lane: ControlLane
     wave_s: float = 1.2
     near_s: deque[float] = field(default_factory=deque)
     placed_s: list[float] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    hidden_s: list[float] = field(default_factory=list)
     coming_s: deque[float] = field(default_factory=deque)
     entry_lag_s: float = 0.0
     view_lag_s: float = 0.0
@@ -93,6 +100,9 @@ class LaneEstimate:
     _view_before: int = -1
     _crossed_while_held: int = 0
     _owed: float = 0.0
+    _green_s: float = 0.0
+    _sought: float = 4.0
+    _found: float = 2.0
     _backed_up: bool = False
     _nobody_s: float = 0.0
     _time_s: float | None = None
@@ -114,9 +124,44 @@ class LaneEstimate:
             # Who is known but not placed stands on the detector at the line.
             near_s[max(0, len(near_s) - len(self.placed_s)) :] = self.placed_s
         if "queue" in self.ignored or self.full_view or self._time_s is None:
-            return [*near_s, *self.coming_s]
+            return [*near_s, *self.hidden_s, *self.coming_s]
         soonest_s = self._time_s + self.view_s
-        return [*near_s, *(max(at_s, soonest_s) for at_s in self.coming_s)]
+        return [*near_s, *self.hidden_s, *(max(at_s, soonest_s) for at_s in self.coming_s)]
+
+    def number_at(self, place: int) -> int:
+        """Number of the track of who is at this place among the arrivals; 0 without one."""
+        place -= max(0, len(self.near_s) - len(self.numbers))
+        return self.numbers[place] if 0 <= place < len(self.numbers) else 0
+
+    def hide(self) -> None:
+        """Who was due in view and did not come is there, and the camera misses him.
+
+        Unless that was seldom true: then vehicles turn off on the way.
+        """
+        if self._found >= LEAST_FOUND * self._sought:
+            self.hidden_s += self.lost_s
+
+    def _give_up(self, past_s: float, reading: DetectorReading, green: bool) -> None:
+        """Where it is green and yet nobody stands, nobody stands hidden either."""
+        self._green_s = self._green_s + past_s if green else 0.0
+        if self._green_s > SETTLE_S and reading.queue == 0:
+            self._sought += len(self.hidden_s)
+            self.hidden_s.clear()
+
+    def reveal(self) -> bool:
+        """Whether somebody who was taken for hidden was late, or on the next lane."""
+        if self.hidden_s:
+            self.hidden_s.pop(0)
+            self._sought += 1.0
+            return True
+        return False
+
+    def _find(self) -> None:
+        """One has crossed whom the camera did not show."""
+        self._sought += 1.0
+        self._found += 1.0
+        if self._sought > SOUGHT_VEH:
+            self._sought, self._found = self._sought / 2.0, self._found / 2.0
 
     def update(self, time_s: float, reading: DetectorReading | None, green: bool) -> None:
         """Take in what the lane's detectors saw during the second that ended at ``time_s``.
@@ -128,8 +173,9 @@ class LaneEstimate:
             return
         self._time_s = time_s
         self.came, self.strangers, self.lost_s, self.gone_s = 0, 0, [], []
-        self.full_view, self.placed_s = False, []
+        self.full_view, self.placed_s, self.numbers = False, [], []
         if reading is None:
+            self.hidden_s.clear()
             self._without_camera()
             self._owe(time_s, past_s)
             self._discharge(time_s, past_s, green)
@@ -140,6 +186,7 @@ class LaneEstimate:
             self._owe(time_s, past_s)
         else:
             self.coming_s.extend([time_s + travel_s] * reading.entered)
+        self._give_up(past_s, reading, green)
         if "line" not in self.ignored:
             for _ in range(reading.crossed):
                 self._leave(time_s, free=green and reading.queue == 0)
@@ -186,8 +233,13 @@ class LaneEstimate:
             at_s = self.near_s.popleft()
             if free and abs(time_s - at_s) < STRAY_S:
                 self.view_lag_s = _stepped(self.view_lag_s, time_s - at_s)
+        elif self.hidden_s:
+            self.hidden_s.pop(0)
+            self._find()
         elif self.coming_s and self.coming_s[0] <= time_s + EARLY_S:
             self.coming_s.popleft()
+        else:
+            self._find()
 
     def _look(self, time_s: float, reading: DetectorReading, green: bool) -> None:
         """Put the list right by what the camera sees."""
@@ -202,17 +254,19 @@ class LaneEstimate:
         while len(self.near_s) < in_view:
             at_s = time_s + self.view_s + self.view_lag_s
             due_s = self.take(time_s)
-            if due_s is None:
+            if due_s is None and not self.reveal():
                 self.strangers += 1
-            elif not self.full_view and abs(at_s - due_s) < STRAY_S:
+            elif due_s is not None and not self.full_view and abs(at_s - due_s) < STRAY_S:
                 self.entry_lag_s = _stepped(self.entry_lag_s, at_s - due_s)
             self.came += 1
             self.near_s.append(at_s)
         for place in range(min(reading.queue, len(self.near_s))):
             self.near_s[place] = min(self.near_s[place], time_s)
         free_mps = min(FASTEST_MPS, self.lane.speed_mps)
-        placed_s = arrivals_s(reading.tracks, free_mps, self.wave_s)
+        places = [(track.distance_m, track.speed_mps) for track in reading.tracks]
+        placed_s = arrivals_s(places, free_mps, self.wave_s)
         self.placed_s = [time_s + at_s for at_s in placed_s]
+        self.numbers = [track.number for track in reading.tracks]
         self._judge_rear(reading)
         late_s = time_s + self.view_s - SETTLE_S
         while not self._backed_up and self.coming_s and self.coming_s[0] < late_s:
@@ -381,12 +435,14 @@ class Estimator:
                 due = [other for other in beside if other.coming_s]
                 if left:
                     lane.near_s[place] = left[0].gone_s.pop()
-                elif due and place >= -lane.strangers:
+                elif place >= -lane.strangers and not any(o.reveal() for o in beside) and due:
                     min(due, key=lambda o: o.coming_s[0] - o.view_s).take(time_s)
             full = [other for other in beside if other.full_view]
             if lane.lost_s and full:
                 least = min(full, key=lambda other: len(other.arrivals_s))
                 least.coming_s = deque(sorted([*least.coming_s, *lane.lost_s]))
+            else:
+                lane.hide()
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ class Expected(NamedTuple):
     ``arrival_s`` counts from now; ``stream`` is a column of the layout; ``size`` is in vehicles;
     ``weight`` is the cost of a second of its delay. Where the turn is not known, ``stream`` is
     the lane's mixture and ``drawn`` says where in [0, 1) it stands among the lane's turns
-    (``scenarios.draw``); negative otherwise.
+    (``scenarios.draw``); negative otherwise. ``number`` is its track's, 0 if it is not followed.
     """
 
     arrival_s: float
@@ -87,6 +87,7 @@ class Expected(NamedTuple):
     size: float
     weight: float
     drawn: float = -1.0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from models.policy import ControlJunction, ControlLane, DetectorReading, Feed, Observation
 from optimizer.discharge import Drain, LaneWatch
 from optimizer.estimator import SPACING_M, Estimator, Upstream
+from optimizer.hidden import completed
 from optimizer.layout import Layout, layout
 from optimizer.prediction import FASTEST_MPS, STANDING_MPS, Expected, LocalFlow, arrivals_s
 from optimizer.queueing import Displays, Flags, Floats, Ints, Traffic
 from optimizer.scenarios import beside, displays_beside, draw, streams
+from optimizer.turning import Turning
 
 # Turns counted on a lane are forgotten by half when they add up to this many.
 TURN_MEMORY = 60.0
@@ -144,6 +146,7 @@ class JunctionStock:
         # Whether who is on a lane may turn one way or another.
         self._forks = any(len(lane.movements) > 1 for lane in self.lanes)
         self._queues = len(self.lanes) + len(self.layout.crossings)
+        self.turning = Turning(control.lanes)
         self._shares: list[Mapping[str, float]] = [{} for _ in self.lanes]
         self._beside: Displays | None = None
 
@@ -260,12 +263,24 @@ class JunctionStock:
         stage = self.layout.stages.index(shown.stage)
         rates = self.layout.displays.rate[stage]
         changing = shown.next_stage is not None
+        stopped = {
+            lane.id: not changing
+            and observation.sensed_s > shown.since_s
+            and not any(rates[link] > 0.0 for link in self.layout.links_of[number])
+            for number, lane in enumerate(self.lanes)
+        }
+        readings = {
+            name: completed(reading, red=stopped.get(name, False))
+            for name, reading in observation.readings.items()
+        }
+        observation = replace(observation, readings=readings)
         green = {
             lane.id: not changing
             and any(rates[link] >= 1.0 for link in self.layout.links_of[number])
             for number, lane in enumerate(self.lanes)
         }
         self.estimator.update(observation.sensed_s, observation.readings, green)
+        self.turning.look(observation.readings)
         going = self._going(observation)
         flows = {name: lane.flow_per_s for name, lane in self.estimator.lanes.items()}
         self.upstream.see(observation.sensed_s, observation.passed, flows, observation.behind)
@@ -299,6 +314,7 @@ class JunctionStock:
                         1.0,
                         1.0,
                         drawn,
+                        estimate.number_at(place),
                     )
                 )
             self.filled[lane.id] = len(arrivals_s) * SPACING_M / max(lane.length_m, SPACING_M)
@@ -412,11 +428,11 @@ class JunctionStock:
             )
         }
 
-    def _ways(self, lane: int, place: int) -> tuple[Sequence[int], Sequence[float]]:
+    def _ways(self, lane: int, place: int, number: int) -> tuple[Sequence[int], Sequence[float]]:
         """Links that a vehicle of unknown turn may take, and their shares."""
         first = self._heads[lane] if place == 0 else None
         links = tuple(sorted(first)) if first else self.layout.links_of[lane]
-        shares = self._shares[lane]
+        shares = self.turning.shares(self.lanes[lane].id, number, self._shares[lane])
         return links, [shares.get(self.layout.movement_of[link], 0.0) for link in links]
 
     @property
@@ -481,7 +497,7 @@ class JunctionStock:
         for number in range(count):
             first[number + 1] = first[number] + (len(queues[number]) if number < len(queues) else 0)
         table = np.array([item for queue in queues for item in queue], dtype=np.float64)
-        table = table.reshape(-1, 6)
+        table = table.reshape(-1, 7)
         arrival_s = np.ascontiguousarray(table[:, 0])
         for number in range(count):
             part = slice(first[number], first[number + 1])
@@ -491,7 +507,8 @@ class JunctionStock:
         ways = {}
         for index in np.flatnonzero(drawn >= 0.0):
             lane = int(movement[index]) - self.layout.links
-            ways[int(index)] = self._ways(lane, int(index - first[lane]))
+            place = int(index - first[lane])
+            ways[int(index)] = self._ways(lane, place, int(table[index, 6]))
         traffic = Traffic(
             first=first,
             arrival_s=arrival_s,

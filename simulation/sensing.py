@@ -24,6 +24,7 @@ from models.policy import (
     RequestKind,
     Sensing,
     Track,
+    Turned,
 )
 from simulation.control_area import Wiring
 from simulation.demand import counted_class
@@ -35,8 +36,8 @@ STANDING_MPS = 0.1
 CALL_M = 20.0
 PLACE_ERROR_M = 0.7
 """Standard deviation of where a camera places a vehicle along its lane."""
-LINE_M = 1.0
-"""The detector at the line lies so far before it."""
+LINE_M = 1.5
+"""The detector at the line lies so far before it: who stops a metre before the line is on it."""
 SHARE_MEMORY_S = 900.0
 """Counts of turns are forgotten with this time constant."""
 SHARE_PRIOR = 2.0
@@ -219,6 +220,9 @@ class DetectorSensor:
         }
         self._special: set[str] = set()
         self._errors: dict[str, float] = {}
+        # A camera knows again whom it follows, on its own approach and nowhere else.
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._followed: dict[str, str] = {}
         self._last_s: float | None = None
 
     def sense(self, time_s: float) -> Sensed:
@@ -238,16 +242,22 @@ class DetectorSensor:
             before = self._on[line] - self._unseen_at[line]
             self._arrived(line)
             seen = self._on[line] - self._unseen_at[line]
-            crossed = sum(self._crossed(lane, vehicle) for vehicle in before - self._on[line])
+            gone = {v: self._crossed(lane, v) for v in sorted(before - self._on[line])}
+            turned = tuple(
+                Turned(self._numbers[lane.rpartition("_")[0], vehicle], movement)
+                for vehicle, movement in gone.items()
+                if movement and self._followed.get(vehicle) == lane
+            )
             occupied = streets.sumo.inductionloop.getLastStepOccupancy(line) / 100 if seen else 0.0
             tracks = self._view(lane, wiring.views[lane])
             readings[lane] = DetectorReading(
                 entered,
-                crossed,
+                sum(movement is not None for movement in gone.values()),
                 min(1.0, occupied),
                 queue=sum(track.speed_mps < STANDING_MPS for track in tracks),
                 in_view=len(tracks),
                 tracks=tracks,
+                turned=turned,
             )
         free_m, standing = {}, {}
         for name, chain in wiring.receiving_chains.items():
@@ -278,24 +288,28 @@ class DetectorSensor:
         unseen |= missed
         return new - missed
 
-    def _crossed(self, lane: str, vehicle: str) -> bool:
-        """Whether a vehicle that left the line's detector went over the line; counts its turn."""
+    def _crossed(self, lane: str, vehicle: str) -> str | None:
+        """Movement of a vehicle that left the line's detector over the line; counts it.
+
+        None if it did not cross, "" if it went where nothing of this lane leads.
+        """
         try:
             route = self._streets.sumo.vehicle.getRoute(vehicle)
             index = self._streets.sumo.vehicle.getRouteIndex(vehicle)
             road = self._streets.sumo.vehicle.getRoadID(vehicle)
         except self._streets.sumo.TraCIException:
-            return False  # it ended its trip at the line
+            return None  # it ended its trip at the line
         approach = lane.rpartition("_")[0]
         if road == approach:
-            return False  # to another lane
+            return None  # to another lane
         at = index if route[index] == approach else index - 1
         if at < 0 or route[at] != approach or at + 1 >= len(route):
-            return False
+            return None
         movement = self._streets.turns.get((approach, route[at + 1]), "")
-        if movement in self._turns[lane]:
-            self._turns[lane][movement] += 1.0
-        return True
+        if movement not in self._turns[lane]:
+            return ""
+        self._turns[lane][movement] += 1.0
+        return movement
 
     def _forget(self, time_s: float) -> None:
         if self._last_s is not None:
@@ -324,6 +338,7 @@ class DetectorSensor:
         sumo = self._streets.sumo
         missed = self._missed_on(f"view {place}", tuple(part.lane for part in parts))
         found = []
+        approach = place.rpartition("_")[0]
         for part in parts:
             line_m = part.end_m + self._length_m(part.lane)
             for vehicle in sumo.lane.getLastStepVehicleIDs(part.lane):
@@ -332,7 +347,10 @@ class DetectorSensor:
                     if vehicle not in self._errors:
                         self._errors[vehicle] = self._random.gauss(0.0, PLACE_ERROR_M)
                     placed_m = max(0.0, distance_m + self._errors[vehicle])
-                    found.append(Track(placed_m, max(0.0, sumo.vehicle.getSpeed(vehicle))))
+                    number = self._numbers.setdefault((approach, vehicle), len(self._numbers) + 1)
+                    speed_mps = max(0.0, sumo.vehicle.getSpeed(vehicle))
+                    found.append(Track(placed_m, speed_mps, number))
+                    self._followed[vehicle] = place
         return tuple(sorted(found))
 
     def _length_m(self, lane: str) -> float:

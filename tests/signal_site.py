@@ -125,6 +125,7 @@ class Watches(Turns):
     def start(self, area: ControlArea, seed: int) -> None:
         super().start(area, seed)
         self.entered = self.crossed = self.passed = self.queue = self.followed = 0
+        self.turned = self.on_line = 0
         self.share = 0.0
 
     def decide(self, observation: Observation) -> Mapping[str, str]:
@@ -140,6 +141,10 @@ class Watches(Turns):
             assert list(reading.tracks) == sorted(reading.tracks)
             assert all(0.0 <= track.distance_m < QUEUE_VIEW_M + 5.0 for track in reading.tracks)
             self.followed += any(track.speed_mps > 5.0 for track in reading.tracks)
+            self.turned += len(reading.turned)
+            first = reading.tracks[0] if reading.tracks else None
+            if first and first.speed_mps < 0.1 and first.distance_m < 3.0:
+                self.on_line += reading.occupied >= 1.0
         self.passed += sum(observation.passed.values())
         self.share = max(
             (share for turns in observation.shares.values() for share in turns.values()), default=0
@@ -147,5 +152,7 @@ class Watches(Turns):
         if observation.time_s == END_S - 1:
             seen = (self.entered, self.crossed, self.queue, round(self.share, 2))
             assert self.followed
+            assert self.on_line
+            assert 0 < self.turned <= self.crossed
             raise RuntimeError(" ".join(map(str, seen)))
         return super().decide(observation)

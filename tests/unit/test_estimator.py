@@ -209,6 +209,34 @@ def test_who_is_missing_on_one_lane_stands_out_of_sight_on_the_next() -> None:
     assert len(estimator.lanes["a_1"].arrivals_s) == 10
 
 
+def test_who_was_counted_in_and_is_never_seen_waits_for_his_green() -> None:
+    """The camera misses him; he is there until it was green for him."""
+    estimator = Estimator({"a_0": LANE})
+    lane = estimator.lanes["a_0"]
+    for second in range(60):
+        estimator.update(float(second), {"a_0": _read(entered=int(second == 0))}, {"a_0": False})
+    assert lane.arrivals_s == [10.0]
+    for second in range(60, 66):
+        crossed = int(second == 62)
+        estimator.update(float(second), {"a_0": _read(crossed=crossed)}, {"a_0": True})
+    assert lane.arrivals_s == []
+
+
+def test_where_vehicles_turn_off_on_the_way_nobody_is_taken_for_hidden() -> None:
+    """One a minute enters, is never seen and never crosses: it is believed a few times."""
+    estimator = Estimator({"a_0": LANE})
+    lane = estimator.lanes["a_0"]
+    waiting = []
+    for second in range(1200):
+        entered = int(second % 60 == 0)
+        green = second % 60 >= 40
+        estimator.update(float(second), {"a_0": _read(entered=entered)}, {"a_0": green})
+        if second % 60 == 39:
+            waiting.append(len(lane.arrivals_s))
+    assert waiting[0] == 1
+    assert waiting[-1] == 0
+
+
 def test_who_turns_into_a_pocket_leaves_the_long_lane_beside_it() -> None:
     """Both counted in at 150 m of the long lane; one enters the pocket 90 m before the line."""
     pocket = replace(LANE, id="a_1", entry_m=90.0, length_m=91.0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from planner_cases import pair, seen
 
-from models.policy import Approaching, Connection, DetectorReading, Sensing, Track
+from models.policy import Approaching, Connection, DetectorReading, Sensing, Track, Turned
 from optimizer.prediction import LocalFlow, arrival_s
 from optimizer.stock import JunctionStock, Options
 
@@ -174,6 +174,30 @@ def test_turns_of_whom_detectors_count_are_drawn_by_the_shares() -> None:
         # Whoever stands at green of the one turn for three seconds wants the other.
         assert right == ([1] * 6 if second < 2 else [4, 1, 1, 1, 1, 1])
     assert stock.wanted == {"W:w>we", "W:nw>sw"}
+
+
+def test_who_is_followed_turns_as_those_did_who_came_like_him() -> None:
+    """The lane's shares say through; twenty who were followed turned right."""
+    stock = _fork()
+    shares = {"w_0": {"W:w>we": 0.75, "W:nw>sw": 0.25}}
+
+    def right(reading: DetectorReading, at_s: float) -> int:
+        readings = {"w_0": reading}
+        stock.estimate(
+            seen(time_s=at_s, stage={"W": "B"}, readings=readings, shares=shares), OPTIONS
+        )
+        turned = stock.arrays([stock.vehicles["w_0"]], {}).movement
+        return int((turned % len(stock.layout.movement_of) == 1).sum())
+
+    def standing(number: int) -> DetectorReading:
+        return DetectorReading(0, 0, 1.0, 1, 1, (Track(1.0, 0.0, number),))
+
+    assert right(standing(1), 100.0) == 1
+    for number in range(1, 21):
+        right(standing(number), 99.0 + 2.0 * number)
+        right(QUIET._replace(crossed=1, turned=(Turned(number, "W:nw>sw"),)), 100.0 + 2.0 * number)
+    assert right(standing(21), 150.0) >= 3
+    assert right(standing(0), 151.0) == 1
 
 
 def _waited(stock: JunctionStock, seconds: int, free_m: float) -> JunctionStock:
