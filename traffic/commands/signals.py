@@ -92,6 +92,7 @@ def retime(
         )
 
     def solve(chosen: Sequence[CountRow], path: Path) -> None:
+        typer.echo(f"solving the model's programs, {len(loaded.junctions)} junctions", err=True)
         result = retime_site(
             loaded,
             chosen,
