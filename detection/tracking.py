@@ -46,6 +46,9 @@ HELD_VOTE: Final = 0.1
 """And what it says of its class."""
 SLOW_MPS: Final = 4.0
 """One who is as slow as this may stand at the next look."""
+DRIVES_MPS: Final = 5.5
+DRIVES_HITS: Final = 6
+"""One who was seen so often, and drives so fast, does not stand at the next look."""
 KNOWN_HITS: Final = 3
 """After so many sightings the height of a vehicle is known."""
 JOINED: Final = 1.25
@@ -54,6 +57,7 @@ JOINED_TOP: Final = 0.12
 JOINED_SHARE: Final = 0.5
 JOINED_GAIN: Final = 0.15
 """How fast it is believed that the vehicle itself is so tall."""
+LARGE_FORGETS: Final = 0.96
 RIDER_SHARE: Final = 0.15
 """Of a detector that tells walkers from riders: one who rides was called so at times."""
 AWAY: Final = 0.85
@@ -189,8 +193,12 @@ class Tracker:
             # Where one drove past fast, the picture is again what it was before: it had changed
             # when the vehicle was seen there.
             t.held = changes.shares(t.box) < s.still_share
-            slow = (np.hypot(*(t.velocity / t.units).T) < SLOW_MPS) & (t.hits >= KNOWN_HITS)
-            t.held &= before | t.standing | slow | (t.moved < s.moved_share)
+            speed = np.hypot(*(t.velocity / t.units).T)
+            slow = (speed < SLOW_MPS) & (t.hits >= KNOWN_HITS)
+            drives = (speed >= DRIVES_MPS) & (t.hits >= DRIVES_HITS)
+            # Boxes that are now the rider's, now the machine's too, seem to drive.
+            drives &= self._walkers and self.plane.metric
+            t.held &= before | t.standing | slow | ((t.moved < s.moved_share) & ~drives)
             # Who passes behind or before one that stands covers its upper or its lower part.
             covered = before & ~t.held
             if covered.any():
@@ -325,11 +333,14 @@ class Tracker:
         seen = (contact_px[:, 1] - box[:, 1]) / self.plane.size_scale(contact_px)
         change = seen - t.tall[rows]
         unsure = low | cut
-        # Boxes are too short more often than too tall.
-        gain = np.where(joined, JOINED_GAIN, np.where(change > 0, 0.5, 0.15))
+        # Boxes are too short more often than too tall; those of large vehicles may be either.
+        up = np.where(_LARGE[t.classes[rows]] & (t.hits[rows] >= KNOWN_HITS), 0.15, 0.5)
+        gain = np.where(joined, JOINED_GAIN, np.where(change > 0, up, 0.15))
         gain[unsure] = 0.0
         t.tall[rows] += gain * change
-        t.tall[rows[unsure]] *= 0.99
+        # A large one shows ever less of its roof as it drives away: what it lacks may be that.
+        large = _LARGE[t.classes[rows]] & low & ~cut
+        t.tall[rows[unsure]] *= np.where(large, LARGE_FORGETS, 0.99)[unsure]
         # What the picture's border cuts is at least as tall as the part that is seen.
         t.tall[rows[cut]] = np.maximum(t.tall[rows[cut]], seen[cut])
 

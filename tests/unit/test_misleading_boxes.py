@@ -1,0 +1,35 @@
+"""Boxes and pictures that mislead for a moment do not stop a vehicle that drives."""
+
+from __future__ import annotations
+
+import math
+
+from test_cut_boxes import TRUCK, Road, road
+
+__all__ = ["road"]
+
+
+def drive(road: Road, step: int, speed_mps: float, **more: float) -> float:
+    """One frame; how far ahead of the truck its track is (not a number: lost)."""
+    front_m = -4.0 + speed_mps * step / 6
+    track = road.see(step / 6, front_m, TRUCK, **more)
+    return math.nan if track is None else road.depth_m(track.front) - front_m
+
+
+def test_one_who_drives_is_not_held_where_the_picture_is_still_for_once(road):
+    """Between those who stand little of the picture changes where a rider drives past them."""
+    for step in range(12):
+        drive(road, step, 6.0, moved=0.3)
+    off = [drive(road, 12 + k, 6.0, moved=0.0, seen=False) for k in range(3)]
+    assert max(map(abs, off)) < 1.5
+
+
+def test_a_truck_drawn_too_tall_for_a_moment_goes_on(road):
+    """Its wheels are not sought below its box when the box is right again."""
+    for step in range(9):
+        drive(road, step, 6.0)
+    for step in range(9, 12):
+        drive(road, step, 6.0, taller=0.3)
+    off = [drive(road, 12 + k, 6.0) for k in range(9)]
+    assert max(map(abs, off)) < 3.0
+    assert abs(off[-1]) < 1.5
