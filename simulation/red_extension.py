@@ -6,12 +6,13 @@ front, each may end up waiting for the other; in SUMO without teleports that las
 Controllers know this as red extension: what a detector inside the junction sees prolongs the red
 clearance (FHWA, Signal Timing Manual, 2nd ed., chapter on detection). Cameras see whole junctions.
 
-Who drives when the change ends is gone before anybody meets him. Who had to give way waits in
-the junction by rule and goes as soon as the oncoming stream has stopped. Neither is waited for.
+Who is out before one who begins meets him is not waited for. Nor is who had to give way: he waits
+in the junction by rule and goes as soon as the oncoming stream has stopped.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ from simulation.lane_graph import LaneGraph
 
 LONGEST_S = 10.0
 """A broken-down vehicle holds nobody for longer than this."""
-STANDING_MPS = 1.0
 UNDER_WAY_MPS = 4.0
-FAR_M = 15.0
-"""From a standstill it takes 3.4 s at 2.6 m/s²: as long as one who starts at his line needs, after
-a second, for 8 m into the junction. Who has less to go is gone before he comes."""
+"""Nobody who drives so fast is waited for."""
+START_MPS2 = 2.6
+"""How fast vehicles gain speed."""
+OUT_IN_S = 3.4
+"""As long as one who starts at his line needs, after a second, for 8 m into the junction; from a
+standstill 15 m are left behind in this time. Who needs no longer is gone before the other comes."""
 
 
 class Inside(NamedTuple):
@@ -35,6 +38,12 @@ class Inside(NamedTuple):
     link: int
     speed_mps: float
     way_out_m: float
+
+    @property
+    def out_in_s(self) -> float:
+        """Until it is off the junction if it gains speed as from a standstill."""
+        speed = self.speed_mps
+        return (math.sqrt(speed**2 + 2.0 * START_MPS2 * self.way_out_m) - speed) / START_MPS2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ def in_the_way(
     beginning: Set[int],
     crossing: Mapping[int, Set[int]],
 ) -> frozenset[str]:
-    """Vehicles that stand, with far to go, in the way of links that are about to begin.
+    """Vehicles that stand or creep, with far to go, in the way of links that are about to begin.
 
     Args:
         inside: Who is on the junction, by any name that stays with the vehicle.
@@ -75,9 +84,9 @@ def in_the_way(
     return frozenset(
         name
         for name, vehicle in inside.items()
-        if vehicle.speed_mps < STANDING_MPS
+        if vehicle.speed_mps < UNDER_WAY_MPS
         and vehicle.link in protected
-        and vehicle.way_out_m > FAR_M
+        and vehicle.out_in_s > OUT_IN_S
         and beginning & crossing.get(vehicle.link, frozenset())
     )
 
