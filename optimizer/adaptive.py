@@ -158,7 +158,8 @@ class AdaptivePolicy:
         off_plan = self._off_plan(state, time_s)
         extra_s = self.options.saturated_startup_s - self.options.startup_s
         driving = self._driving._replace(
-            startup_s=self.options.startup_s + extra_s * state.saturation
+            startup_s=self.options.startup_s + extra_s * state.saturation,
+            queue_share=1.0 - (1.0 - self.options.saturated_queue_share) * state.saturation,
         )
         method = exact_schedule if self.options.exact else search
         displays = state.displays(now.offered)

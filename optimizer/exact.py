@@ -184,7 +184,7 @@ def _solve(
             model.add(sum(show[count - 1][p] for p in serves) == 0).only_enforce_if(red)
             model.add_bool_or(left.negated(), red, *(show[count - 1][p] for p in serves))
             cost.append(round(weight * driving.change_s) * red)
-            cost += [round(weight * work) * other for other, work in waits]
+            cost += [round(weight * driving.queue_share * work) * other for other, work in waits]
             waits.append((left, float(headway)))
     model.minimize(sum(cost) if cost else 0)
 

@@ -132,6 +132,7 @@ class Driving(NamedTuple):
         excess_s: (K,) what the headways behind the first vehicles of a queue that starts exceed
             the saturation headway by.
         away_s: (K,) what those vehicles still lose behind the line until they are at full speed.
+        queue_share: Share of the work before it in its queue that one who is left over waits for.
     """
 
     startup_s: float
@@ -141,6 +142,7 @@ class Driving(NamedTuple):
     change_s: float
     excess_s: Floats
     away_s: Floats
+    queue_share: float = 1.0
 
 
 @compiled
@@ -335,7 +337,8 @@ def waiting_cost(
     """Cost of those who have arrived by ``time_s`` and not passed: so far, and still to come.
 
     To come is an estimate: each queue is served at its best rate and each of it stops, after
-    ``change_s`` if it stands on red.
+    ``change_s`` if it stands on red. The best rate counts for ``queue_share``: queues that wait
+    for each other end together, and who is served first then matters less than how many.
     """
     so_far = 0.0
     to_come = 0.0
@@ -349,7 +352,8 @@ def waiting_cost(
         wait_s = driving.stop_s
         if shown.rate[stage, traffic.movement[i]] <= 0.0:
             wait_s += driving.change_s
-        to_come += weight * (wait_s - sums.work_s[i]) + sums.laden_s[k] - sums.laden_s[i]
+        work = sums.laden_s[k] - sums.laden_s[i] - weight * sums.work_s[i]
+        to_come += weight * wait_s + driving.queue_share * work
     return so_far, to_come
 
 

@@ -59,6 +59,7 @@ class Options:
         wave_s: Between two standing vehicles of a queue until the second starts too.
         saturated_startup_s: Counted as start-up where at least half of the lanes are full: time
             lost to changes is then lost for everybody who comes later, beyond the horizon.
+        saturated_queue_share: ``queueing.Driving.queue_share`` in the same places.
         drain_per_s: Vehicles a second and lane that a full road still takes, before it was seen.
         scenarios: For how many draws of the turns that are not known one schedule is planned.
         bus_share: Share of a bus's load and lateness that counts beyond a car.
@@ -74,6 +75,7 @@ class Options:
     headway_s: float = 1.85
     startup_s: float = 1.0
     saturated_startup_s: float = 5.0
+    saturated_queue_share: float = 0.5
     yellow_used_s: float = 1.0
     stop_s: float = 2.0
     gap_s: float = 2.5

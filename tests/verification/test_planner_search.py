@@ -62,14 +62,16 @@ def test_an_unbounded_search_finds_the_best_of_all_schedules(case: int) -> None:
     assert replay(found, begin, shown, vehicles, DRIVING, bounds)[0] == pytest.approx(found.cost)
 
 
+@pytest.mark.parametrize("queue_share", [1.0, 0.5])
 @pytest.mark.parametrize("case", CASES)
-def test_cp_sat_agrees_with_an_unbounded_search(case: int) -> None:
+def test_cp_sat_agrees_with_an_unbounded_search(case: int, queue_share: float) -> None:
     """Two independent formulations of the same optimum."""
     shown, vehicles = _random_case(case, stages=2)
     bounds = whole_seconds(16, width=2000)
     begin = now(2)
-    assert schedule(begin, shown, vehicles, DRIVING, bounds).cost == pytest.approx(
-        search(begin, shown, vehicles, DRIVING, bounds).cost, abs=10 * CHANGE_COST
+    driving = DRIVING._replace(queue_share=queue_share)
+    assert schedule(begin, shown, vehicles, driving, bounds).cost == pytest.approx(
+        search(begin, shown, vehicles, driving, bounds).cost, abs=10 * CHANGE_COST
     )
 
 
@@ -81,6 +83,20 @@ def test_cp_sat_starts_from_the_search_and_never_does_worse() -> None:
         found = search(now(3), shown, vehicles, DRIVING, narrow)
         exact = schedule(now(3), shown, vehicles, DRIVING, narrow)
         assert exact.cost <= found.cost + 1e-9
+
+
+def test_where_roads_are_full_more_vehicles_go_before_longer_queues() -> None:
+    """A long queue alone against two short ones together: who is more in a second goes first."""
+    shown = displays([[0], [1, 2]], 3)
+    vehicles = traffic([[0.0] * 40, [0.0] * 12, [0.0] * 12])
+    bounds = whole_seconds(12, width=500)
+    passed = {}
+    for share in (1.0, 0.25):
+        driving = DRIVING._replace(queue_share=share)
+        found = search(now(2), shown, vehicles, driving, bounds)
+        _, departure_s = replay(found, now(2), shown, vehicles, driving, bounds)
+        passed[share] = int(np.isfinite(departure_s).sum())
+    assert passed[0.25] > passed[1.0]
 
 
 def test_the_default_beam_is_close_to_the_optimum() -> None:
