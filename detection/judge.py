@@ -14,6 +14,7 @@ from typing import Any, Final
 from detection import rules
 from detection.approach_signals import ApproachSignals
 from detection.counting import LineCrossing
+from detection.geometry import StopLine
 from detection.movements import MovementMatch
 from detection.rules.story import STANDING_MPS
 from detection.tracking import TrackState
@@ -34,7 +35,9 @@ HEADING_SURE_RAD: Final = 0.7
 TURNED: Final = 0.7
 BESIDE_SURE_M: Final = 9.0
 """One who turns (cosine of the heading to the approach's) may still turn back until so far beside
-where it crossed the line."""
+where it crossed the line,"""
+OPPOSITE_M: Final = 6.0
+"""and so far beyond the line's end: the carriageway on which he would drive back is as wide."""
 READ_M: Final = 14.0
 READ_S: Final = 3.0
 """Riders and helmets are judged once the vehicle is this far past the line, or this long (it may
@@ -112,6 +115,7 @@ class Judge:
         """
         self._view = view
         self._road = view.road
+        self._line = StopLine(view)
         # Without a calibration metres are guessed from each box's height, which jumps.
         self._settings = settings if view.metric else _for_guessed_metres(settings)
         self._signals = signals
@@ -286,7 +290,9 @@ class Judge:
             return False
         start = next((point for point in points if point.time_s >= crossing_s), points[-1])
         dx, dy = track.centre[0] - start.centre[0], track.centre[1] - start.centre[1]
-        return abs(dx / ux * iy - dy / uy * ix) < BESIDE_SURE_M
+        if abs(dx / ux * iy - dy / uy * ix) < BESIDE_SURE_M:
+            return True
+        return self._line.beside_m(track.centre, track.units_per_m) < OPPOSITE_M
 
     def _story(
         self,

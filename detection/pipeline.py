@@ -21,6 +21,7 @@ from detection.counting import (
     LineCrossing,
 )
 from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
+from detection.exchange import part
 from detection.flags import violation_of
 from detection.geometry import AreaMap, inside
 from detection.handover import Handover
@@ -217,6 +218,8 @@ class CameraPipeline:
         self._screens = self._tracker.places.box_px[[track.seen for track in tracks]]
         for track, place in zip(tracks, standing, strict=True):
             self._follow(track, place, time_s, crossings)
+        if self.view.metric:
+            part(self._lives, self.view.inward)
         violations = (*ended, *self._flag_all(tracks, users, lost))
         self._add(crossings)
         queue = measure_queue(tracks, [place.in_zone for place in standing], self._counter.line)
@@ -456,6 +459,9 @@ class CameraPipeline:
         )
         life.over = True
         life.pending = Pending(line, self._signals.approach.state_at(time_s))
+        if life.front is None and life.first_m <= 0.0 < points[0].depth_m:
+            # First seen astride the line: when its front crossed is told by its speed.
+            self._front_over(life, entered_at(line, points))
 
     def _settle(self, life: Life, pending: Pending, crossings: list[Crossing]) -> None:
         """Count what has crossed, unless it turned out to be somebody on foot."""

@@ -28,7 +28,8 @@ class IllegalTurnRule:
 class UTurnRule:
     """Parameters of the U-turn: over the line, then back the way it came, beside it.
 
-    Its last ``min_back_m`` point back within ``max_off_deg`` of the opposite of the approach,
+    Its last ``min_back_m`` point back within ``max_off_deg`` of the opposite of the approach, no
+    more than ``max_step`` of them between two sightings,
     after a way of ``min_way_m`` to ``max_way_m`` since the line, ``min_beside_m`` beside where it
     crossed, without a gap longer than ``max_gap_s`` or a step further than its speed, such an
     acceleration and the boxes' jitter allow.
@@ -36,6 +37,7 @@ class UTurnRule:
 
     enabled: bool = True
     min_back_m: float = 3.0
+    max_step: float = 0.7
     max_off_deg: float = 35.0
     min_way_m: float = 8.0
     max_way_m: float = 45.0
@@ -97,8 +99,15 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
         if step_m > reach_m or (gap_s > rule.max_gap_s and step_m > 1.0):
             return None
     last = after[-1]
-    start = next((p for p in reversed(after) if apart_m(p, last) >= rule.min_back_m), None)
-    if start is None:
+    index = next(
+        (i for i in reversed(range(len(after))) if apart_m(after[i], last) >= rule.min_back_m), None
+    )
+    if index is None:
+        return None
+    start = after[index]
+    # A single leap back is no way back: it may be the leap from one vehicle to another.
+    longest_m = max(apart_m(now, later) for now, later in pairwise(after[index:]))
+    if longest_m > rule.max_step * rule.min_back_m:
         return None
     dx, dy = last.centre[0] - start.centre[0], last.centre[1] - start.centre[1]
     back = -(dx * story.inward[0] + dy * story.inward[1]) / math.hypot(dx, dy)

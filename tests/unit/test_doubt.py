@@ -13,9 +13,11 @@ from detection import rules
 from detection.approach_signals import ApproachSignals
 from detection.counting import LineCrossing
 from detection.judge import Judge, Watch
+from detection.lives import Life
 from detection.movements import MovementMatch
 from detection.pipeline import CameraPipeline
 from detection.ports import Detections
+from detection.trajectory import Trajectory
 from models.camera import MovementPath
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
@@ -95,14 +97,19 @@ def _judge(shown: dict[str, SignalState], match: MovementMatch) -> Judge:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("beside_m", "flagged"), [(5.0, False), (12.0, True)])
-def test_one_who_turns_at_the_others_green_may_be_turning_back(beside_m, flagged):
-    """Straight on is green, left is red; who turns back goes with what the approach shows."""
+@pytest.mark.parametrize(
+    ("from_m", "beside_m", "flagged"), [(0.0, 5.0, False), (0.0, 12.5, True), (5.0, 5.5, False)]
+)
+def test_one_who_turns_at_the_others_green_may_be_turning_back(from_m, beside_m, flagged):
+    """Straight on is green, left is red; who turns back goes with what the approach shows.
+
+    One who comes from the outermost lane has a long way across before he drives back.
+    """
     shown = {"J:a>through": SignalState.GREEN, "J:a>left": SignalState.RED}
     judge, watch = _judge(shown, MovementMatch("J:a>left", True, 18.0, 0.1)), Watch()
     judge.crossed(watch, LineCrossing(1, "in", 20.0, 1, (0, 0), 5.0))
     points = riding(19.5, 4.0, 15, from_m=-2.0)
-    way = [point._replace(centre=(0.0, point.depth_m)) for point in points]
+    way = [point._replace(centre=(from_m, point.depth_m)) for point in points]
     track = rider(1, 0.0, 0.0)._replace(centre=(-beside_m, 8.0), heading=(-1.0, 0.0))
     found = judge.judge(track, watch, way)
     assert (Kind.RED_LIGHT in {finding.kind for finding, _ in found}) is flagged
@@ -144,3 +151,17 @@ def _flags_of_riders(whole: bool) -> set[Kind]:
 def test_nothing_is_read_of_riders_whom_the_picture_cuts():
     assert Kind.NO_HELMET in _flags_of_riders(whole=True)
     assert Kind.NO_HELMET not in _flags_of_riders(whole=False)
+
+
+@pytest.mark.parametrize(("wheels_m", "told"), [(-0.3, True), (0.4, False)])
+def test_when_one_first_seen_astride_the_line_came_over_it_is_told_by_his_speed(wheels_m, told):
+    """He drives 4 m/s and is first seen at 15 s, his front 1.6 m past the line."""
+    pipeline = CameraPipeline(VIEW, detector="boxes", weights_sha256="")
+    life = Life(Trajectory(), rider(1, 0.0, 5.0), first_m=wheels_m)
+    for point in riding(15.0, 4.0, 9, from_m=1.6):
+        life.trajectory.add(point)
+    pipeline._unseen_passage(life, 15.0)
+    assert life.over
+    assert (life.watch.crossing is not None) is told
+    if life.watch.crossing is not None:
+        assert life.watch.crossing.time_s == pytest.approx(14.6)

@@ -212,6 +212,17 @@ def test_u_turn(beside_m, back_m, flagged):
     assert rules.u_turn(straight_on, rules.UTurnRule()) is None
 
 
+def test_a_leap_back_is_no_u_turn():
+    """One who stopped in the junction is hidden; his track goes on with another behind him."""
+    points = riding(20.0, 5.0, 13)
+    points += [sighting(22.2 + k / 6, 10.0, x_m=-2.2, speed_mps=0.8) for k in range(3)]
+    points.append(sighting(23.6, 6.5, x_m=-2.2, speed_mps=2.0))
+    assert rules.u_turn(a_story(points, crossing_s=20.0), rules.UTurnRule()) is None
+    # Seen on the way back, it is one.
+    points[-1:] = [sighting(22.8 + k / 6, 9.5 - k * 0.5, x_m=-2.2) for k in range(7)]
+    assert rules.u_turn(a_story(points, crossing_s=20.0), rules.UTurnRule()) is not None
+
+
 @pytest.mark.parametrize(
     ("frames", "areas", "flagged"),
     [(13, AREA, True), (8, AREA, False), (13, 2, False), (13, 0, False)],

@@ -1,0 +1,158 @@
+"""Two vehicles that met may have changed tracks; how they drove on tells.
+
+Where two riders pass each other closely, one turning back, one turning off, their boxes are one
+for a moment, and whose is whose afterwards a tracker can only guess: both are about where either
+must be. Half a second later it shows. If one of them has since done what no vehicle does, and
+each goes on as the other came, then they were exchanged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from detection.lives import Life
+from detection.trajectory import TrajectoryPoint
+from models.camera import Point
+
+AFTER_S: Final = 0.5
+"""So long after they met it is told."""
+WINDOW_S: Final = 0.6
+LEAST_S: Final = 0.3
+"""A speed and its direction are taken over so long, and no less."""
+LOST_S: Final = 0.7
+"""One who was not seen for longer may have done anything."""
+PAST_M: Final = 2.0
+"""So far past the line both are in the junction, whoever is who."""
+APART_M: Final = 3.0
+"""Vehicles that met were so near to each other."""
+MOST_MPS2: Final = 8.0
+"""More than hard braking, boxes' jitter included: what no vehicle does."""
+SLOW_MPS: Final = 1.0
+"""Slower than this into the junction, or back, may be jitter."""
+CLEARLY: Final = 0.5
+"""Exchanged, their changes of speed (squares, together) are this share or less."""
+
+
+class Motion(NamedTuple):
+    """How a vehicle drove for about half a second: when and where in the middle, how fast."""
+
+    time_s: float
+    near: Point
+    velocity: Point
+
+
+def part(lives: dict[int, Life], inward: Point) -> None:
+    """Give those who changed tracks past the line, where one drives back, each his own again.
+
+    Args:
+        lives: What is kept of each track, by its number; changed in place.
+        inward: Unit vector into the junction. The view's plane is in metres.
+    """
+    past = {
+        track: life
+        for track, life in lives.items()
+        if life.wheels_m > PAST_M and life.last.vehicle_class != "pedestrian"
+    }
+    for track, life in list(past.items()):
+        if not life.last.seen or _along(life.last.velocity, inward) > -SLOW_MPS:
+            continue
+        at_s = turned_on_the_spot(life, inward)
+        if at_s is None:
+            continue
+        other = partner(life, at_s, (one for one in past.values() if one is not life))
+        if other is not None:
+            others = other.last.id
+            exchange(life, other, at_s)
+            past[track], past[others] = lives[track], lives[others] = other, life
+
+
+def turned_on_the_spot(life: Life, inward: Point) -> float | None:
+    """When, half a second ago, one who drove in drove back as no vehicle can; None if he did not.
+
+    ``inward`` is the unit vector into the junction.
+    """
+    points = life.trajectory.points
+    if not points:
+        return None
+    at_s = points[-1].time_s - AFTER_S
+    before, after = _motions(points, at_s)
+    if before is None or after is None or _change(before, after) <= MOST_MPS2:
+        return None
+    back = _along(after.velocity, inward) < -SLOW_MPS < SLOW_MPS < _along(before.velocity, inward)
+    return at_s if back else None
+
+
+def partner(life: Life, at_s: float, others: Iterable[Life]) -> Life | None:
+    """With which other vehicle one changed tracks at a time; None if with none, or it is open."""
+    mine = _motions(life.trajectory.points, at_s)
+    found = [other for other in others if _exchanged(mine, other, at_s)]
+    return found[0] if len(found) == 1 else None
+
+
+def exchange(one: Life, other: Life, at_s: float) -> None:
+    """Give each of two lives the sightings that the other had from a time on."""
+    mine, others = one.trajectory, other.trajectory
+    mine.points, others.points = (
+        _joined(mine.points, others.points, at_s),
+        _joined(others.points, mine.points, at_s),
+    )
+    one.last, other.last = other.last, one.last
+    one.wheels_m, other.wheels_m = other.wheels_m, one.wheels_m
+
+
+def _joined(
+    before: deque[TrajectoryPoint], after: deque[TrajectoryPoint], at_s: float
+) -> deque[TrajectoryPoint]:
+    points = [point for point in before if point.time_s < at_s]
+    return deque([*points, *(p for p in after if p.time_s >= at_s)], before.maxlen)
+
+
+def _exchanged(mine: tuple[Motion | None, Motion | None], other: Life, at_s: float) -> bool:
+    theirs = _motions(other.trajectory.points, at_s)
+    if mine[0] is None or mine[1] is None or theirs[0] is None or theirs[1] is None:
+        return False
+    if math.dist(mine[0].near, theirs[0].near) > APART_M:
+        return False
+    if math.dist(mine[1].near, theirs[1].near) > APART_M:
+        return False
+    if max(_change(mine[0], theirs[1]), _change(theirs[0], mine[1])) > MOST_MPS2:
+        return False
+    as_is = _square(mine[0], mine[1]) + _square(theirs[0], theirs[1])
+    return _square(mine[0], theirs[1]) + _square(theirs[0], mine[1]) < CLEARLY * as_is
+
+
+def _motions(points: Sequence[TrajectoryPoint], at_s: float) -> tuple[Motion | None, Motion | None]:
+    """How a vehicle drove just before and just after a time."""
+    late = [p for p in points if at_s <= p.time_s]
+    early = [p for p in points if p.time_s < at_s]
+    if not late or not early or late[0].time_s - early[-1].time_s > LOST_S:
+        return None, None
+    before = [p for p in early if early[-1].time_s - p.time_s <= WINDOW_S]
+    after = [p for p in late if p.time_s - late[0].time_s <= WINDOW_S]
+    return _motion(before, before[-1]), _motion(after, after[0])
+
+
+def _motion(points: Sequence[TrajectoryPoint], near: TrajectoryPoint) -> Motion | None:
+    first, last = points[0], points[-1]
+    span_s = last.time_s - first.time_s
+    if span_s < LEAST_S:
+        return None
+    dx, dy = last.centre[0] - first.centre[0], last.centre[1] - first.centre[1]
+    middle_s = (first.time_s + last.time_s) / 2
+    return Motion(middle_s, near.centre, (dx / span_s, dy / span_s))
+
+
+def _along(velocity: Point, inward: Point) -> float:
+    return velocity[0] * inward[0] + velocity[1] * inward[1]
+
+
+def _square(before: Motion, after: Motion) -> float:
+    return math.dist(before.velocity, after.velocity) ** 2
+
+
+def _change(before: Motion, after: Motion) -> float:
+    """Acceleration from one motion to another, m/s2, speed and direction."""
+    return math.sqrt(_square(before, after)) / (after.time_s - before.time_s)

@@ -1,0 +1,94 @@
+"""Two who met in the junction and changed tracks there are told by how they drive on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from test_line_counter import rider
+
+from detection.counting import LineCrossing
+from detection.exchange import part
+from detection.lives import Life
+from detection.trajectory import Trajectory, TrajectoryPoint
+
+INWARD = (0.0, 1.0)
+MET_S = 10.0
+Way = Callable[[float], tuple[float, float]]
+
+
+def turning_back(t: float) -> tuple[float, float]:
+    """Where one is at a time since they met: slowly out again."""
+    return 0.0, 8.0 - 2.6 * t
+
+
+def turning_left(t: float) -> tuple[float, float]:
+    return -3.0 * t - 0.5, 8.3 + 4.0 * t
+
+
+def beside(t: float) -> tuple[float, float]:
+    """One who drives out three metres aside."""
+    return 3.0, 8.0 - 3.0 * t
+
+
+def life(track: int, before: Way, after: Way, *, crossed_s: float, until_s: float) -> Life:
+    trajectory = Trajectory()
+    for k in range(-9, round(6 * until_s) + 1):
+        t = k / 6
+        x, y = (before if t < 0 else after)(t)
+        trajectory.add(
+            TrajectoryPoint(MET_S + t, 0, (0, 0), (x, y), (x, y), y, y, 3.0, False, (0, 0, 20, 40))
+        )
+    ahead_mps = 6 * (after(until_s)[1] - after(until_s - 1 / 6)[1])
+    last = rider(track, x, y - 1.0, speed=ahead_mps)
+    kept = Life(trajectory, last, wheels_m=y - 1.0, over=True)
+    kept.watch.crossing = LineCrossing(track, "in", crossed_s, 0, (0, 0), 5.0)
+    return kept
+
+
+def crossed(lives: dict[int, Life]) -> dict[int, float]:
+    return {track: kept.watch.crossing.time_s for track, kept in lives.items()}
+
+
+@pytest.mark.parametrize("until_s", [0.5, 0.67])
+def test_who_changed_tracks_is_given_his_own(until_s):
+    lives = {
+        1: life(1, turning_back, turning_left, crossed_s=4.0, until_s=until_s),
+        2: life(2, turning_left, turning_back, crossed_s=7.0, until_s=until_s),
+    }
+    part(lives, INWARD)
+    # Track 2 is the one who drives back: he crossed first.
+    assert crossed(lives) == {1: 7.0, 2: 4.0}
+    assert {track: kept.last.id for track, kept in lives.items()} == {1: 1, 2: 2}
+    for track, way in ((1, turning_left), (2, turning_back)):
+        told = [p for p in lives[track].trajectory.points if abs(p.time_s - MET_S) > 0.2]
+        for point in told:
+            assert point.centre == pytest.approx(way(point.time_s - MET_S), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((turning_back, turning_back), (turning_left, turning_left)),
+        ((turning_left, turning_back), (turning_left, turning_left)),
+        ((turning_left, turning_back), (beside, beside)),
+    ],
+    ids=["nobody", "one alone", "with none that it could be"],
+)
+def test_who_did_not_keeps_his(one, other):
+    lives = {
+        1: life(1, *one, crossed_s=4.0, until_s=0.5),
+        2: life(2, *other, crossed_s=7.0, until_s=0.5),
+    }
+    part(lives, INWARD)
+    assert crossed(lives) == {1: 4.0, 2: 7.0}
+
+
+def test_of_two_that_it_could_be_it_is_neither():
+    lives = {
+        1: life(1, turning_left, turning_back, crossed_s=4.0, until_s=0.5),
+        2: life(2, turning_back, turning_left, crossed_s=6.0, until_s=0.5),
+        3: life(3, turning_back, turning_left, crossed_s=7.0, until_s=0.5),
+    }
+    part(lives, INWARD)
+    assert crossed(lives) == {1: 4.0, 2: 6.0, 3: 7.0}
