@@ -56,6 +56,7 @@ MIN_SEEN_M: Final = 1.5
 CLOCK_ERROR_S: Final = 1e-3
 """A first frame so short before a whole interval begins with it."""
 EDGE_PX: Final = 2.0
+EDGE_SHARE: Final = 0.04
 """A box nearer than this to the picture's edge may show only part of its vehicle."""
 
 
@@ -146,6 +147,7 @@ class CameraPipeline:
         self._fronts = LineCounter(view, self.settings.counting, fronts=True)
         self._hidden = HiddenPassages(self._counter.line, self.settings.hidden, self._signals)
         self._matcher = MovementMatcher(view)
+        self._tells_walkers = False
         self._areas = AreaMap([area.outline for area in view.road.areas])
         self._repeats = Repeats()
         self._handover = Handover()
@@ -209,6 +211,7 @@ class CameraPipeline:
         # COCO's persons are riders as often as not; a motion detector guesses from a footprint.
         walkers = "person" not in detections.class_names
         walkers &= self.view.source_kind is not SourceKind.MOTION
+        self._tells_walkers = walkers
         tracks = tuple(self._tracks(time_s, users, None if projected else image, walkers))
         if self._evidence is not None:
             self._snapshots.add(self._frame, time_s, tracks, shown, image)
@@ -294,8 +297,10 @@ class CameraPipeline:
             return ()
         centre, front, contact, units, box = self._tracker.places
         line, inward = self._counter.line, np.array(self.view.inward)
-        edge = np.array([self.view.width_px, self.view.height_px]) - EDGE_PX
-        whole = (box[:, :2] >= EDGE_PX).all(axis=1) & (box[:, 2:] <= edge).all(axis=1)
+        size_px = np.array([self.view.width_px, self.view.height_px])
+        margin_px = np.maximum(EDGE_PX, EDGE_SHARE * (box[:, 2:] - box[:, :2]))
+        whole = (box[:, :2] >= margin_px).all(axis=1)
+        whole &= (box[:, 2:] <= size_px - margin_px).all(axis=1)
         columns = (
             inside(centre, self.view.zone),
             self._areas.bits(centre),
@@ -375,7 +380,9 @@ class CameraPipeline:
 
     def _front_over(self, life: Life, crossing: LineCrossing) -> None:
         life.front = crossing
-        if crossing.direction == "in":
+        # A track may go on with a rider who passes one on foot: that one crossed on foot.
+        on_foot = self._tells_walkers and life.last.vehicle_class == "pedestrian"
+        if crossing.direction == "in" and not on_foot:
             self._judge.crossed(life.watch, crossing)
 
     def _end_tracks(
