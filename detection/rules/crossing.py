@@ -19,6 +19,8 @@ from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState, SignalTimeline
 from models.violation import ViolationKind
 
+LONG = frozenset({"bus", "truck"})
+
 JUST_S = 1e-3
 
 
@@ -81,12 +83,14 @@ class StopLineRule:
     Its front was ``min_before_m`` before the line or more when that light began, and stands
     between ``min_past_m`` and ``max_past_m`` past it for ``min_stand_s``, on red throughout, seen
     at least every ``max_gap_s``, no further than ``max_aside_m`` to the side of where it crossed:
-    beyond that it has turned, and who stands there may be somebody else, on foot.
+    beyond that it has turned, and who stands there may be somebody else, on foot. Of a truck or
+    a bus, whose length and height are only guessed, the front must be ``min_past_long_m`` past.
     """
 
     enabled: bool = True
     min_before_m: float = 0.3
     min_past_m: float = 1.0
+    min_past_long_m: float = 2.5
     max_past_m: float = 6.0
     max_aside_m: float = 4.0
     min_stand_s: float = 2.0
@@ -187,6 +191,8 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
         return None
     if not _was_before(story, _since_green_s(signal, crossing_s), rule.min_before_m):
         return None
+    long = story.vehicle_class in LONG
+    min_past_m = max(rule.min_past_m, rule.min_past_long_m) if long else rule.min_past_m
     run: list[TrajectoryPoint] = []
     over = next((point for point in story.points if point.time_s >= crossing_s), story.points[-1])
     for point in story.points:
@@ -194,7 +200,7 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
             point.time_s >= crossing_s
             and _aside_m(story, over, point) <= rule.max_aside_m
             and point.speed_mps < STANDING_MPS
-            and rule.min_past_m <= point.depth_m <= rule.max_past_m
+            and min_past_m <= point.depth_m <= rule.max_past_m
             and point.whole
             and signal.state_at(point.time_s) is SignalState.RED
         )
@@ -213,7 +219,7 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
                 measures={
                     "past_line_m": round(depths[len(depths) // 2], 2),
                     "stood_s": round(run[-1].time_s - run[0].time_s, 2),
-                    "rule_min_past_m": rule.min_past_m,
+                    "rule_min_past_m": min_past_m,
                     "rule_min_stand_s": rule.min_stand_s,
                 },
             )

@@ -144,6 +144,15 @@ def test_stop_line(crossing_s, past_m, stands_s, flagged):
     assert rules.stop_line(replace(story, points=driven), rules.StopLineRule()) is None
 
 
+@pytest.mark.parametrize(("past_m", "flagged"), [(2.0, False), (3.5, True)])
+def test_the_front_of_a_bus_must_be_further_past_the_line(past_m, flagged):
+    points = [sighting(14.8, -0.5), *standing(15.5, 3, past_m)]
+    story = a_story(points, crossing_s=15.0, vehicle_class="bus")
+    assert (rules.stop_line(story, rules.StopLineRule()) is not None) is flagged
+    rider = replace(story, vehicle_class="motorcycle")
+    assert rules.stop_line(rider, rules.StopLineRule()) is not None
+
+
 def test_wrong_way():
     rule = rules.WrongWayRule()
 
