@@ -20,6 +20,7 @@ from detection.ports import Image
 from detection.snapshots import Snapshot
 from models.camera import Point
 from models.errors import BadInput
+from models.site import TWO_WHEELERS
 
 Box: TypeAlias = tuple[float, float, float, float]
 
@@ -29,7 +30,6 @@ STREET_CELL_M: Final = 0.12
 BYSTANDER_CELL_M: Final = 0.25
 """Side of the cells where a vehicle or person is known to be."""
 MIN_CELL_PX: Final = 3.0
-TWO_WHEELERS: Final = ("motorcycle", "bicycle")
 CORE_MARGIN: Final = 0.2
 """Of the subject's box: inside of it the subject stays, whoever stands in front."""
 

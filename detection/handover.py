@@ -15,6 +15,7 @@ from detection.lives import Life
 from detection.rules.story import STANDING_MPS
 from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint
+from models.site import TWO_WHEELERS
 
 LOST_S: Final = 6.0
 """Rules ask for sightings more often than this."""
@@ -22,7 +23,6 @@ STOOD_S: Final = 1.5
 NEAR_M: Final = 1.2
 """Who is found again so near to where he stood has not moved; four wheels are placed less well."""
 NEAR_LARGE_M: Final = 2.0
-TWO_WHEELERS: Final = frozenset({"motorcycle", "bicycle"})
 
 
 class Handover:

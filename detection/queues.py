@@ -9,14 +9,13 @@ from typing import Final
 
 from detection.geometry import StopLine
 from detection.tracking import LENGTH_M, TrackState
-from models.site import VEHICLE_CLASSES
+from models.site import TWO_WHEELERS, VEHICLE_CLASSES
 
 STANDING_MPS: Final = 5 / 3.6
 """Slower than 5 km/h is standing in a queue."""
 MAX_GAP_M: Final = 15.0
 """A vehicle that stands further back than this behind the others is not of their queue."""
 
-TWO_WHEELERS: Final = ("motorcycle", "bicycle")
 AMONG_M: Final = 2.0
 AMONG_RIDERS: Final = 2
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from detection.plane import CLASS_HEIGHT_M, GroundPlane
 from detection.ports import Detections, FloatArray
+from detection.riders import TWO_WHEELERS
 from models.camera import CameraView
 from models.site import VEHICLE_CLASSES
 
 PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
-TWO_WHEELERS: Final = (VEHICLE_CLASSES.index("motorcycle"), VEHICLE_CLASSES.index("bicycle"))
 
 MIN_SAMPLES: Final = 12
 SAMPLES: Final = 200

@@ -36,7 +36,7 @@ from detection.stillness import Changes
 from detection.track_table import HEIGHT_M, LENGTH_M, WIDTH_M, Measured, TrackTable
 from detection.tracker_settings import TrackerSettings
 from models.camera import CameraView
-from models.site import VEHICLE_CLASSES
+from models.site import LONG_VEHICLES, TWO_WHEELERS, VEHICLE_CLASSES
 
 __all__ = ["LENGTH_M", "WIDTH_M", "TrackState", "Tracker", "TrackerSettings"]
 
@@ -70,9 +70,9 @@ MOST_REACH_M: Final = 9.0
 BONNET_M: Final = np.array([{"car": 0.8, "truck": 0.5}.get(name, 0.0) for name in VEHICLE_CLASSES])
 """So far before the far end of a vehicle's upper edge its bumper is."""
 EDGE_PX: Final = 2.0
-_LONG: Final = np.array([name in ("bus", "truck") for name in VEHICLE_CLASSES])
-_LARGE: Final = np.array([name in ("bus", "truck", "car") for name in VEHICLE_CLASSES])
-_TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in ("motorcycle", "bicycle")]
+_LONG: Final = np.array([name in LONG_VEHICLES for name in VEHICLE_CLASSES])
+_LARGE: Final = np.array([name in {*LONG_VEHICLES, "car"} for name in VEHICLE_CLASSES])
+_TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in sorted(TWO_WHEELERS)]
 _PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
 _MOTORCYCLE: Final = VEHICLE_CLASSES.index("motorcycle")
 

@@ -37,6 +37,8 @@ DEFAULT_CLASSES: tuple[VehicleClass, ...] = (
     VehicleClass("pedestrian", 0.0, 0.4, 0.5),
 )
 VEHICLE_CLASSES: tuple[str, ...] = tuple(item.name for item in DEFAULT_CLASSES)
+TWO_WHEELERS = frozenset({"motorcycle", "bicycle"})
+LONG_VEHICLES = frozenset({"bus", "truck"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,8 @@ from itertools import pairwise
 from detection.rules.story import STANDING_MPS, Finding, Story
 from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState, SignalTimeline
+from models.site import LONG_VEHICLES
 from models.violation import ViolationKind
-
-LONG = frozenset({"bus", "truck"})
 
 JUST_S = 1e-3
 
@@ -191,7 +190,7 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
         return None
     if not _was_before(story, _since_green_s(signal, crossing_s), rule.min_before_m):
         return None
-    long = story.vehicle_class in LONG
+    long = story.vehicle_class in LONG_VEHICLES
     min_past_m = max(rule.min_past_m, rule.min_past_long_m) if long else rule.min_past_m
     run: list[TrajectoryPoint] = []
     over = next((point for point in story.points if point.time_s >= crossing_s), story.points[-1])
