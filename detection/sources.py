@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -179,7 +180,9 @@ class FileClock:
 
 
 class FolderSource:
-    """Images of a folder in order of name, at a declared rate."""
+    """Images of a folder in order of name (numbers by their value: 9 before 10), at a declared
+    rate. One that cannot be decoded keeps its place in time; ``faults`` tells of it as a gap.
+    """
 
     kind = "folder"
 
@@ -187,9 +190,10 @@ class FolderSource:
         """Look into the folder.
 
         Raises:
-            BadInput: If it has no images, no rate is given, or the first cannot be read.
+            BadInput: If no rate is given, or it has no image that can be read.
         """
-        self._paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        paths = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        self._paths = sorted(paths, key=_counted_name)
         if not self._paths:
             raise BadInput(str(folder), "", "the folder has no images; valid are .jpg and .png")
         if rate_hz is None or not rate_hz > 0:
@@ -200,25 +204,56 @@ class FolderSource:
             )
         self._rate_hz = rate_hz
         self.faults: list[HealthEvent] = []
-        first = read_image(self._paths[0])
-        self._size = (first.shape[1], first.shape[0])
+        self._size = _first_size(self._paths)
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height of the first image."""
+        """Width and height of the first image that can be read."""
         return self._size
 
     def __iter__(self) -> Iterator[Frame]:
-        """The images in order.
-
-        Raises:
-            BadInput: If one cannot be read.
-        """
+        """The images in order."""
+        damaged: list[str] = []
         for index, path in enumerate(self._paths):
-            yield Frame(index, index / self._rate_hz, read_image(path))
+            try:
+                image = read_image(path)
+            except BadInput:
+                damaged.append(path.name)
+                continue
+            self._note(damaged, index)
+            damaged.clear()
+            yield Frame(index, index / self._rate_hz, image)
+        self._note(damaged, len(self._paths))
+
+    def _note(self, damaged: Sequence[str], until: int) -> None:
+        if damaged:
+            others = f" and {len(damaged) - 1} after it" if len(damaged) > 1 else ""
+            start_s = (until - len(damaged)) / self._rate_hz
+            detail = f"{damaged[0]}{others}: not an image that can be decoded"
+            gap = HealthEvent(HealthKind.GAP, start_s, until / self._rate_hz, detail)
+            self.faults.append(gap)
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _counted_name(path: Path) -> tuple[list[str | int], str]:
+    """Orders names as a person counts; ``split`` puts text and number at the same places."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], path.name
+
+
+def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
+    refused: BadInput | None = None
+    for path in paths:
+        try:
+            first = read_image(path)
+        except BadInput as error:
+            refused = refused or error
+            continue
+        return first.shape[1], first.shape[0]
+    assert refused is not None
+    raise refused
 
 
 def first_picture(source: str) -> Image:

@@ -119,9 +119,30 @@ def test_a_folder_needs_a_rate_and_images(tmp_path):
         open_source(str(tmp_path))
     frames = list(open_source(str(tmp_path), folder_rate_hz=5.0))
     assert [frame.time_s for frame in frames] == [0.0, 0.2, 0.4]
-    (tmp_path / "003.png").write_bytes(b"not an image")
-    with pytest.raises(BadInput, match=r"003\.png"):
-        list(open_source(str(tmp_path), folder_rate_hz=5.0))
+
+
+def test_images_of_a_folder_come_as_a_person_counts(tmp_path):
+    for number in range(12):
+        cv2.imwrite(str(tmp_path / f"f{number}.png"), np.full((8, 8, 3), 20 * number, np.uint8))
+    frames = open_source(str(tmp_path), folder_rate_hz=5.0)
+    assert [int(frame.image[0, 0, 0]) // 20 for frame in frames] == list(range(12))
+
+
+def test_a_damaged_image_of_a_folder_keeps_its_place_in_time_and_is_told(tmp_path):
+    for number in (1, 2, 5):
+        cv2.imwrite(str(tmp_path / f"{number:03d}.png"), picture(number))
+    for number in (0, 3, 4):
+        (tmp_path / f"{number:03d}.png").write_bytes(b"not an image" * (number > 0))
+    source = open_source(str(tmp_path), folder_rate_hz=5.0)
+    assert source.size_px == (96, 64)
+    assert [frame.time_s for frame in source] == [0.2, 0.4, 1.0]
+    gaps = [(fault.start_s, fault.end_s, fault.detail) for fault in source.faults]
+    assert [gap[:2] for gap in gaps] == [(0.0, 0.2), (0.6, 1.0)]
+    assert "003.png and 1 after it" in gaps[1][2]
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(BadInput, match=r"000\.png"):
+        open_source(str(tmp_path), folder_rate_hz=5.0)
 
 
 @pytest.fixture
