@@ -12,7 +12,8 @@ import pytest
 from detection.ports import Detections
 from models.errors import BadInput
 from models.violation import ViolationKind
-from traffic.detection_score import ScoreOptions, read_of_riders, score_detection
+from traffic.detection_score import score_detection
+from traffic.scored_cameras import ScoreOptions, read_of_riders
 from traffic.scoring import Act, Sight, compare, count_error, match_acts, watched
 from traffic.sites import load_site
 

@@ -127,10 +127,20 @@ def score_detection(
     weights: Annotated[
         str, typer.Option("--weights", help="Level 2: detector; the packaged one by default.")
     ] = "",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes that share the cameras. Default: XANH_SIMULATION_WORKERS.",
+        ),
+    ] = None,
 ) -> None:
     """Count and flag on the virtual street, and score it against what was true."""
-    from traffic.detection_score import ScoreOptions, table
     from traffic.detection_score import score_detection as run
+    from traffic.detection_score import table
+    from traffic.scored_cameras import ScoreOptions
+    from traffic.settings import load_settings
 
     options = ScoreOptions(
         level=level,
@@ -146,7 +156,8 @@ def score_detection(
         cameras=tuple(name.strip() for name in cameras.split(",") if name.strip()),
         weights=weights,
     )
-    result = run(load(site), out, options, say)
+    workers = workers or load_settings().simulation_workers
+    result = run(load(site), out, options, say, workers=workers)
     say(table(result))
     say(f"wrote {out / 'score.json'}")
 
