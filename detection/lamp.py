@@ -1,8 +1,8 @@
 """Reading a signal head from the image: red, yellow, green, dark, or unknown.
 
-Only the colour of what shines counts. A countdown beside the lamp shines in the lamp's own
-colour or is drawn in thin strokes; the lamp is the one compact blob, so thin strokes are removed
-before anything is measured.
+Only the colour of what shines counts: of what is bright beside the scene, whatever the exposure.
+Digits of a countdown are smaller than the lamp, what drives past behind the head is longer: the
+lamp is the largest compact blob of one colour.
 """
 
 from __future__ import annotations
@@ -17,27 +17,36 @@ import numpy as np
 from detection.ports import Image
 from models.signals import SignalState
 
-# Hue in OpenCV's scale of 0 to 179. LED greens reach far into cyan, sodium-lit reds into orange.
+# Hue in OpenCV's scale of 0 to 179. LED greens reach far into cyan, sodium-lit reds into orange,
+# reds of a camera with too much blue into pink.
 HUES: Final = {
-    SignalState.RED: ((0, 11), (165, 179)),
+    SignalState.RED: ((0, 11), (160, 179)),
     SignalState.YELLOW: ((14, 34),),
     SignalState.GREEN: ((42, 102),),
 }
+STRIDE_PX: Final = 8
+"""The scene's brightness is taken from each eighth pixel."""
 
 
 @dataclass(frozen=True, slots=True)
 class LampSettings:
     """How a lamp is read.
 
-    ``min_value`` and ``min_saturation`` (0 to 255): what shines; ``min_share``: the smallest part
-    of the box that a lamp fills; ``lead``: how far the brightest colour must be ahead of the
-    next; ``hold_s``: a new state must last this long before it is believed; ``dim_value``: a box
-    whose brightest pixels stay below cannot be seen (night, covered): unknown, not dark.
+    ``min_value`` and ``min_saturation`` (0 to 255): what shines; it is also ``scene_share`` of the
+    picture's median brightness or more (by day lit lamps are 0.75 to 1.2, unlit lenses up to 0.45
+    of it). ``min_share``: the smallest part of the box that a lamp fills; ``min_fill`` and
+    ``max_aspect``: how much of its own bounding box, and how long that may be. ``lead``: how far
+    the brightest colour must be ahead of the next; ``hold_s``: a new state must last this long
+    before it is believed; ``dim_value``: a box whose brightest pixels stay below cannot be seen
+    (night, covered): unknown, not dark.
     """
 
-    min_value: int = 95
+    min_value: int = 30
     min_saturation: int = 90
+    scene_share: float = 0.6
     min_share: float = 0.008
+    min_fill: float = 0.35
+    max_aspect: float = 2.2
     lead: float = 1.6
     hold_s: float = 0.3
     dim_value: int = 25
@@ -82,14 +91,16 @@ class LampReader:
         hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
         if int(np.percentile(value, 99)) < s.dim_value:
             return SignalState.UNKNOWN
-        shining = (value >= s.min_value) & (saturation >= s.min_saturation)
+        scene = float(np.median(image[::STRIDE_PX, ::STRIDE_PX].max(axis=2)))
+        least = max(s.min_value, s.scene_share * scene)
+        shining = (value >= least) & (saturation >= s.min_saturation)
         strength = {}
         for state, bands in HUES.items():
             mask = np.zeros(hue.shape, np.bool_)
             for low, high in bands:
                 mask |= (hue >= low) & (hue <= high)
             lit = (mask & shining).astype(np.uint8)
-            strength[state] = _largest_blob(lit) / lit.size
+            strength[state] = _largest_blob(lit, s) / lit.size
         ranked = sorted(strength.items(), key=lambda item: -item[1])
         (best, share), (_, second) = ranked[0], ranked[1]
         if share < s.min_share:
@@ -97,9 +108,12 @@ class LampReader:
         return best if share >= s.lead * second else SignalState.UNKNOWN
 
 
-def _largest_blob(mask: Image) -> int:
-    """Area in pixels of the largest connected blob."""
+def _largest_blob(mask: Image, settings: LampSettings) -> int:
+    """Area in pixels of the largest connected blob that is compact as a lamp is."""
     if not mask.any():
         return 0
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    return int(stats[1:, cv2.CC_STAT_AREA].max())
+    width, height, area = stats[1:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_AREA + 1].T
+    compact = area >= settings.min_fill * width * height
+    compact &= np.maximum(width, height) <= settings.max_aspect * np.minimum(width, height)
+    return int((area * compact).max())

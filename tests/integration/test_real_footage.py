@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detection.crossing_score import Passage, read_labels, score, score_red_light
@@ -66,7 +67,9 @@ def test_a_hanoi_junction_is_counted_and_its_red_light_runners_are_flagged(
     assert summary.signal_seen["red"] > 0.7
 
 
-def test_the_lamp_of_a_hanoi_junction_is_read_in_every_frame(test_data):
+@pytest.mark.parametrize(("gain", "gamma"), [(1.0, 1.0), (0.6, 1.6), (1.15, 0.6)])
+def test_the_lamp_of_a_hanoi_junction_is_read_in_every_frame(test_data, gain, gamma):
+    exposed = np.clip(255 * gain * (np.arange(256) / 255) ** gamma, 0, 255).astype(np.uint8)
     truth = json.loads((test_data / "footage" / "vn_16h15.gt.json").read_text())
     names = {
         "green": SignalState.GREEN,
@@ -81,6 +84,6 @@ def test_the_lamp_of_a_hanoi_junction_is_read_in_every_frame(test_data):
         for state, first, last in truth["signal"]["timeline"]:
             if first <= frame.index <= last and frame.image is not None:
                 seen += 1
-                right += reader.look(frame.image) is names[state]
+                right += reader.look(exposed[frame.image]) is names[state]
     assert seen == truth["frames"]
     assert right / seen >= 0.99

@@ -251,6 +251,28 @@ def test_the_countdown_does_not_outshine_the_lamp_and_night_is_unknown():
     assert LampReader((50, 0, 60, 10)).look(lamp(None)) is SignalState.UNKNOWN
 
 
+LENSES = {SignalState.RED: (40, 30), SignalState.GREEN: (40, 90)}
+UNLIT = {SignalState.RED: (30, 30, 45), SignalState.GREEN: (30, 48, 10)}
+LIT = {SignalState.RED: (40, 40, 130), SignalState.GREEN: (90, 115, 5)}
+
+
+@pytest.mark.parametrize("exposure", [0.55, 1.0, 1.9])
+@pytest.mark.parametrize("state", [SignalState.RED, SignalState.GREEN, SignalState.DARK])
+def test_a_lamp_is_read_at_any_exposure(exposure, state):
+    scene = np.full((240, 320, 3), 130, np.uint8)
+    scene[20:100, 20:60] = 35
+    for lens, centre in LENSES.items():
+        cv2.circle(scene, centre, 9, LIT[lens] if lens is state else UNLIT[lens], -1)
+    image = np.clip(scene * exposure, 0, 255).astype(np.uint8)
+    assert LampReader((20, 20, 60, 100)).look(image) is state
+
+
+def test_what_drives_past_behind_the_head_is_no_lamp():
+    image = lamp((40, 40, 230))
+    image[50:68] = (10, 140, 240)  # an orange lorry, longer than the head is wide
+    assert LampReader((0, 0, 40, 80)).look(image) is SignalState.RED
+
+
 def test_a_lamp_that_flickers_keeps_its_state():
     reader = LampReader((0, 0, 40, 80))
     states = []
