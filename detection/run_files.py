@@ -41,11 +41,20 @@ class TrackFile:
         """Begin the file."""
         self._writer = pq.ParquetWriter(path, TRACK_SCHEMA, compression="zstd")
         self._columns: list[list[Any]] = [[] for _ in TRACK_SCHEMA]
+        self._open = True
 
     def close(self) -> None:
-        """Write what is left; safe to call again."""
-        self._flush()
-        self._writer.close()
+        """Write what is left; safe to call again, also where that failed.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        if self._open:
+            self._open = False
+            try:
+                self._flush()
+            finally:
+                self._writer.close()
 
     def add(self, result: FrameResult) -> None:
         """The tracks of a frame."""

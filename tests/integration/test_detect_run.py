@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from detection.sources import FileSource
 from detection.worker import DetectOptions, detect_source
 from models.camera import SourceKind
 from models.counts import counts_from_csv
-from models.errors import BadInput
+from models.errors import BadInput, XanhError
 from models.health import HealthKind
 from models.signals import SignalChange, SignalState, SignalTimeline
 
@@ -153,6 +154,18 @@ def test_a_source_that_fails_leaves_nothing_behind(tmp_path):
         detect_source(FileSource(cut), VIEW, BlueBoxes(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing_behind(tmp_path):
+    video = draw(tmp_path / "clip.mp4")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))  # no file may grow beyond this
+    try:
+        with pytest.raises(XanhError, match="out: cannot be written"):
+            detect_source(FileSource(video), VIEW, BlueBoxes(), tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == [video]
 
 
 def test_half_a_video_is_counted_as_far_as_it_goes_and_says_so(tmp_path):
