@@ -32,7 +32,7 @@ from detection.plate_reader import PlateReading
 from detection.plates import PlateEyes, TrackPlate, vote
 from detection.ports import Image
 from detection.snapshots import Snapshot, encode_jpeg
-from detection.webm import open_webm
+from detection.webm import check_webm, open_webm
 from models.camera import CameraView, Point, SourceKind
 from models.errors import XanhError
 from models.signals import SignalChange, SignalTimeline
@@ -305,6 +305,7 @@ def write_clip(path: Path, pictures: Sequence[Image], rate_hz: float) -> None:
             writer.write(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
     finally:
         writer.release()
+    check_webm(path)
 
 
 def _plate_entry(agreed: TrackPlate, seen: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from detection.drafts import Draft, remove_left_over
 from detection.overlay import draw_tracks, draw_view, with_footer
 from detection.pipeline import FrameResult
 from detection.ports import Image
-from detection.webm import open_webm
+from detection.webm import check_webm, open_webm
 from models.camera import CameraView
 from models.errors import XanhError
 
@@ -91,11 +91,17 @@ class OverlayFile:
         self._writer: Any = None
 
     def close(self) -> None:
-        """Finish the video; safe to call again."""
+        """Finish the video; safe to call again.
+
+        Raises:
+            XanhError: If it cannot be written.
+        """
         if self._path is not None and self._writer is None and self._held:
             self._open()
-        if self._writer is not None:
+        if self._path is not None and self._writer is not None:
             self._writer.release()
+            self._writer, path, self._path = None, self._path, None
+            check_webm(path)
 
     def add(self, image: Image, result: FrameResult, counted: int) -> None:
         """A frame with what was seen in it, and how many have been counted so far."""

@@ -17,6 +17,9 @@ import cv2
 from models.errors import XanhError
 
 _CODEC: Final = "VP80"
+_LENGTH_AT: Final = 4
+"""The file begins with the four bytes that say that it is EBML."""
+_SEGMENT: Final = bytes.fromhex("18538067")
 
 
 def open_webm(path: Path, rate_hz: float, size_px: tuple[int, int]) -> Any:
@@ -32,6 +35,33 @@ def open_webm(path: Path, rate_hz: float, size_px: tuple[int, int]) -> Any:
     if not writer.isOpened():
         raise XanhError(f"{path}: OpenCV cannot write VP8 video here")
     return writer
+
+
+def check_webm(path: Path) -> None:
+    """Refuse a file of :func:`open_webm` that was not written to its end.
+
+    OpenCV's writer does not tell. The length of the one segment (RFC 9559, 5.1) is written last;
+    it must be what is there.
+
+    Raises:
+        XanhError: If it breaks off.
+    """
+    with path.open("rb") as file:
+        begin = file.read(256)
+    at = _LENGTH_AT + _element_bytes(begin, _LENGTH_AT)  # behind the head of the file
+    at += len(_SEGMENT)
+    if begin[at - len(_SEGMENT) : at] != _SEGMENT or (
+        at + _element_bytes(begin, at) != path.stat().st_size
+    ):
+        raise XanhError(f"{path.name}: could not be written to its end; is the disk full?")
+
+
+def _element_bytes(data: bytes, at: int) -> int:
+    """Bytes of an element's length and of what it is the length of (RFC 8794, 4)."""
+    first = data[at] if at < len(data) else 0
+    width = 9 - first.bit_length()
+    number = int.from_bytes(data[at : at + width], "big") & ((1 << 7 * width) - 1)
+    return width + number
 
 
 @contextmanager

@@ -242,7 +242,7 @@ class _Watched:
         """Close everything; nothing half-written stays."""
         self._job.source.close()
         if self._run is not None:
-            with suppress(OSError):
+            with suppress(OSError, XanhError):
                 self._run.close()
         if self._draft is not None:
             self._draft.release()
