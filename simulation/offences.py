@@ -81,6 +81,7 @@ _LASTING: Mapping[Kind, _Lasting] = {
     Kind.WRONG_LANE: _Lasting(12.0, 18.0),
 }
 """Seconds of standing, metres of riding."""
+_STANDING = frozenset({Kind.STOP_LINE, Kind.BLOCKING, Kind.ILLEGAL_STOPPING})
 _LEAST_SHARE = 0.6
 """An act that came to this share of what makes it one is not clearly none."""
 EDGE_M = 0.8
@@ -376,6 +377,7 @@ class OffenceWatch:
                         # What it did before is over; from here on it waits for another.
                         if not act.told:
                             yield from self._ended(vehicle, kind, act, name)
+                        act.begin_s = time_s
                         act.amount = 0.0
                         act.behind.clear()
                         act.passed.clear()
@@ -452,8 +454,16 @@ class OffenceWatch:
                     yield from self._ended(vehicle, kind, act, crossing.vehicle_class)
             return
         if act is None:
-            # Seen standing, or in there, at the second's end: it is so from there on.
-            self._acts[key] = _Act(begin_s + 1.0, crossing.approach, crossing.junction, firm=firm)
+            # A speed is the way of the second gone by: one who stands at its end stood throughout
+            # it. One who rides in there at its end does so from there on.
+            stood = kind in _STANDING
+            self._acts[key] = _Act(
+                begin_s if stood else begin_s + 1.0,
+                crossing.approach,
+                crossing.junction,
+                amount if stood else 0.0,
+                firm,
+            )
             return
         act.amount += amount
         act.firm &= firm

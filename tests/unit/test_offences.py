@@ -132,16 +132,17 @@ def test_one_who_stood_on_the_line_when_red_began_did_not_clearly_come_over_it(s
 
 
 @pytest.mark.parametrize(
-    ("queue_from_s", "beyond_m", "told"),
+    ("queue_s", "beyond_m", "told"),
     [
-        (None, 0.0, [True]),
-        (0, 6.0, []),  # it queues from the beginning
-        (24, 6.0, [False]),  # it stood long, and then another stands before it
-        (24, 20.0, [True]),
-        (None, -1.0, [False]),  # nobody drives past
+        (None, 0.0, [(0.0, True)]),
+        ((0, 45), 6.0, []),  # it queues from the beginning
+        ((24, 45), 6.0, [(0.0, False)]),  # it stood long, and then another stands before it
+        ((0, 10), 6.0, [(10.0, True)]),  # it queued, and stays when the queue has gone
+        ((24, 45), 20.0, [(0.0, True)]),
+        (None, -1.0, [(0.0, False)]),  # nobody drives past
     ],
 )
-def test_stopping_is_what_one_does_before_it_queues(site, queue_from_s, beyond_m, told):
+def test_stopping_is_what_one_does_while_it_does_not_queue(site, queue_s, beyond_m, told):
     line = line_of(site, "C1-c0")
     heading = math.atan2(line.inward_x, line.inward_y)
     zone = next(
@@ -168,12 +169,12 @@ def test_stopping_is_what_one_does_before_it_queues(site, queue_from_s, beyond_m
         passing = second // 5
         if beyond_m >= 0.0:
             rows.append(row(100 + passing, stands_m - 12 + 5 * (second % 5), aside - 3.0, 5.0))
-        if queue_from_s is not None and second >= queue_from_s:
+        if queue_s is not None and queue_s[0] <= second < queue_s[1]:
             rows.append(row(2, stands_m + beyond_m, aside, 0.0))
         states = VehicleStates.from_rows(rows)
         found += watch.step(float(second), states, [], lambda _: GREEN)
     mine = [item for item in found if item.vehicle == 1 and item.kind is Kind.ILLEGAL_STOPPING]
-    assert [item.clear for item in mine] == told
+    assert [(item.time_s, item.clear) for item in mine] == told
 
 
 def test_one_who_stands_creeps_on_and_stands_again_does_one_thing(site):
@@ -187,6 +188,21 @@ def test_one_who_stands_creeps_on_and_stands_again_does_one_thing(site):
         return min(1.2 * (t - 3), 2.4) if t < 12 else min(2.4 + (t - 12), 3.4)
 
     assert kinds(live(site, "C2-c1", past, 30, shown=lambda _: RED)) == [(Kind.STOP_LINE, True)]
+
+
+def test_standing_counts_from_the_second_in_which_red_began(site):
+    """He stops on yellow at 6 s, red begins at 8 s, he stays until 10 s: two seconds on red."""
+
+    def front(t: float) -> float:
+        return min(3.6 * (t - 5), 3.6) if t < 10 else 3.6 + 4 * (t - 10)
+
+    def shown(t: float) -> SignalState:
+        return RED if t >= 8 else SignalState.YELLOW
+
+    found = live(site, "C2-c1", front, 16, shown=shown)
+    assert [(item.kind, item.time_s, item.clear) for item in found] == [
+        (Kind.STOP_LINE, 8.0, False)
+    ]
 
 
 def test_one_who_stands_inside_after_green_blocks(site):
