@@ -40,6 +40,10 @@ NEAR_SHARE: Final = 0.5
 """and by so much of its way in between."""
 STOOD_NEAR_M: Final = 6.0
 """The same of one that stood: hidden in part it seems to stand nearer."""
+OTHER_SIZE: Final = 1.5
+"""A track that is being lost may end with another's boxes: so many times as tall or as low."""
+ANOTHERS: Final = 4
+"""So many of those at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,10 @@ class Repeats:
 
 def _goes_on(lost: Sequence[TrajectoryPoint], found: TrajectoryPoint, *, riding: bool) -> bool:
     """Whether a track that begins with this sighting may go on where another was lost."""
-    earlier = [point for point in lost if point.time_s < found.time_s]
-    if not earlier or (not riding and len(earlier) < len(lost)):
+    before_found = [point for point in lost if point.time_s < found.time_s]
+    if not before_found or (not riding and len(before_found) < len(lost)):
         return False
+    earlier = _own(before_found)
     last, before = earlier[-1], earlier[max(len(earlier) - 4, 0)]
     gap_s = found.time_s - last.time_s
     # The lost track may have gone on with another vehicle; but it was not seen at once with this.
@@ -99,3 +104,16 @@ def _goes_on(lost: Sequence[TrajectoryPoint], found: TrajectoryPoint, *, riding:
     )
     near_m = NEAR_M + NEAR_SHARE * drove_m if drove_m else STOOD_NEAR_M
     return math.dist(place, found.centre) <= near_m
+
+
+def _own(sightings: Sequence[TrajectoryPoint]) -> Sequence[TrajectoryPoint]:
+    """A lost track's sightings without those of another's box at their end."""
+    for kept in range(len(sightings) - 1, max(len(sightings) - 1 - ANOTHERS, 0), -1):
+        before, after = (_height_px(sightings[index]) for index in (kept - 1, kept))
+        if not before / OTHER_SIZE < after < before * OTHER_SIZE:
+            return sightings[:kept]
+    return sightings
+
+
+def _height_px(point: TrajectoryPoint) -> float:
+    return point.box_px[3] - point.box_px[1]

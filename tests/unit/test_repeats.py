@@ -53,3 +53,14 @@ def test_a_lost_track_that_goes_on_with_another_vehicle_is_still_the_flagged_one
     # Two who stand side by side, one of them not seen for a moment when the other came.
     assert not repeats.again(Kind.BLOCKING, 3, [*riding(0, 4, 0.0), *riding(6, 8, 0.0)])
     assert not repeats.again(Kind.BLOCKING, 4, riding(5, 8, 0.0, x=1.5))
+
+
+def test_a_box_of_another_size_at_the_end_of_a_lost_track_is_not_the_flagged_vehicle() -> None:
+    another = [point._replace(box_px=(0, 0, 9, 4)) for point in riding(4.5, 5, 9.0, x=4.0)]
+    repeats = Repeats()
+    assert not repeats.again(Kind.WRONG_LANE, 1, [*riding(0, 4, 0.5), *another])
+    assert repeats.again(Kind.WRONG_LANE, 2, riding(9, 12, 0.3))
+    # One that is seen all along does not become another by what its box looks like for a moment.
+    repeats = Repeats()
+    assert not repeats.again(Kind.WRONG_LANE, 1, [*riding(0, 4, 4.5), *riding(4.2, 9, 4.5)])
+    assert not repeats.again(Kind.WRONG_LANE, 2, riding(5, 8, 4.5, x=2.0))
