@@ -27,6 +27,8 @@ WALKS: Final = 4.0
 """What it costs to take a walker for a rider, of a detector that tells them apart."""
 KIND_OVERLAP: Final = 0.3
 """One of the other kind, two wheels for four, is the same vehicle only where that one must be."""
+MISSED: Final = 4.0
+"""What a second costs in which a track was not seen: whoever was seen just now is likelier."""
 MISSING: Final = 0.3
 """The top of a box that hides its vehicle's wheels is, to this share of its height, in place."""
 
@@ -136,6 +138,7 @@ def _costs(tracks: FloatArray, found: FloatArray, limits: FloatArray) -> FloatAr
                 + 5.0 * (1.0 - overlap)
                 + mismatch
                 + 2.0 * ratio
+                + MISSED * gap_s
             )
     return result
 

@@ -33,7 +33,14 @@ from detection.plane import GroundPlane
 from detection.ports import BoolArray, Detections, FloatArray, IntArray
 from detection.rider_size import RiderSize
 from detection.stillness import Changes
-from detection.track_table import HEIGHT_M, LENGTH_M, WIDTH_M, Measured, TrackTable
+from detection.track_table import (
+    HEIGHT_M,
+    LENGTH_M,
+    SMALL,
+    WIDTH_M,
+    Measured,
+    TrackTable,
+)
 from detection.tracker_settings import TrackerSettings
 from models.camera import CameraView
 from models.site import LONG_VEHICLES, TWO_WHEELERS, VEHICLE_CLASSES
@@ -46,7 +53,7 @@ HELD_VOTE: Final = 0.1
 """And what it says of its class."""
 SLOW_MPS: Final = 4.0
 """One who is as slow as this may stand at the next look."""
-DRIVES_MPS: Final = 5.5
+DRIVES_MPS: Final = 4.5
 DRIVES_HITS: Final = 6
 """One who was seen so often, and drives so fast, does not stand at the next look."""
 KNOWN_HITS: Final = 3
@@ -70,6 +77,10 @@ MOST_REACH_M: Final = 9.0
 BONNET_M: Final = np.array([{"car": 0.8, "truck": 0.5}.get(name, 0.0) for name in VEHICLE_CLASSES])
 """So far before the far end of a vehicle's upper edge its bumper is."""
 EDGE_PX: Final = 2.0
+DOUBLE: Final = 0.8
+WEAKER: Final = 0.8
+"""Of two two-wheelers' boxes one that lies within the other to this share, with so small a share of
+its score, is of the same vehicle."""
 _LONG: Final = np.array([name in LONG_VEHICLES for name in VEHICLE_CLASSES])
 _LARGE: Final = np.array([name in {*LONG_VEHICLES, "car"} for name in VEHICLE_CLASSES])
 _TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in sorted(TWO_WHEELERS)]
@@ -411,12 +422,21 @@ class Tracker:
         if len(self._tracks) and self._tracks.seen.any():
             taken = self._tracks.box[self._tracks.seen]
             new &= ~(bx.iou(found.box, taken) > 0.6).any(axis=1)
+            new &= ~self._doubles(found).any(axis=1)
         rows = np.nonzero(new)[0]
         if len(rows) == 0:
             return
         born = TrackTable.born(found, rows, self._inward, self.plane, self.settings, time_s)
         born.position += centre_offset(self.plane, born.away, born.heading, born.classes)
         self._tracks = born if len(self._tracks) == 0 else self._tracks.join(born)
+
+    def _doubles(self, found: Measured) -> BoolArray:
+        """Which are of the same two-wheeler as one that was taken (N, tracks)."""
+        t = self._tracks.select(self._tracks.seen)
+        weaker = found.score[:, None] < WEAKER * t.score[None]
+        inside = bx.covered(found.box, t.box) > DOUBLE
+        result: BoolArray = weaker & inside & (found.small[:, None] & SMALL[t.classes][None])
+        return result
 
     def _states(self, time_s: float) -> list[TrackState]:
         t = self._tracks

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pytest
 from test_cut_boxes import TRUCK, Road, road
+
+from detection.ports import Detections
+from detection.tracking import Tracker
+from simulation.states import CLASSES
 
 __all__ = ["road"]
 
@@ -16,11 +22,12 @@ def drive(road: Road, step: int, speed_mps: float, **more: float) -> float:
     return math.nan if track is None else road.depth_m(track.front) - front_m
 
 
-def test_one_who_drives_is_not_held_where_the_picture_is_still_for_once(road):
+@pytest.mark.parametrize("speed_mps", [6.0, 5.0])
+def test_one_who_drives_is_not_held_where_the_picture_is_still_for_once(road, speed_mps):
     """Between those who stand little of the picture changes where a rider drives past them."""
     for step in range(12):
-        drive(road, step, 6.0, moved=0.3)
-    off = [drive(road, 12 + k, 6.0, moved=0.0, seen=False) for k in range(3)]
+        drive(road, step, speed_mps, moved=0.3)
+    off = [drive(road, 12 + k, speed_mps, moved=0.0, seen=False) for k in range(3)]
     assert max(map(abs, off)) < 1.5
 
 
@@ -33,3 +40,27 @@ def test_a_truck_drawn_too_tall_for_a_moment_goes_on(road):
     off = [drive(road, 12 + k, 6.0) for k in range(9)]
     assert max(map(abs, off)) < 3.0
     assert abs(off[-1]) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("small", "score", "tracks"),
+    [
+        ((320, 222, 338, 258), 0.5, 1),
+        ((320, 222, 338, 258), 0.85, 2),
+        ((331, 215, 351, 251), 0.5, 2),
+    ],
+    ids=["his second box", "a rider right behind", "one beside him"],
+)
+def test_a_weak_box_within_a_riders_box_starts_no_track(road, small, score, tracks):
+    """Seen from the side a rider is found twice now and then."""
+    tracker, rider = Tracker(road.view), CLASSES.index("motorcycle")
+    for step in range(6):
+        boxes = [(318, 220, 346, 260), small][: 2 if step >= 3 else 1]
+        found = Detections(
+            np.array(boxes, np.float32),
+            np.array([0.9, score][: len(boxes)], np.float32),
+            np.full(len(boxes), rider, np.int64),
+            CLASSES,
+        )
+        seen = tracker.update(step / 6, found, walkers=True)
+    assert len(seen) == tracks

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detection.association import pair_costs
 from detection.ports import Detections
 from detection.riders import road_users
+from detection.track_table import Measured
 from detection.tracking import Tracker, TrackState
 from models.camera import CameraView
 from simulation.camera import PinholeCamera
@@ -107,3 +109,22 @@ def test_two_in_one_box_do_not_make_one_of_them_tall(scene):
     (ax, ay), (ix, iy) = scene.view.stop_line[0], scene.view.inward
     depths = np.array([(x - ax) * ix + (y - ay) * iy for x, y in places])
     assert np.abs(depths[:, None] - np.array([-3.0, -0.3])).min(axis=1).max() < 0.5
+
+
+def test_of_two_whose_box_it_may_be_one_was_seen_just_now(scene):
+    """A track that was lost for half a second, and reaches as far, takes it from no other."""
+    for step in range(6):
+        scene.see(step / 6, (MOTORCYCLE, 4.0 + step, 3.0))
+    tracker = scene._tracker
+    tracks, settings = tracker._tracks, tracker.settings
+    boxes = Detections(
+        tracks.box.astype(np.float32), np.ones(1, np.float32),
+        np.array([MOTORCYCLE], np.int64), CLASSES,
+    )  # fmt: skip
+    found = Measured.of(boxes, tracker.plane, settings, (640, 480), None)
+    contact = tracker.plane.to_plane_with_jacobian(tracks.contact_px)[0]
+    just_now, long_ago = (
+        float(pair_costs(tracks, found, contact, tracks.box, settings, 5 / 6 + gap_s)[0, 0])
+        for gap_s in (1 / 6, 4 / 6)
+    )
+    assert long_ago - just_now > 1.5
