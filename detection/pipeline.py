@@ -40,6 +40,7 @@ from detection.snapshots import SnapshotBuffer
 from detection.stillness import StillnessWatch
 from detection.tracking import Tracker, TrackerSettings, TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
+from detection.turning_back import TurningBack
 from models.camera import CameraView, SourceKind
 from models.counts import CountRow
 from models.errors import XanhError
@@ -151,6 +152,7 @@ class CameraPipeline:
         self._areas = AreaMap([area.outline for area in view.road.areas])
         self._repeats = Repeats()
         self._handover = Handover()
+        self._turning_back = TurningBack(view.inward)
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
         self._counts: IntervalCounts | None = None
         self._measures: MeasureLog | None = None
@@ -223,6 +225,7 @@ class CameraPipeline:
             self._follow(track, place, time_s, crossings)
         if self.view.metric:
             part(self._lives, self.view.inward)
+            self._turning_back.rejoin(time_s, self._lives)
         violations = (*ended, *self._flag_all(tracks, users, lost))
         self._add(crossings)
         queue = measure_queue(tracks, [place.in_zone for place in standing], self._counter.line)
@@ -402,6 +405,7 @@ class CameraPipeline:
                 self._went_over(life)
             if self.view.metric:
                 self._handover.lost(life)
+                self._turning_back.lost(life)
             if life.over:
                 self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
             if life.pending is not None:
