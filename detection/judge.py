@@ -16,7 +16,7 @@ from detection.approach_signals import ApproachSignals
 from detection.counting import LineCrossing
 from detection.geometry import StopLine
 from detection.movements import MovementMatch
-from detection.rules.story import STANDING_MPS
+from detection.rules.story import ASTRIDE_M, STANDING_MPS
 from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint
 from models.camera import AreaKind, CameraView
@@ -87,6 +87,8 @@ class Watch:
     crossing: LineCrossing | None = None
     crossed_on_green: bool = True
     lasting_s: float = -math.inf
+    waited_s: float = -math.inf
+    """When it stood on the line last."""
     settled: set[Kind] = field(default_factory=set)
     """Kinds that were flagged, or can no longer be."""
     riders: list[int] = field(default_factory=list)
@@ -236,6 +238,8 @@ class Judge:
             if still and watch.passed and last.areas & self._bits[AreaKind.NO_STOPPING]:
                 due.append(Kind.ILLEGAL_STOPPING)
         forward_mps = self._forward_mps(track)
+        if still and last.depth_m < ASTRIDE_M:
+            watch.waited_s = last.time_s
         if last.in_zone and forward_mps < -1.0:
             due.append(Kind.WRONG_WAY)
         if watch.crossing is not None:
@@ -245,6 +249,8 @@ class Judge:
                 due.append(Kind.BLOCKING)
             if since_s < SETTLED_S:
                 due += self._after_the_line(track, watch, last, forward_mps)
+            elif forward_mps < -1.0 and last.time_s - watch.waited_s < SETTLED_S:
+                due.append(Kind.U_TURN)
         return self._open(due, watch)
 
     def _open(self, due: list[Kind], watch: Watch) -> list[Kind]:

@@ -14,6 +14,8 @@ from models.violation import ViolationKind
 
 STANDING_MPS = 0.7
 """Slower than this, with the boxes' jitter, a vehicle stands."""
+ASTRIDE_M = 1.0
+"""Whose front stands so little past the line may have crossed it only when he drove off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +98,18 @@ def way_m(points: Iterable[TrajectoryPoint]) -> float:
 def apart_m(one: TrajectoryPoint, other: TrajectoryPoint) -> float:
     """Distance between two sightings, metres."""
     return way_m((one, other))
+
+
+def drove_over_s(story: Story) -> float | None:
+    """When a vehicle drove over the line: of one that stood on it, when it drove off."""
+    crossing_s = story.crossing_s
+    if crossing_s is None:
+        return None
+    stood = [
+        point.time_s
+        for point in story.points
+        if point.time_s >= crossing_s
+        and point.speed_mps < STANDING_MPS
+        and point.depth_m < ASTRIDE_M
+    ]
+    return stood[-1] if stood else crossing_s

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from detection.rules.story import Finding, Story, apart_m, way_m
+from detection.rules.story import Finding, Story, apart_m, drove_over_s, way_m
 from models.violation import ViolationKind
 
 
@@ -83,7 +83,7 @@ def illegal_turn(story: Story, rule: IllegalTurnRule) -> Finding | None:
 
 def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
     """Whether a vehicle crossed the line and turned back."""
-    crossing_s = story.crossing_s
+    crossing_s = drove_over_s(story)
     if crossing_s is None:
         return None
     after = [point for point in story.points if point.time_s >= crossing_s]

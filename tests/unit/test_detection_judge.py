@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from test_line_counter import VIEW, rider
+from test_rules import back_again, standing
 
 from detection.approach_signals import ApproachSignals
 from detection.counting import LineCrossing
@@ -74,3 +75,22 @@ def test_who_drives_past_one_that_stands_and_does_not_queue(ahead, passing_mps, 
             seen.append((place(aside, 40.0 + beyond, 0.0, areas), 3, other))
         judge.watch_passing(seen)
     assert len(stands.passed) == passed
+
+
+def test_one_who_waited_on_the_line_all_red_is_judged_when_he_turns_back():
+    """His boxes put his front a hand's breadth past it 50 s ago."""
+    signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.GREEN),)))
+    view = dataclasses.replace(VIEW, road=RoadRules(u_turn_forbidden=True))
+    matcher = MovementMatcher(view)
+    judge = Judge(
+        view, RuleSettings(), signals,
+        lambda points, track, since_s: matcher.match([p.centre for p in points], (1.0, 1.0)),
+    )  # fmt: skip
+    watch, points, found = Watch(), [], []
+    judge.crossed(watch, LineCrossing(1, "in", -30.0, 0, (0, 0), 5.0))
+    for point in [*standing(-30.0, 50.0, 0.2), *back_again(6.0, 6.0)[1:]]:
+        ahead_mps = 6.0 * (point.depth_m - points[-1].depth_m) if points else 0.0
+        points.append(point)
+        track = rider(1, 0.0, point.depth_m - 2.0, speed=ahead_mps)
+        found += judge.judge(track._replace(centre=point.centre), watch, points)
+    assert [finding.kind for finding, _ in found] == [ViolationKind.U_TURN]

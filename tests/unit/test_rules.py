@@ -221,6 +221,14 @@ def test_u_turn(beside_m, back_m, flagged):
     assert rules.u_turn(straight_on, rules.UTurnRule()) is None
 
 
+def test_who_stood_on_the_line_turned_back_when_he_drove_off():
+    """His front was seen a hand's breadth past it all the while; he drove over it at 20 s."""
+    points = [*standing(-20.0, 40.0, 0.2), *back_again(6.0, 6.0)[1:]]
+    finding = rules.u_turn(a_story(points, crossing_s=-25.0), rules.UTurnRule())
+    assert finding is not None
+    assert finding.time_s == 20.0
+
+
 def test_a_leap_back_is_no_u_turn():
     """One who stopped in the junction is hidden; his track goes on with another behind him."""
     points = riding(20.0, 5.0, 13)
