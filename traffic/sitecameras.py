@@ -188,6 +188,7 @@ def _marked_view(camera: Section, junction: Junction, approach: str) -> CameraVi
     )
     _check_seen(camera["zone"], view, view.zone)
     _check_seen(line, view, view.stop_line)
+    _check_way(camera, view)
     return view
 
 
@@ -298,6 +299,41 @@ def _check_seen(field: Field, view: CameraView, points: Sequence[Point]) -> None
             f"lies outside the picture of {view.width_px}x{view.height_px}; valid is a place "
             "that the camera sees"
         )
+
+
+def _check_way(camera: Section, view: CameraView) -> None:
+    """Refuse a zone whose sides cross, and an ``inward`` against which all movements drive."""
+    if _crosses_itself(view.zone):
+        raise camera["zone"].bad("its sides cross; valid is a list of corners in order around it")
+
+    def beyond(point: Point) -> float:
+        (x, y), (end_x, end_y) = view.stop_line
+        # Across the line, positive where ``inward`` points.
+        across = (y - end_y, end_x - x)
+        side = across[0] * view.inward[0] + across[1] * view.inward[1]
+        return math.copysign(1.0, side) * (across[0] * (point[0] - x) + across[1] * (point[1] - y))
+
+    ways = [(beyond(path.points[0]), beyond(path.points[-1])) for path in view.movements]
+    if all(begin > 0 > end for begin, end in ways):
+        raise camera["inward"].bad(
+            "points back: each movement's path begins beyond the line; valid is the direction of "
+            "travel over the stop line, into the junction"
+        )
+
+
+def _crosses_itself(corners: Sequence[Point]) -> bool:
+    """Whether two sides of an outline that do not meet in a corner cross."""
+
+    def turn(a: Point, b: Point, c: Point) -> float:
+        return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+    def cross(a: Point, b: Point, c: Point, d: Point) -> bool:
+        return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0
+
+    sides = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+    return any(
+        cross(*first, *second) for at, first in enumerate(sides) for second in sides[at + 2 :]
+    )
 
 
 def seen_share(view: CameraView, points: Sequence[Point]) -> float:

@@ -268,6 +268,18 @@ def test_a_zone_that_reaches_out_of_the_picture_is_noted_and_one_outside_refused
         load_site(write(outside))
 
 
+def test_a_zone_that_crosses_itself_and_a_direction_that_points_back_are_refused(write):
+    corners = "[[0, 479], [639, 479], [500, 300], [100, 300]]"
+    crossed = CAMERA_SITE.replace(corners, "[[0, 479], [500, 300], [639, 479], [100, 300]]")
+    with pytest.raises(BadInput, match=r"cameras\[0\]\.zone: its sides cross"):
+        load_site(write(crossed))
+    for calibration in ("", CALIBRATION):
+        back = CAMERA_SITE.replace("inward: [0, -2]\n", f"inward: [0, 2]\n{calibration}")
+        with pytest.raises(BadInput, match=r"cameras\[0\]\.inward: points back"):
+            load_site(write(back))
+    assert load_site(write(CAMERA_SITE.replace("[0, -2]\n", f"[0, -2]\n{CALIBRATION}")))
+
+
 def test_what_a_camera_cannot_tell_as_it_is_set_up_is_noted(write):
     def notes(text):
         return [f.message for f in check_site(write(text)) if "camera cam" in str(f)]
