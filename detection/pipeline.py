@@ -35,6 +35,7 @@ from detection.queues import Queue, measure_queue
 from detection.repeats import Repeats
 from detection.rider_size import RiderSize
 from detection.riders import road_users
+from detection.riding_back import RidingBack
 from detection.rules import Finding, RuleSettings
 from detection.snapshots import SnapshotBuffer
 from detection.stillness import StillnessWatch
@@ -152,6 +153,7 @@ class CameraPipeline:
         self._areas = AreaMap([area.outline for area in view.road.areas])
         self._repeats = Repeats()
         self._handover = Handover()
+        self._riding_back = RidingBack(view)
         self._turning_back = TurningBack(view.inward)
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
         self._counts: IntervalCounts | None = None
@@ -331,8 +333,10 @@ class CameraPipeline:
                 elif -NEAR_LINE_M < wheels_m < NEAR_LINE_M and track.seen:
                     life.over = self._hidden.again(time_s, track)
                 before = self._handover.again(time_s, track)
+                before = before or self._riding_back.again(time_s, track, self._lives)
                 if before is not None:
                     life.go_on_with(before)
+                    life.pending = before.pending
             if life.hidden_m is not None:
                 life.first_covered = self._covered(track.box_px)
         life.last = track
@@ -405,6 +409,7 @@ class CameraPipeline:
                 self._went_over(life)
             if self.view.metric:
                 self._handover.lost(life)
+                self._riding_back.lost(life)
                 self._turning_back.lost(life)
             if life.over:
                 self._hidden.lost(life.last, life.trajectory.points[-1].time_s)

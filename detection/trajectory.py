@@ -10,6 +10,10 @@ from models.camera import Point
 MAX_POINTS: Final = 360
 STILL_M: Final = 0.15
 STILL_S: Final = 1.0
+OFF_M: Final = 1.5
+OFF_SHARE: Final = 0.1
+"""By so much, and so large a share of it, the way of one who was hidden may differ from what his
+speeds before and after make it."""
 
 
 class TrajectoryPoint(NamedTuple):
@@ -53,3 +57,9 @@ class Trajectory:
     def between(self, start_s: float, end_s: float) -> list[TrajectoryPoint]:
         """Sightings from ``start_s`` to ``end_s``, both included."""
         return [point for point in self.points if start_s <= point.time_s <= end_s]
+
+
+def speeds_explain(now: TrajectoryPoint, later: TrajectoryPoint, way_m: float) -> bool:
+    """Whether the speeds at both ends of a gap explain the way in between, metres."""
+    driven_m = (now.speed_mps + later.speed_mps) / 2 * (later.time_s - now.time_s)
+    return abs(way_m - driven_m) <= OFF_M + OFF_SHARE * way_m

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from detection.rules.story import Finding, Story
-from detection.trajectory import TrajectoryPoint
+from detection.trajectory import TrajectoryPoint, speeds_explain
 from models.violation import ViolationKind
 
 TURNING_IN_M: Final = 3.0
@@ -23,7 +24,9 @@ class WrongWayRule:
     in the junction, where a rider turns in against the traffic), seen ``min_points`` times.
 
     ``max_speed_mps`` with ``jitter_m``, and ``max_gap_s``, bound way and time between two
-    sightings of one vehicle; more may be a track that jumped to another.
+    sightings of one vehicle; more may be a track that jumped to another. One who was hidden for up
+    to ``max_hidden_s`` is believed to be the same where his speeds before and after explain the
+    way in between, and he was seen ``min_after`` times since.
     ``max_backward_share`` is the share of steps that may point the other way (jitter).
     """
 
@@ -36,6 +39,8 @@ class WrongWayRule:
     max_speed_mps: float = 14.0
     jitter_m: float = 1.5
     max_gap_s: float = 1.2
+    max_hidden_s: float = 3.0
+    min_after: int = 3
     max_backward_share: float = 0.15
 
 
@@ -43,53 +48,85 @@ def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
     """Whether a vehicle rode against the approach; judged on its latest run of sightings.
 
     A run is an unbroken series of sightings without a jump, none of them cut by the picture's edge
-    (a box that is cut moves as its vehicle does not), up to the last, which is in the zone.
+    (a box that is cut moves as its vehicle does not), up to the last, which is in the zone. Of the
+    run counts the part that is steady travel: a rider may have waited in the junction before it, or
+    come from the side.
     """
     if not story.points or not story.points[-1].in_zone:
         return None
-    run: list[TrajectoryPoint] = []
-    for point in reversed(story.points):
-        turning_in = point.depth_m > -TURNING_IN_M
-        if not (point.in_zone or turning_in) or not point.whole:
-            break
-        if run:
-            gap_s = run[-1].time_s - point.time_s
-            step_m = abs(run[-1].progress_m - point.progress_m)
-            if gap_s > rule.max_gap_s or step_m > rule.max_speed_mps * gap_s + rule.jitter_m:
-                break
-        run.append(point)
-    run.reverse()
-    if len(run) < rule.min_points:
+    run = _run(story.points, rule)
+    start = _start(run, rule)
+    if start is None:
         return None
-    # Start where it was furthest forward: what came before was travel the right way.
-    start = max(range(len(run)), key=lambda index: run[index].progress_m)
     run = run[start:]
-    if len(run) < rule.min_points:
-        return None
-    distance_m = run[0].progress_m - run[-1].progress_m
-    zone = [point for point in run if point.in_zone]
-    if max(point.progress_m for point in zone) - run[-1].progress_m < rule.min_zone_m:
-        return None
-    time_s = run[-1].time_s - run[0].time_s
-    steps = [later.progress_m - now.progress_m for now, later in pairwise(run)]
-    wrong = sum(step > 0 for step in steps) / len(steps)
-    if (
-        distance_m < rule.min_distance_m
-        or time_s < rule.min_time_s
-        or distance_m / time_s < rule.min_speed_mps
-        or wrong > rule.max_backward_share
-    ):
-        return None
+    entered_s = next(point.time_s for point in run if point.in_zone)
     return Finding(
         ViolationKind.WRONG_WAY,
-        zone[0].time_s,
+        entered_s,
         run[0].time_s,
         run[-1].time_s,
-        story.signal.state_at(zone[0].time_s),
+        story.signal.state_at(entered_s),
         at_s=(run[0].time_s + run[-1].time_s) / 2,
         measures={
-            "distance_m": round(distance_m, 2),
-            "duration_s": round(time_s, 2),
+            "distance_m": round(run[0].progress_m - run[-1].progress_m, 2),
+            "duration_s": round(run[-1].time_s - run[0].time_s, 2),
             "rule_min_distance_m": rule.min_distance_m,
         },
     )
+
+
+def _run(points: Sequence[TrajectoryPoint], rule: WrongWayRule) -> list[TrajectoryPoint]:
+    """The latest unbroken run of sightings on the approach, or coming out of the junction."""
+    run: list[TrajectoryPoint] = []
+    for point in reversed(points):
+        turning_in = point.depth_m > -TURNING_IN_M
+        if not (point.in_zone or turning_in) or not point.whole:
+            break
+        if run and not _same(point, run[-1], len(run), rule):
+            break
+        run.append(point)
+    run.reverse()
+    return run
+
+
+def _same(now: TrajectoryPoint, later: TrajectoryPoint, since: int, rule: WrongWayRule) -> bool:
+    """Whether two sightings are one vehicle's, seen ``since`` times from the later one on."""
+    gap_s = later.time_s - now.time_s
+    step_m = abs(later.progress_m - now.progress_m)
+    if step_m > rule.max_speed_mps * gap_s + rule.jitter_m:
+        return False
+    if gap_s <= rule.max_gap_s:
+        return True
+    known = since >= rule.min_after and gap_s <= rule.max_hidden_s
+    return known and speeds_explain(now, later, step_m)
+
+
+def _start(run: Sequence[TrajectoryPoint], rule: WrongWayRule) -> int | None:
+    """Where the latest part of a run that is travel against the approach begins."""
+    if not run:
+        return None
+    found, last = None, run[-1]
+    wrong, foremost_m = 0, -math.inf
+    for index in reversed(range(len(run))):
+        now, seen = run[index], len(run) - index
+        if seen > 1:
+            later = run[index + 1]
+            step_m, step_s = now.progress_m - later.progress_m, later.time_s - now.time_s
+            if found is not None and step_m < rule.min_speed_mps * step_s:
+                break
+            wrong += step_m < 0
+        if now.in_zone:
+            foremost_m = max(foremost_m, now.progress_m)
+        distance_m, time_s = now.progress_m - last.progress_m, last.time_s - now.time_s
+        # One who came out of the junction is as far on the approach as his front is from the line.
+        zone_m = max(foremost_m - last.progress_m, -math.inf if now.in_zone else -last.depth_m)
+        if (
+            seen >= rule.min_points
+            and distance_m >= rule.min_distance_m
+            and time_s >= rule.min_time_s
+            and distance_m >= rule.min_speed_mps * time_s
+            and zone_m >= rule.min_zone_m
+            and wrong <= rule.max_backward_share * (seen - 1)
+        ):
+            found = index
+    return found

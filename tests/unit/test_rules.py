@@ -182,6 +182,32 @@ def test_wrong_way():
     assert not judged(leap)
 
 
+def test_who_waits_in_the_junction_before_he_rides_against_the_approach_rides_no_less_against_it():
+    waits = standing(0.0, 8, 12.0, in_zone=False)
+    rides = [
+        sighting(8.1 + k / 6, 12 - k, speed_mps=6.0, in_zone=12 - k < 0, progress_m=12.0 - k)
+        for k in range(17)
+    ]
+    finding = rules.wrong_way(a_story([*waits, *rides]), rules.WrongWayRule())
+    assert finding is not None
+    # The evidence shows the ride, not the wait.
+    assert finding.before_s >= 7.0
+
+
+@pytest.mark.parametrize(
+    ("hidden_s", "off_m", "seen", "flagged"),
+    [(2.0, 0.0, 3, True), (2.0, 0.0, 2, False), (2.0, 5.0, 3, False), (3.5, 0.0, 3, False)],
+    ids=["his way", "a glimpse", "too far", "too long"],
+)
+def test_one_hidden_as_he_rides_against_the_approach(hidden_s, off_m, seen, flagged):
+    """He comes out of the junction and is seen again where his speed takes him, or elsewhere."""
+    out = [sighting(k / 6, 8 - k, speed_mps=6.0, in_zone=False) for k in range(7)]
+    again_s, at_m = 1.0 + hidden_s, 2.0 - 6.0 * hidden_s - off_m
+    after = [sighting(again_s + k / 6, at_m - k, speed_mps=6.0) for k in range(seen)]
+    finding = rules.wrong_way(a_story([*out, *after]), rules.WrongWayRule())
+    assert (finding is not None) is flagged
+
+
 def test_illegal_turn():
     rule = rules.IllegalTurnRule()
     sure = MovementMatch("J:a>b", True, 20.0, 0.2)
