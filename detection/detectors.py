@@ -12,6 +12,7 @@ from detection.motion_detector import MOTION, MotionDetector
 from detection.onnx_detector import onnx_runtime_detector
 from detection.openvino_detector import openvino_detector
 from detection.ports import Detector
+from detection.riders import VEHICLE_OF_NAME
 from detection.ultralytics_detector import UltralyticsDetector
 from detection.yolo import DetectorSettings
 from models.camera import CameraView
@@ -37,14 +38,26 @@ def open_detector(
         view: The camera, which ``motion`` needs; such a detector is that camera's alone.
 
     Raises:
-        BadInput: If there is no such detector or its weights are missing or wrong.
+        BadInput: If there is no such detector, its weights are missing or wrong, or it finds
+            nothing that Xanh counts.
         XanhError: If what runs it is an extra that is not installed.
     """
-    settings = settings or DetectorSettings()
     if name == MOTION:
         if view is None:
             raise BadInput("detector", name, "needs a fixed camera; valid here are weights")
         return MotionDetector(view)
+    detector = _trained(name, settings or DetectorSettings())
+    if not any(found in VEHICLE_OF_NAME for found in detector.class_names):
+        shown = ", ".join(detector.class_names[:3])
+        valid = ", ".join(VEHICLE_OF_NAME)
+        raise BadInput(
+            "detector", name, f"finds no road user ({shown}, ...); valid is a class of {valid}"
+        )
+    return detector
+
+
+def _trained(name: str, settings: DetectorSettings) -> Detector:
+    """The detector with these weights."""
     if settings.runtime not in RUNTIMES:
         raise BadInput("runtime", settings.runtime, f"valid is {', '.join(RUNTIMES)}")
     run = RUNTIMES[settings.runtime]

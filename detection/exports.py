@@ -65,7 +65,7 @@ def _from_folder(folder: Path) -> tuple[registry.Weights, Path]:
         family="yolo",
         sha256="",
         licence=licence[1] if licence else "unknown",
-        classes=tuple(names[str(index)] for index in range(len(names))),
+        classes=tuple(names[str(index)].lower() for index in range(len(names))),
         input_px=(int(size[2]), int(size[1])),
     )
     return weights, networks[0]
@@ -84,7 +84,7 @@ def _from_metadata(path: Path, metadata: dict[str, str]) -> registry.Weights:
     try:
         names = ast.literal_eval(metadata["names"])
         height, width = ast.literal_eval(metadata["imgsz"])
-        classes = tuple(str(names[index]) for index in range(len(names)))
+        classes = tuple(str(names[index]).lower() for index in range(len(names)))
     except (KeyError, ValueError, SyntaxError, TypeError):
         raise BadInput(
             str(path),

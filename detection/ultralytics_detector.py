@@ -42,7 +42,7 @@ class UltralyticsDetector:
             names = self._model.names
         except Exception as error:  # torch raises many kinds for a file that is no checkpoint
             raise BadInput(str(path), "", f"ultralytics cannot load it: {error}") from None
-        self._names = tuple(str(names[index]) for index in range(len(names)))
+        self._names = tuple(str(names[index]).lower() for index in range(len(names)))
 
     @property
     def name(self) -> str:

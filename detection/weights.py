@@ -87,7 +87,7 @@ def read_entry(name: str, body: Mapping[str, Any]) -> Weights:
         family=body["family"],
         sha256=body["sha256"],
         licence=body["licence"],
-        classes=COCO_NAMES if classes == "coco" else tuple(classes),
+        classes=COCO_NAMES if classes == "coco" else tuple(str(n).lower() for n in classes),
         input_px=(int(body["input_px"][0]), int(body["input_px"][1])),
         url=body.get("url", ""),
         note=body.get("note", ""),

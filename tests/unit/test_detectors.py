@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from detection import detectors
 from detection import weights as registry
 from detection.calibration import PointPair, fit
 from detection.detectors import open_detector
@@ -41,6 +42,21 @@ def test_an_ultralytics_onnx_export_says_what_it_finds(tmp_path):
     found, file = weights_of(path)
     assert (found.classes, found.input_px, found.family) == (("car", "bus"), (416, 320), "yolo")
     assert (found.licence, file) == ("AGPL-3.0", path)
+
+
+def test_what_finds_no_road_user_is_refused_and_capitals_do_not_matter(tmp_path, monkeypatch):
+    class Loaded:
+        def __init__(self, weights: registry.Weights, *_: object) -> None:
+            self.class_names = weights.classes
+
+    monkeypatch.setitem(detectors.RUNTIMES, "openvino", Loaded)
+    fruit = onnx_file(tmp_path / "fruit.onnx", names="{0: 'apple', 1: 'pear'}", imgsz="[320, 416]")
+    with pytest.raises(
+        BadInput, match=r"finds no road user \(apple, pear, ...\); valid is a class"
+    ):
+        open_detector(str(fruit))
+    hanoi = onnx_file(tmp_path / "hanoi.onnx", names="{0: 'Motorbike', 1: 'Xe'}", imgsz="[64, 64]")
+    assert open_detector(str(hanoi)).class_names == ("motorbike", "xe")
 
 
 def test_other_onnx_files_need_a_note_beside_them(tmp_path):
