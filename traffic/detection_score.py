@@ -29,10 +29,12 @@ from traffic.scored_cameras import (
     cameras_of,
     watch,
 )
-from traffic.scoring import READ_BY_BOXES, TOLERANCE_S, Act, compare, count_error
+from traffic.scoring import READ_BY_BOXES, TOLERANCE_S, Act, RuleScore, compare, count_error
 
 PAIR_S = 0.5
 """A counted and a true crossing are one when nothing else lies so near to either."""
+MOST_NAMED = 12
+"""So many false flags, and missed acts, stand below the table; the file has them all."""
 _UNREAD = {
     ViolationKind.OVERLOADED.value: "this detector does not count riders",
     ViolationKind.NO_HELMET.value: "this detector does not tell helmets",
@@ -115,6 +117,9 @@ def figures(parts: Sequence[Watched], site: Site, options: ScoreOptions) -> dict
             kind.value: {**score.to_dict(), "judged": kind not in unread}
             for kind, score in compared.scores().items()
         },
+        "together": _together(
+            score for kind, score in compared.scores().items() if kind not in unread
+        ).to_dict(),
         "false_flags": _named(compared.false),
         "missed_acts": _named(act for act in compared.missed if act.kind not in unread),
         "speed": _speed(counted, true),
@@ -145,11 +150,36 @@ def table(result: Mapping[str, Any]) -> str:
         if not rule["judged"]:
             lines.append(f"{name:<18}{rule['truth']:>7}  advisory, not judged: {_UNREAD[name]}")
             continue
-        lines.append(
-            f"{name:<18}{rule['truth']:>7}{rule['flagged']:>9}{rule['matched']:>9}"
-            f"{_number(rule['precision']):>11}{_number(rule['recall']):>8}{rule['unclear']:>9}"
-        )
+        lines.append(_row(name, rule))
+    lines.append(_row("together", result["together"]))
+    for title, acts in (("false", result["false_flags"]), ("missed", result["missed_acts"])):
+        lines += [
+            f"{title}: {act['kind']}, {act['camera']}, second {act['time_s']:.1f}"
+            for act in acts[:MOST_NAMED]
+        ]
+        if len(acts) > MOST_NAMED:
+            lines.append(f"{title}: {len(acts) - MOST_NAMED} more, see score.json")
     return "\n".join(lines)
+
+
+def _row(name: str, rule: Mapping[str, Any]) -> str:
+    return (
+        f"{name:<18}{rule['truth']:>7}{rule['flagged']:>9}{rule['matched']:>9}"
+        f"{_number(rule['precision']):>11}{_number(rule['recall']):>8}{rule['unclear']:>9}"
+    )
+
+
+def _together(scores: Iterable[RuleScore]) -> RuleScore:
+    """All rules as one."""
+    total = RuleScore(0, 0, 0)
+    for score in scores:
+        total = RuleScore(
+            total.truth + score.truth,
+            total.flagged + score.flagged,
+            total.matched + score.matched,
+            total.unclear + score.unclear,
+        )
+    return total
 
 
 def geh(one_vph: float, other_vph: float) -> float:

@@ -45,6 +45,8 @@ QUEUED_MPS = 5 / 3.6
 LEAST_PX = 18.0
 """A road user less tall than this in the picture is out of a camera's sight."""
 LOOK_S, SIGHTS_S = 25.0, 240
+SAY_S = {1: 300, 2: 60}
+"""How often, in the street's seconds, it is told how far it is: pictures take longer than boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,11 +348,12 @@ def watch(
     plan = read_plan(site.current_plan_path)
     seconds = options.warm_up_s + LEAD_S + round(options.minutes * 60) + TAIL_S
     with Street(site, plan, seed=options.seed, counts=counts, options=behaviour) as street:
+        say(f"the street fills until second {options.warm_up_s}")
         for frame in street.steps(seconds):
             if frame.begin_s < options.warm_up_s:
                 continue
             watching.add(frame)
-            if int(frame.end_s) % 300 == 0:
+            if round(frame.end_s) % SAY_S[options.level] == 0:
                 say(f"second {frame.end_s:.0f} of {seconds}")
     return watching.finish()
 

@@ -34,6 +34,8 @@ def test_level_1_counts_and_flags_what_the_street_did(pho_hue: Path, tmp_path: P
     matched = sum(rule["matched"] for rule in score["rules"].values())
     truth = sum(rule["truth"] for rule in score["rules"].values())
     assert truth > 0
+    assert score["together"]["truth"] == truth
+    assert score["together"]["flagged"] == flagged
     assert matched >= 0.7 * truth
     assert flagged - matched <= 1
     assert score["speed"]["mean_error_mps"] < 1.5

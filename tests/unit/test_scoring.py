@@ -12,7 +12,7 @@ import pytest
 from detection.ports import Detections
 from models.errors import BadInput
 from models.violation import ViolationKind
-from traffic.detection_score import score_detection
+from traffic.detection_score import score_detection, table
 from traffic.scored_cameras import ScoreOptions, read_of_riders
 from traffic.scoring import Act, Sight, compare, count_error, match_acts, watched
 from traffic.sites import load_site
@@ -55,6 +55,25 @@ def test_false_flags_and_missed_acts_are_named_an_unclear_act_is_neither() -> No
     assert found.false == (flags[1],)
     assert found.missed == (truth[1],)
     assert found.unclear == (doubtful,)
+
+
+def test_the_table_tells_all_rules_together_and_what_was_false_or_missed() -> None:
+    kind = {"judged": True, "truth": 3, "flagged": 2, "matched": 1, "precision": 0.5}
+    rule = {**kind, "recall": 1 / 3, "unclear": 0}
+    acts = [{"camera": "C2-c1", "kind": "u_turn", "time_s": float(k)} for k in range(14)]
+    told = table({
+        "level": 2, "minutes": 5.0, "detector": "street", "cameras": ["C2-c1"],
+        "counts": {"counted": 9, "true": 9, "unseen": 0, "error": 0.0, "worst_geh": 0.0},
+        "speed": {"bias_mps": None, "mean_error_mps": None, "pairs": 0},
+        "queue": {"bias_veh": None, "mean_error_veh": None, "samples": 0},
+        "rules": {"u_turn": rule}, "together": rule,
+        "false_flags": acts[:1], "missed_acts": acts,
+    })  # fmt: skip
+    lines = told.splitlines()
+    assert next(line for line in lines if line.startswith("together")).split()[1:3] == ["3", "2"]
+    assert "false: u_turn, C2-c1, second 0.0" in lines
+    assert sum(line.startswith("missed: u_turn") for line in lines) == 12
+    assert lines[-1] == "missed: 2 more, see score.json"
 
 
 def test_an_act_at_the_edge_of_the_scored_time_is_found_beyond_it() -> None:
