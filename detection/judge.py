@@ -26,16 +26,17 @@ from models.violation import ViolationKind as Kind
 SETTLED_S: Final = 20.0
 """So long after it crossed the line a vehicle can still turn out to have done so unlawfully."""
 STOOD_S: Final = 180.0
-"""So long after it crossed the line a vehicle that stands in the junction is watched."""
+"""So long after it crossed the line a vehicle that stands in the junction, or on the line, is
+watched."""
 MOVEMENT_SURE_M: Final = 15.0
 """Where movements of an approach show different aspects, a vehicle must have driven this far past
 the line before it is judged by its own movement's."""
 HEADING_SURE_RAD: Final = 0.7
 """And head where the movement leads: one who turns back makes none of them."""
-TURNED: Final = 0.7
+TURNED: Final = 0.9
 BESIDE_SURE_M: Final = 9.0
-"""One who turns (cosine of the heading to the approach's) may still turn back until so far beside
-where it crossed the line,"""
+"""One who has begun to turn (cosine of the heading to the approach's) may still turn back until so
+far beside where it crossed the line,"""
 OPPOSITE_M: Final = 6.0
 """and so far beyond the line's end: the carriageway on which he would drive back is as wide."""
 READ_M: Final = 14.0
@@ -251,6 +252,9 @@ class Judge:
                 due += self._after_the_line(track, watch, last, forward_mps)
             elif forward_mps < -1.0 and last.time_s - watch.waited_s < SETTLED_S:
                 due.append(Kind.U_TURN)
+            # One that stood on the line turns when it drives on.
+            if since_s < STOOD_S and name in self._no_turn_for:
+                due.append(Kind.ILLEGAL_TURN)
         return self._open(due, watch)
 
     def _open(self, due: list[Kind], watch: Watch) -> list[Kind]:
@@ -271,8 +275,6 @@ class Judge:
         due: list[Kind] = []
         if not watch.crossed_on_green:
             due += [Kind.RED_LIGHT, Kind.EARLY_START, Kind.STOP_LINE]
-        if track.vehicle_class in self._no_turn_for:
-            due.append(Kind.ILLEGAL_TURN)
         if forward_mps < -1.0:
             due.append(Kind.U_TURN)
         limit_mps = self._road.speed_limit_mps

@@ -100,8 +100,11 @@ def apart_m(one: TrajectoryPoint, other: TrajectoryPoint) -> float:
     return way_m((one, other))
 
 
-def drove_over_s(story: Story) -> float | None:
-    """When a vehicle drove over the line: of one that stood on it, when it drove off."""
+def drove_over_s(story: Story, astride_m: float = ASTRIDE_M) -> float | None:
+    """When a vehicle drove over the line: of one that stood on it, when it drove off.
+
+    It stood on it with its front less than ``astride_m`` past it.
+    """
     crossing_s = story.crossing_s
     if crossing_s is None:
         return None
@@ -110,6 +113,6 @@ def drove_over_s(story: Story) -> float | None:
         for point in story.points
         if point.time_s >= crossing_s
         and point.speed_mps < STANDING_MPS
-        and point.depth_m < ASTRIDE_M
+        and point.depth_m < astride_m
     ]
     return stood[-1] if stood else crossing_s

@@ -18,7 +18,7 @@ from detection.movements import MovementMatch
 from detection.pipeline import CameraPipeline
 from detection.ports import Detections
 from detection.trajectory import Trajectory
-from models.camera import MovementPath
+from models.camera import ForbiddenTurn, MovementPath, RoadRules
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
 from models.violation import ViolationKind as Kind
@@ -85,22 +85,31 @@ def test_one_who_blocks_far_away_may_seem_to_move():
     assert rules.blocking(a_story(creeps, crossing_s=9.0), rule) is None
 
 
-def _judge(shown: dict[str, SignalState], match: MovementMatch) -> Judge:
+def _judge(
+    shown: dict[str, SignalState], match: MovementMatch, road: RoadRules = VIEW.road
+) -> Judge:
     """Of an approach whose left turn has a head of its own."""
     paths = tuple(MovementPath(name, ((0.0, -20.0), (0.0, 20.0))) for name in shown)
     signals = ApproachSignals(list(shown))
     for second in range(40):
         signals.note(float(second), shown)
     return Judge(
-        dataclasses.replace(VIEW, movements=paths), rules.RuleSettings(), signals,
+        dataclasses.replace(VIEW, movements=paths, road=road), rules.RuleSettings(), signals,
         lambda points, track, since_s: match,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("from_m", "beside_m", "flagged"), [(0.0, 5.0, False), (0.0, 12.5, True), (5.0, 5.5, False)]
+    ("from_m", "beside_m", "heading", "flagged"),
+    [
+        (0.0, 5.0, (-1.0, 0.0), False),
+        (0.0, 12.5, (-1.0, 0.0), True),
+        (5.0, 5.5, (-1.0, 0.0), False),
+        (0.0, 2.0, (-0.57, 0.82), False),
+    ],
+    ids=["turning", "gone left", "from the outermost lane", "begins to turn"],
 )
-def test_one_who_turns_at_the_others_green_may_be_turning_back(from_m, beside_m, flagged):
+def test_one_who_turns_at_the_others_green_may_be_turning_back(from_m, beside_m, heading, flagged):
     """Straight on is green, left is red; who turns back goes with what the approach shows.
 
     One who comes from the outermost lane has a long way across before he drives back.
@@ -110,9 +119,22 @@ def test_one_who_turns_at_the_others_green_may_be_turning_back(from_m, beside_m,
     judge.crossed(watch, LineCrossing(1, "in", 20.0, 1, (0, 0), 5.0))
     points = riding(19.5, 4.0, 15, from_m=-2.0)
     way = [point._replace(centre=(from_m, point.depth_m)) for point in points]
-    track = rider(1, 0.0, 0.0)._replace(centre=(-beside_m, 8.0), heading=(-1.0, 0.0))
+    track = rider(1, 0.0, 0.0)._replace(centre=(-beside_m, 8.0), heading=heading)
     found = judge.judge(track, watch, way)
     assert (Kind.RED_LIGHT in {finding.kind for finding, _ in found}) is flagged
+
+
+@pytest.mark.parametrize(("goes_s", "asked"), [(50.0, True), (205.0, False)])
+def test_a_truck_that_stood_on_the_line_is_watched_until_it_turns(goes_s, asked):
+    """Its front, placed by a guessed length, came over the line at 20 s."""
+    road = dataclasses.replace(VIEW.road, forbidden_turns=(ForbiddenTurn("J:a>left", ("truck",)),))
+    left = MovementMatch("J:a>left", True, 18.0, 0.1)
+    judge = _judge({"J:a>left": SignalState.GREEN}, left, road)
+    watch, track = Watch(), rider(1, 0.0, 16.0)._replace(vehicle_class="truck")
+    judge.crossed(watch, LineCrossing(1, "in", 20.0, 1, (0, 0), 5.0))
+    way = [*standing(20.0, goes_s - 20.0, 0.8), *riding(goes_s + 0.2, 5.0, 20, from_m=1.0)]
+    found = [finding for finding, _ in judge.judge(track, watch, way)]
+    assert [item.time_s for item in found if item.kind is Kind.ILLEGAL_TURN] == [goes_s] * asked
 
 
 def test_riders_are_judged_by_what_was_read_before_they_were_lost():

@@ -208,6 +208,27 @@ def test_one_hidden_as_he_rides_against_the_approach(hidden_s, off_m, seen, flag
     assert (finding is not None) is flagged
 
 
+def test_a_truck_that_stood_on_the_line_turns_when_it_drives_on():
+    """Whether its front was on the line or just before it nobody can tell."""
+    stands = standing(20.0, 30, 1.0)
+    turns = riding(50.2, 4.0, 30, from_m=1.2)
+    story = a_story(
+        [sighting(19.0, -1.0), *stands, *turns],
+        crossing_s=19.5,
+        turn=MovementMatch("J:a>b", True, 20.0, 0.2),
+        turn_forbidden=True,
+    )
+    finding = rules.illegal_turn(story, rules.IllegalTurnRule())
+    assert finding is not None
+    assert finding.time_s == 50.0
+    # One that waits further in, for a gap, has begun to turn.
+    waits = standing(22.0, 10, 6.0)
+    points = [sighting(19.0, -1.0), *riding(19.7, 4.0, 6, from_m=0.8), *waits]
+    finding = rules.illegal_turn(replace(story, points=points), rules.IllegalTurnRule())
+    assert finding is not None
+    assert finding.time_s == 19.5
+
+
 def test_illegal_turn():
     rule = rules.IllegalTurnRule()
     sure = MovementMatch("J:a>b", True, 20.0, 0.2)
