@@ -9,6 +9,7 @@ from typing import Final
 
 from detection.rules.story import Finding, Story
 from detection.trajectory import TrajectoryPoint, speeds_explain
+from models.site import TWO_WHEELERS
 from models.violation import ViolationKind
 
 TURNING_IN_M: Final = 3.0
@@ -48,13 +49,13 @@ def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
     """Whether a vehicle rode against the approach; judged on its latest run of sightings.
 
     A run is an unbroken series of sightings without a jump, none of them cut by the picture's edge
-    (a box that is cut moves as its vehicle does not), up to the last, which is in the zone. Of the
-    run counts the part that is steady travel: a rider may have waited in the junction before it, or
-    come from the side.
+    (a box that is cut moves as its vehicle does not: those of a two-wheeler are left out, those of
+    others end the run), up to the last, which is in the zone. Of the run counts the part that is
+    steady travel: a rider may have waited in the junction before it, or come from the side.
     """
-    if not story.points or not story.points[-1].in_zone:
+    run = _run(story, rule)
+    if not run or not run[-1].in_zone:
         return None
-    run = _run(story.points, rule)
     start = _start(run, rule)
     if start is None:
         return None
@@ -75,10 +76,13 @@ def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
     )
 
 
-def _run(points: Sequence[TrajectoryPoint], rule: WrongWayRule) -> list[TrajectoryPoint]:
+def _run(story: Story, rule: WrongWayRule) -> list[TrajectoryPoint]:
     """The latest unbroken run of sightings on the approach, or coming out of the junction."""
+    rides = story.vehicle_class in TWO_WHEELERS
     run: list[TrajectoryPoint] = []
-    for point in reversed(points):
+    for point in reversed(story.points):
+        if not point.whole and rides:
+            continue
         turning_in = point.depth_m > -TURNING_IN_M
         if not (point.in_zone or turning_in) or not point.whole:
             break
@@ -103,8 +107,6 @@ def _same(now: TrajectoryPoint, later: TrajectoryPoint, since: int, rule: WrongW
 
 def _start(run: Sequence[TrajectoryPoint], rule: WrongWayRule) -> int | None:
     """Where the latest part of a run that is travel against the approach begins."""
-    if not run:
-        return None
     found, last = None, run[-1]
     wrong, foremost_m = 0, -math.inf
     for index in reversed(range(len(run))):

@@ -208,6 +208,15 @@ def test_one_hidden_as_he_rides_against_the_approach(hidden_s, off_m, seen, flag
     assert (finding is not None) is flagged
 
 
+@pytest.mark.parametrize(("name", "flagged"), [("motorcycle", True), ("bus", False)])
+def test_a_rider_whom_the_edge_cuts_for_a_moment_is_the_same_rider(name, flagged):
+    """He leaves by the lower edge; his box is cut in two frames of five."""
+    against = [sighting(k / 6, -k, progress_m=20 - k) for k in range(9)]
+    cut = [point._replace(whole=k not in (5, 7)) for k, point in enumerate(against)]
+    story = a_story(cut, vehicle_class=name)
+    assert (rules.wrong_way(story, rules.WrongWayRule()) is not None) is flagged
+
+
 def test_a_truck_that_stood_on_the_line_turns_when_it_drives_on():
     """Whether its front was on the line or just before it nobody can tell."""
     stands = standing(20.0, 30, 1.0)
@@ -334,6 +343,42 @@ def test_blocking(begin_s, stands_s, flagged):
     assert rules.blocking(replace(story, crossing_s=None), rule) is None
 
 
+def test_one_who_came_over_the_line_unseen_blocks_as_well():
+    story = a_story(standing(12.0, 6, 12.0, areas=AREA), unseen_s=5.0)
+    assert rules.blocking(story, rules.BlockingRule()) is not None
+    assert rules.stop_line(story, rules.StopLineRule()) is None
+
+
+def test_one_who_still_brakes_does_not_stand():
+    brakes = [sighting(12.0 + k / 6, 11.0 + 0.4 * k, speed_mps=4.0, areas=AREA) for k in range(3)]
+    stands = standing(12.5, 5, 12.0, areas=AREA)
+    story = a_story([*brakes, *stands[:-1]], crossing_s=9.0)
+    assert rules.blocking(story, rules.BlockingRule()) is None
+    assert rules.blocking(replace(story, points=[*brakes, *stands]), rules.BlockingRule())
+
+
+def test_a_box_of_another_size_does_not_show_who_stands():
+    stands = standing(12.0, 3, 12.0, areas=AREA)
+    wide = [p._replace(box_px=(0, 0, 40, 40)) for p in standing(16.0, 2, 12.6, areas=AREA)]
+    other = a_story([*stands, *wide], crossing_s=9.0)
+    assert rules.blocking(other, rules.BlockingRule()) is None
+    # A single one among his own changes nothing.
+    own = [*standing(12.0, 2, 12.0, areas=AREA), wide[0], *standing(16.5, 2, 12.0, areas=AREA)]
+    rule = rules.BlockingRule()
+    assert rules.blocking(a_story(own, crossing_s=9.0), replace(rule, max_gap_s=3.0)) is not None
+
+
+def test_who_may_wait_for_one_ahead_has_not_stopped_there():
+    rule = rules.IllegalStoppingRule()
+    story = a_story(standing(50.0, 30, 40.0, areas=AREA), passed=5)
+    assert rules.illegal_stopping(story, rule) is not None
+    # A truck hides whoever stands ahead of it.
+    assert rules.illegal_stopping(replace(story, ahead_hidden=0.95), rule) is None
+    # It waited for another until then, and has stood alone for fifteen seconds.
+    assert rules.illegal_stopping(replace(story, alone_s=65.0), rule) is None
+    assert rules.illegal_stopping(replace(story, alone_s=55.0), rule) is not None
+
+
 @pytest.mark.parametrize(
     ("speed", "limit", "flagged"), [(18.0, 13.9, True), (15.5, 13.9, False), (18.0, None, False)]
 )
@@ -361,6 +406,8 @@ def test_a_speed_from_few_or_scattered_sightings_is_none():
         ([3, 4, 3, 2, 3, 3, 3, 2, 3], True),
         ([3] * 4, False),
         ([2, 3] * 5, False),
+        ([3] * 26 + [2] * 10, False),  # then the track goes on with another
+        ([3, 3, 2] * 12, True),
     ],
 )
 def test_overloaded(readings, flagged):
