@@ -3,12 +3,14 @@
 A rider on the pavement 50 m off is lost for a second and found again under a new number; who
 stands in a no-stopping zone is hidden by a bus for ten. The new track goes on with the same act:
 it begins where the flagged vehicle must be, after that one was seen last. Two vehicles side by side
-are told from one by having been seen at once.
+are told from one by having been seen at once. Of a few who ride one behind the other far off, boxes
+and tracks change owners: no more of them are flagged than were ever seen at once.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +36,9 @@ LOST_S: Final = 3.0
 STOOD_S: Final = 20.0
 STOOD_MPS: Final = 1.5
 UNSEEN_S: Final = 0.25
+BESIDE_S: Final = 1.0
+BESIDE_M: Final = 8.0
+"""Tracks that came so near to each other, within so long, may have changed vehicles."""
 NEAR_M: Final = 3.0
 """So far from where it must be a vehicle is found again,"""
 NEAR_SHARE: Final = 0.5
@@ -51,6 +56,8 @@ class _Flagged:
     track: int
     points: Sequence[TrajectoryPoint]
     """Its sightings, those after the flag too."""
+    told: bool
+    """Its flag was no other one of an act that was told."""
 
 
 class Repeats:
@@ -75,12 +82,31 @@ class Repeats:
             for item in self._flagged.get(kind, ())
             if now_s - item.points[-1].time_s < 2 * STOOD_S + LOST_S
         ]
-        self._flagged[kind] = [*known, _Flagged(track, points)]
-        riding = kind in RIDING
-        return any(
-            item.track != track and _goes_on(item.points, points[0], riding=riding)
-            for item in known
-        )
+        others = [item for item in known if item.track != track]
+        again = any(_goes_on(item.points, points[0], riding=kind in RIDING) for item in others)
+        if kind in RIDING and not again:
+            near = [item for item in others if _beside(item.points, points)]
+            seen = _seen_at_once([points, *(item.points for item in near)])
+            again = seen <= sum(item.told for item in near)
+        self._flagged[kind] = [*known, _Flagged(track, points, not again)]
+        return again
+
+
+def _beside(one: Sequence[TrajectoryPoint], other: Sequence[TrajectoryPoint]) -> bool:
+    """Whether of two tracks that lived at once the first was near to the second when last seen."""
+    if one[-1].time_s < other[0].time_s or one[0].time_s > other[-1].time_s:
+        return False
+    last = one[-1]
+    near = min(other, key=lambda point: abs(point.time_s - last.time_s))
+    return (
+        abs(near.time_s - last.time_s) <= BESIDE_S
+        and math.dist(near.centre, last.centre) <= BESIDE_M
+    )
+
+
+def _seen_at_once(tracks: Sequence[Sequence[TrajectoryPoint]]) -> int:
+    """In one frame at the most, how many of these tracks had a sighting."""
+    return max(Counter(point.frame for points in tracks for point in points).values())
 
 
 def _goes_on(lost: Sequence[TrajectoryPoint], found: TrajectoryPoint, *, riding: bool) -> bool:

@@ -45,6 +45,26 @@ def test_a_new_track_goes_on_with_an_act_that_was_told(
     assert not repeats.again(other, 2, then)
 
 
+def test_two_tracks_that_take_turns_with_one_rider_are_one() -> None:
+    repeats = Repeats()
+    rides = riding(0, 8, 4.5)
+    assert not repeats.again(Kind.PAVEMENT, 1, [*rides[:30], *rides[30::2]])
+    assert repeats.again(Kind.PAVEMENT, 2, rides[31::2])
+
+
+def test_no_more_are_flagged_than_were_seen_at_once() -> None:
+    """Three riders close behind each other, and four tracks that share them."""
+    repeats = Repeats()
+    first, second, third = (riding(0, 8, 4.5, x=1.5 * k) for k in range(3))
+    stolen, rest = second[31::2], [*second[:30], *second[30::2]]
+    assert not repeats.again(Kind.PAVEMENT, 1, first)
+    assert not repeats.again(Kind.PAVEMENT, 2, stolen)
+    assert not repeats.again(Kind.PAVEMENT, 3, third)
+    assert repeats.again(Kind.PAVEMENT, 4, rest)
+    # A fourth rider, seen beside all of them, is one.
+    assert not repeats.again(Kind.PAVEMENT, 5, riding(0, 8, 4.5, x=4.5))
+
+
 def test_a_lost_track_that_goes_on_with_another_vehicle_is_still_the_flagged_one() -> None:
     repeats = Repeats()
     swapped = [*riding(0, 4, 4.5), *riding(6, 8, 9.0, x=6.0)]
