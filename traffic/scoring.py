@@ -52,6 +52,10 @@ TOLERANCE_S: Mapping[ViolationKind, float] = {
 
 AT_THE_LINE = frozenset({ViolationKind.RED_LIGHT, ViolationKind.EARLY_START})
 """Acts of one instant: it is to be seen before and after it."""
+STANDING = frozenset(
+    {ViolationKind.STOP_LINE, ViolationKind.BLOCKING, ViolationKind.ILLEGAL_STOPPING}
+)
+"""Acts that are to be seen from their beginning on: how one came there tells nothing of them."""
 INSTANT_S = 2.0
 WATCHED_S = {
     ViolationKind.PAVEMENT: 5.0,
@@ -81,11 +85,12 @@ class Sight:
 def watched(act: Act, sights: Iterable[Sight]) -> bool:
     """Whether an act could be seen: in most of the sights from just before it on.
 
-    One of an instant, at the line, is to be seen before it as well; riders are to be large enough
-    to be told, about the line.
+    One of an instant, at the line, is to be seen before it as well, who stands from when he does;
+    riders are to be large enough to be told, about the line.
     """
     reads = act.kind in READ_BY_BOXES
-    before_s, after_s = READ_S if reads else (1.5, WATCHED_S.get(act.kind, INSTANT_S))
+    lead_s = 0.0 if act.kind in STANDING else 1.5
+    before_s, after_s = READ_S if reads else (lead_s, WATCHED_S.get(act.kind, INSTANT_S))
     seen = [
         (item.time_s, act.vehicle in (item.read if reads else item.seen))
         for item in sights

@@ -98,6 +98,8 @@ def test_count_error_is_relative_to_truth() -> None:
         (ViolationKind.RED_LIGHT, (18, 19), (), False),
         (ViolationKind.SPEEDING, (18, 19), (), True),
         (ViolationKind.SPEEDING, (19, 20, 21), (), False),
+        (ViolationKind.STOP_LINE, (23,), (), True),
+        (ViolationKind.STOP_LINE, (22, 23), (), False),  # seen as he came, hidden as he stood
         (ViolationKind.NO_HELMET, (), (17, 18, 19, 20), False),
         (ViolationKind.NO_HELMET, (), range(21, 60), True),
     ],
