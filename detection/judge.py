@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from detection import rules
+from detection.ahead import hidden_ahead
 from detection.approach_signals import ApproachSignals
 from detection.counting import LineCrossing
 from detection.geometry import StopLine
 from detection.movements import MovementMatch
+from detection.plane import GroundPlane
 from detection.rules.story import ASTRIDE_M, STANDING_MPS
 from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint
@@ -51,9 +53,11 @@ PASSED_M: Final = 2.0
 PASSING_MPS: Final = 3.0
 """Who passes more slowly threads his way through a queue."""
 QUEUE_AHEAD_M: Final = 12.0
+SAME_LANE_M: Final = 1.8
 QUEUE_BESIDE_M: Final = 3.2
-"""One who stands so far ahead is the next in a queue, or in the queue of the lane beside: whom the
-next lane's queue holds up may well be held up by one ahead that it hides."""
+"""One who stands so far ahead is the next in a queue: from then on one who stays has stopped there.
+Or he is in the queue of the lane beside: whom the next lane's queue holds up may well be held up by
+one ahead that it hides, so that none who drive past meanwhile show that it does not queue."""
 
 Rule = Callable[[rules.Story, Any], rules.Finding | None]
 RULES: Final[Mapping[Kind, Rule]] = {
@@ -87,6 +91,8 @@ class Watch:
 
     crossing: LineCrossing | None = None
     crossed_on_green: bool = True
+    unseen_s: float | None = None
+    """When it came over the line that nobody saw there: enough to tell whose head rules it."""
     lasting_s: float = -math.inf
     waited_s: float = -math.inf
     """When it stood on the line last."""
@@ -94,8 +100,20 @@ class Watch:
     """Kinds that were flagged, or can no longer be."""
     riders: list[int] = field(default_factory=list)
     bare_heads: list[int] = field(default_factory=list)
+    alone_s: float = -math.inf
+    """Since when it has not driven, nor waited for another, in a no-stopping zone."""
     behind: set[int] = field(default_factory=set)
     passed: set[int] = field(default_factory=set)
+
+    def add(self, later: Watch) -> None:
+        """What was seen of the same vehicle later, under another number."""
+        self.unseen_s = later.unseen_s if self.unseen_s is None else self.unseen_s
+        self.settled |= later.settled
+        self.riders += later.riders
+        self.bare_heads += later.bare_heads
+        self.alone_s = max(self.alone_s, later.alone_s)
+        self.behind |= later.behind
+        self.passed |= later.passed
 
 
 class Judge:
@@ -119,6 +137,7 @@ class Judge:
         self._view = view
         self._road = view.road
         self._line = StopLine(view)
+        self._plane = GroundPlane(view)
         # Without a calibration metres are guessed from each box's height, which jumps.
         self._settings = settings if view.metric else _for_guessed_metres(settings)
         self._signals = signals
@@ -153,6 +172,10 @@ class Judge:
         shown = self._signals.states_at(crossing.time_s)
         watch.crossed_on_green = not shown & {SignalState.RED, SignalState.YELLOW}
 
+    def parks(self, points: Sequence[TrajectoryPoint]) -> bool:
+        """Whether a vehicle was where nobody may stop when it was seen last."""
+        return bool(points) and bool(points[-1].areas & self._bits[AreaKind.NO_STOPPING])
+
     def watch_passing(self, seen: Iterable[tuple[TrajectoryPoint, int, Watch]]) -> None:
         """Who drives past those that stand in a no-stopping zone; one frame's vehicles."""
         zone = self._bits[AreaKind.NO_STOPPING]
@@ -161,7 +184,11 @@ class Judge:
         everybody = [*seen]
         here = [item for item in everybody if item[0].areas & zone]
         for point, _, watch in here:
-            if point.speed_mps >= STILL_MPS or self._queues(point, everybody):
+            moves = point.speed_mps >= STILL_MPS
+            beside_m = math.inf if moves else self._next_in_queue_m(point, everybody)
+            if moves or beside_m < SAME_LANE_M:
+                watch.alone_s = point.time_s
+            if moves or beside_m < QUEUE_BESIDE_M:
                 watch.behind.clear()
                 watch.passed.clear()
                 continue
@@ -175,19 +202,19 @@ class Judge:
                 ):
                     watch.passed.add(track)
 
-    def _queues(
+    def _next_in_queue_m(
         self, point: TrajectoryPoint, seen: Sequence[tuple[TrajectoryPoint, int, Watch]]
-    ) -> bool:
-        """Whether another stands right ahead, in the zone or beyond it: it waits for that one."""
+    ) -> float:
+        """How far to the side the nearest one stands ahead of it, in the zone or beyond it."""
         ix, iy = self._view.inward
+        nearest_m = math.inf
         for other, _, _ in seen:
             ahead_m = other.progress_m - point.progress_m
             if not 0.5 < ahead_m < QUEUE_AHEAD_M or other.speed_mps >= STANDING_MPS:
                 continue
             dx, dy = other.centre[0] - point.centre[0], other.centre[1] - point.centre[1]
-            if abs(dx * iy - dy * ix) < QUEUE_BESIDE_M:
-                return True
-        return False
+            nearest_m = min(nearest_m, abs(dx * iy - dy * ix))
+        return nearest_m
 
     def judge(
         self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
@@ -243,12 +270,13 @@ class Judge:
             watch.waited_s = last.time_s
         if last.in_zone and forward_mps < -1.0:
             due.append(Kind.WRONG_WAY)
-        if watch.crossing is not None:
-            since_s = last.time_s - watch.crossing.time_s
+        over_s = watch.unseen_s if watch.crossing is None else watch.crossing.time_s
+        if over_s is not None:
+            since_s = last.time_s - over_s
             boxed = still and last.areas & self._bits[AreaKind.BOX]
             if boxed and since_s < STOOD_S and self._signals.red_now:
                 due.append(Kind.BLOCKING)
-            if since_s < SETTLED_S:
+            if watch.crossing is not None and since_s < SETTLED_S:
                 due += self._after_the_line(track, watch, last, forward_mps)
             elif forward_mps < -1.0 and last.time_s - watch.waited_s < SETTLED_S:
                 due.append(Kind.U_TURN)
@@ -312,15 +340,16 @@ class Judge:
         match: MovementMatch | None = None
         signal = self._signals.approach
         crossing_s = None if watch.crossing is None else watch.crossing.time_s
-        if crossing_s is not None:
+        over_s = watch.unseen_s if crossing_s is None else crossing_s
+        if over_s is not None:
             # Of a long vehicle first seen across the line the crossing is that of its wheels.
-            entered_s = next((p.time_s for p in points if p.depth_m >= 0.0), crossing_s)
-            match = self._movement_of(points, track, min(crossing_s, entered_s))
+            entered_s = next((p.time_s for p in points if p.depth_m >= 0.0), over_s)
+            match = self._movement_of(points, track, min(over_s, entered_s))
             sure = (
                 match.certain
                 and match.travelled_m >= MOVEMENT_SURE_M
                 and match.heading_off_rad <= HEADING_SURE_RAD
-                and not self._may_turn_back(track, points, crossing_s)
+                and not self._may_turn_back(track, points, over_s)
             )
             if sure:
                 signal = self._signals.of(match.movement)
@@ -332,6 +361,7 @@ class Judge:
             points=points,
             signal=signal,
             crossing_s=crossing_s,
+            unseen_s=watch.unseen_s,
             inward=self._view.inward,
             turn=match,
             turn_forbidden=match is not None
@@ -340,7 +370,11 @@ class Judge:
             pavement_areas=self._bits[AreaKind.PAVEMENT],
             no_stopping_areas=self._bits[AreaKind.NO_STOPPING],
             box_areas=self._bits[AreaKind.BOX],
+            alone_s=watch.alone_s,
             passed=len(watch.passed),
+            ahead_hidden=0.0
+            if Kind.ILLEGAL_STOPPING not in due
+            else hidden_ahead(self._plane, track.centre, track.vehicle_class, self._view.inward),
             speed_limit_mps=self._road.speed_limit_mps,
             riders=watch.riders,
             bare_heads=watch.bare_heads,

@@ -63,7 +63,10 @@ class Life:
 
         Who has come over the line is counted already.
         """
+        trajectory, watch = self.trajectory, self.watch
         self.trajectory, self.watch, self.front = before.trajectory, before.watch, before.front
+        self.trajectory.points.extend(trajectory.points)
+        self.watch.add(watch)
         self.over |= before.over
         if self.over:
             self.hidden_m = None

@@ -408,7 +408,8 @@ class CameraPipeline:
             if lost and life.trajectory.points:
                 self._went_over(life)
             if self.view.metric:
-                self._handover.lost(life)
+                hidden = self._judge.parks(life.trajectory.points) * self._covered(life.last.box_px)
+                self._handover.lost(life, self._lives.values(), hidden=hidden)
                 self._riding_back.lost(life)
                 self._turning_back.lost(life)
             if life.over:
@@ -473,7 +474,7 @@ class CameraPipeline:
             speed_mps=points[-1].speed_mps,
             seen=False,
         )
-        life.over = True
+        life.over, life.watch.unseen_s = True, time_s
         life.pending = Pending(line, self._signals.approach.state_at(time_s))
         if life.front is None and life.first_m <= 0.0 < points[0].depth_m:
             # First seen astride the line: when its front crossed is told by its speed.

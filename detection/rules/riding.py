@@ -6,9 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from detection.rules.story import Finding, Story
 from models.violation import ViolationKind
+
+MIXED: Final = 10
+AGREE: Final = 3
+"""So many readings in a row of which no more than so few agree with the vote are another rider's:
+the track has changed vehicles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +73,14 @@ def no_helmet(story: Story, rule: NoHelmetRule) -> Finding | None:
 
 
 def _share(readings: Sequence[int], above: int, least: int) -> float | None:
+    """Share of readings above a number; None of too few, or of more than one rider's."""
     if len(readings) < least:
         return None
-    return sum(value > above for value in readings) / len(readings)
+    says = [value > above for value in readings]
+    stretches = (says[i : i + MIXED] for i in range(len(says) - MIXED + 1))
+    if any(sum(stretch) <= AGREE for stretch in stretches):
+        return None
+    return sum(says) / len(says)
 
 
 def _finding(kind: ViolationKind, story: Story, measures: dict[str, float]) -> Finding | None:

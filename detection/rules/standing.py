@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from detection.rules.story import Finding, Story, apart_m
 from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState
 from models.violation import ViolationKind
+
+BRAKING_MPS: Final = 2.0
+"""One who seems to move so fast where he then stays has not stopped yet: a place that scatters,
+deep in the junction, gives less."""
+OTHER_SIZE: Final = 1.7
+"""One who stands keeps his size: a box so many times as wide or high shows another beside him."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +23,18 @@ class IllegalStoppingRule:
     """Parameters of illegal stopping: ``min_stand_s`` in a no-stopping zone, not in a queue.
 
     It stays within ``stay_m`` of one place (far from the camera a place scatters, and a speed
-    more so), seen at least every ``max_gap_s``. That it is no queue is known from ``min_passed``
-    vehicles that drove past meanwhile. A box below ``min_height_px`` is too far to tell.
+    more so), hidden for ``max_gap_s`` at the most. That it is no queue is known from ``min_passed``
+    vehicles that drove past meanwhile. A box below ``min_height_px`` is too far to tell; so is one
+    that hides more than ``max_ahead_hidden`` of a car that it may wait for.
     """
 
     enabled: bool = True
     min_stand_s: float = 20.0
     min_passed: int = 4
     stay_m: float = 2.5
-    max_gap_s: float = 4.5
+    max_gap_s: float = 20.0
     min_height_px: float = 16.0
+    max_ahead_hidden: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,13 @@ def illegal_stopping(story: Story, rule: IllegalStoppingRule) -> Finding | None:
     """Whether a vehicle stands in a no-stopping zone while others drive past it."""
     if story.passed < rule.min_passed or story.vehicle_class == "pedestrian":
         return None
-    run = _staying(story, lambda p: bool(p.areas & story.no_stopping_areas), rule)
+    if story.ahead_hidden > rule.max_ahead_hidden:
+        return None
+    run = _staying(
+        story,
+        lambda p: bool(p.areas & story.no_stopping_areas) and p.time_s >= story.alone_s,
+        rule,
+    )
     heights = sorted(point.box_px[3] - point.box_px[1] for point in run)
     if not run or heights[len(run) // 2] < rule.min_height_px:
         return None
@@ -71,7 +86,7 @@ def illegal_stopping(story: Story, rule: IllegalStoppingRule) -> Finding | None:
 
 def blocking(story: Story, rule: BlockingRule) -> Finding | None:
     """Whether a vehicle stands within the junction after its own green has ended."""
-    if story.crossing_s is None:
+    if story.crossing_s is None and story.unseen_s is None:
         return None
     signal = story.signal
     run = _staying(
@@ -99,15 +114,26 @@ def _staying(
     here: Callable[[TrajectoryPoint], bool],
     rule: IllegalStoppingRule | BlockingRule,
 ) -> list[TrajectoryPoint]:
-    """The latest unbroken series of sightings about its last place."""
+    """The latest unbroken series of sightings about its last place, since it stopped there."""
     run: list[TrajectoryPoint] = []
     for point in reversed(story.points):
         if not here(point) or not point.whole:
             break
-        if run and (
-            run[-1].time_s - point.time_s > rule.max_gap_s or apart_m(point, run[0]) > rule.stay_m
-        ):
-            break
+        if run:
+            if not _alike(point, run[0]):
+                continue
+            gap_s = run[-1].time_s - point.time_s
+            if gap_s > rule.max_gap_s or apart_m(point, run[0]) > rule.stay_m:
+                break
         run.append(point)
+    while run and run[-1].speed_mps >= BRAKING_MPS:
+        run.pop()
     run.reverse()
     return run
+
+
+def _alike(one: TrajectoryPoint, other: TrajectoryPoint) -> bool:
+    """Whether two boxes are about as wide and as high."""
+    (a, b, c, d), (e, f, g, h) = one.box_px, other.box_px
+    pairs = ((c - a, g - e), (d - b, h - f))
+    return all(max(pair) < OTHER_SIZE * min(pair) for pair in pairs)

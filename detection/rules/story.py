@@ -24,17 +24,19 @@ class Story:
 
     ``points`` are its sightings, oldest first; ``signal`` the timeline of the head that rules it
     (unknown while its movement is in doubt and the approach's heads differ); ``crossing_s`` when
-    its front crossed the stop line inward, ``turn`` the movement that it made as far as its way
-    tells. ``turn_forbidden`` and ``closed_areas`` (bits of
-    ``TrajectoryPoint.areas``) are what signs say of its class; ``passed`` is how many others
-    drove past it since it stood still. ``riders`` and ``bare_heads`` are the detector's
-    readings, one per frame in which it gave one.
+    its front crossed the stop line inward, ``unseen_s`` when it must have where nobody saw it,
+    ``turn`` the movement that it made as far as its way tells. ``turn_forbidden`` and
+    ``closed_areas`` (bits of ``TrajectoryPoint.areas``) are what signs say of its class;
+    ``passed`` is how many others drove past it since ``alone_s``, when it last drove or waited for
+    another, ``ahead_hidden`` the share that it hides of a car which may stand ahead of it.
+    ``riders`` and ``bare_heads`` are the detector's readings, one per frame in which it gave one.
     """
 
     vehicle_class: str
     points: Sequence[TrajectoryPoint]
     signal: SignalTimeline
     crossing_s: float | None = None
+    unseen_s: float | None = None
     inward: tuple[float, float] = (0.0, 1.0)
     turn: MovementMatch | None = None
     turn_forbidden: bool = False
@@ -42,7 +44,9 @@ class Story:
     pavement_areas: int = 0
     no_stopping_areas: int = 0
     box_areas: int = 0
+    alone_s: float = -math.inf
     passed: int = 0
+    ahead_hidden: float = 0.0
     speed_limit_mps: float | None = None
     riders: Sequence[int] = ()
     bare_heads: Sequence[int] = ()

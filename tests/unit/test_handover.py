@@ -92,3 +92,46 @@ def test_the_pipeline_lets_a_new_track_go_on_where_one_stood(monkeypatch):
     life = pipeline._lives[seen.id]
     assert life.watch is before.watch
     assert len(life.trajectory.points) == 6
+
+
+def test_a_track_that_began_beside_ones_own_is_his():
+    """A box that was off began a new track; his own found none any more, and ends later."""
+    handover, before = Handover(), lost_life()
+    others = []
+    for depth_m in (STANDS_M + 5.0, STANDS_M + 0.5):
+        other = Life(Trajectory(), found(depth_m), hidden_m=11.0)
+        for point in standing(14.3, 3, depth_m):
+            other.trajectory.add(point)
+        other.watch.passed = {8}
+        others.append(other)
+    before.watch.passed = {9}
+    handover.lost(before, others)
+    elsewhere, heir = others
+    assert elsewhere.front is None
+    assert heir.front is not None
+    assert heir.hidden_m is None
+    assert heir.watch.passed == {8, 9}
+    assert [point.time_s for point in heir.trajectory.points] == [
+        *(10.0, 11.0, 12.0, 13.0, 14.0),
+        *(14.3, 15.3, 16.3, 17.3),
+    ]
+    # Who is followed already is not found again.
+    assert handover.again(17.0, found()) is None
+
+
+def test_one_who_crossed_the_line_himself_is_nobodys_heir():
+    handover, before, other = Handover(), lost_life(), lost_life()
+    other.trajectory.points.clear()
+    for point in standing(14.3, 3, STANDS_M):
+        other.trajectory.add(point)
+    handover.lost(before, [other])
+    assert other.trajectory.points[0].time_s == 14.3
+
+
+@pytest.mark.parametrize(("hidden", "goes_on"), [(0.7, True), (0.2, False)])
+def test_who_stops_where_nobody_may_and_is_hidden_is_found_again_later(hidden, goes_on):
+    handover, before = Handover(), lost_life()
+    handover.lost(before, hidden=hidden)
+    handover.lost(lost_life(crossed=False))
+    assert (handover.again(30.0, found()) is before) is goes_on
+    assert handover.again(41.0, found()) is None
