@@ -31,15 +31,19 @@ class HealthSettings:
 
     ``frozen_s`` without any pixel of the reduced picture changing by more than ``still_levels``
     (of 255), nor all of them by ``still_mean`` on average, is a frozen camera: a living one has
-    noise, and a still picture that is encoded again and again wavers less. A picture whose values
-    span less than ``blank_levels`` shows nothing; ``blank_s`` of that make an event. ``same_shape``
-    is how far the ratio of the sides may differ for a picture of another size to be scaled back to
-    the calibrated one.
+    noise, and a still picture that is encoded again and again wavers less. A picture as still as
+    that (by ``repeat_mean`` on average) within ``repeat_s`` of the last one that was used is the
+    same once more: a recorder writes 25 frames a second of a camera with 6. A picture whose
+    values span less than ``blank_levels`` shows nothing; ``blank_s`` of that make an event.
+    ``same_shape`` is how far the ratio of the sides may differ for a picture of another size to
+    be scaled back to the calibrated one.
     """
 
     frozen_s: float = 8.0
     still_levels: int = 8
     still_mean: float = 0.7
+    repeat_mean: float = 1.0
+    repeat_s: float = 0.5
     blank_levels: int = 24
     blank_s: float = 0.5
     same_shape: float = 0.01
@@ -80,6 +84,7 @@ class HealthMonitor:
         self._events: list[HealthEvent] = []
         self._open: dict[HealthKind, HealthEvent] = {}
         self._still: tuple[float, npt.NDArray[np.int16]] | None = None
+        self._used: tuple[float, npt.NDArray[np.int16]] | None = None
         self._blank_since_s: float | None = None
         self._in_place_s: float | None = None
         """The last time that the camera surely looked where it should."""
@@ -126,6 +131,9 @@ class HealthMonitor:
         self._look_for_change(frame.time_s, thumb)
         if HealthKind.FROZEN in self._open:
             return _REFUSED
+        if self._repeats(frame.time_s, thumb):
+            return _REFUSED
+        self._used = frame.time_s, thumb
         self._look_at_pose(frame.time_s, image)
         return _REFUSED if self._moved else Seen(image)
 
@@ -188,6 +196,13 @@ class HealthMonitor:
         elif HealthKind.FROZEN not in self._open and time_s - still[0] >= self._settings.frozen_s:
             self._begin(HealthKind.FROZEN, still[0], "the picture does not change at all")
             self._disbelieve(still[0], time_s)
+
+    def _repeats(self, time_s: float, thumb: npt.NDArray[np.int16]) -> bool:
+        s = self._settings
+        if self._used is None or time_s - self._used[0] >= s.repeat_s:
+            return False
+        change = np.abs(thumb - self._used[1])
+        return int(change.max()) <= s.still_levels and float(change.mean()) <= s.repeat_mean
 
     def _lives(self, change: npt.NDArray[np.int16]) -> bool:
         s = self._settings

@@ -104,6 +104,17 @@ def test_a_still_picture_that_is_encoded_again_and_again_is_frozen(tmp_path):
     assert event.start_s == pytest.approx(4.0, abs=1.0)
 
 
+def test_a_picture_that_comes_again_is_looked_at_once():
+    """A recorder writes each picture of a slow camera four times: three tell nothing new."""
+    monitor = HealthMonitor(SIZE)
+    usable = watch(monitor, lambda t: view_of(SCENE, int(t * 6.25) / 6.25), seconds(0, 4, 25))
+    assert usable == [True, False, False, False] * 25
+    assert not monitor.events
+    # Where nothing moves for a while it is looked at twice a second, so that time goes on.
+    still = watch(monitor, lambda t: view_of(SCENE, 3.9), seconds(4, 6, 25))
+    assert 3 <= sum(still) <= 5
+
+
 @pytest.mark.parametrize(("value", "what"), [(0, "black"), (130, "one colour")])
 def test_blank_frames_are_used_for_nothing(value, what):
     monitor = HealthMonitor(SIZE)
