@@ -19,6 +19,8 @@ from models.signals import SignalChange, SignalState, SignalTimeline
 from models.units import parse_utc
 
 COLUMNS: Final = ("time", "signal", "state")
+STALE_S: Final = 300.0
+"""No head shows one state for so long while traffic runs: a log that ended before is over."""
 
 
 def read_signal_log(path: Path, start: datetime | None = None) -> dict[str, SignalTimeline]:
@@ -84,14 +86,22 @@ def timeline_for(
         source: The file, for the error.
 
     Raises:
-        BadInput: If several signals are logged and none has such a name.
+        BadInput: If several signals are logged and none has such a name, or the log is of another
+            time: its last state would hold for the whole clip.
     """
-    for name in names:
-        if name in timelines:
-            return timelines[name]
-    if len(timelines) == 1:
-        return next(iter(timelines.values()))
-    raise BadInput(source, "signal", f"none of {', '.join(names)} is logged there")
+    ours = next((timelines[name] for name in names if name in timelines), None)
+    if ours is None and len(timelines) == 1:
+        ours = next(iter(timelines.values()))
+    if ours is None:
+        raise BadInput(source, "signal", f"none of {', '.join(names)} is logged there")
+    over_s = -ours.changes[-1].time_s
+    if over_s > STALE_S:
+        raise BadInput(
+            source, "time",
+            f"the log ends {over_s:.0f} s before the clip begins; valid is one of the clip's own "
+            "time (is the zone of --start right?)",
+        )  # fmt: skip
+    return ours
 
 
 def _time(text: str | None, where: str, start: datetime | None) -> float:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -219,6 +219,16 @@ def test_a_bad_signal_log_names_its_line(text, line):
     with pytest.raises(BadInput) as error:
         parse_signal_log(text, "log.csv")
     assert str(error.value).startswith(line)
+
+
+def test_a_log_of_another_time_is_refused():
+    """Seven hours off: a start in local time that was taken for UTC."""
+    log = "time,signal,state\n2026-11-22T00:00:00Z,J,green\n2026-11-22T00:00:30Z,J,red\n"
+    start = datetime(2026, 11, 22, tzinfo=UTC)
+    assert timeline_for(parse_signal_log(log, "log.csv", start), ["J"], "log.csv").changes
+    late = parse_signal_log(log, "log.csv", start + timedelta(hours=7))
+    with pytest.raises(BadInput, match=r"log\.csv: time: the log ends 25170 s before the clip"):
+        timeline_for(late, ["J"], "log.csv")
 
 
 def lamp(colour: tuple[int, int, int] | None, countdown: bool = False) -> np.ndarray:

@@ -60,7 +60,7 @@ def detect(
         typer.Option("--tiles/--no-tiles", help="Look twice, closer, at the zone."),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="Stop after so much of the source.")
+        float | None, typer.Option("--seconds", min=0, help="Stop after so much of the source.")
     ] = None,
     interval: Annotated[
         float, typer.Option("--interval", min=1, help="Seconds of a counting interval.")
