@@ -95,6 +95,7 @@ class _Act:
     """Something that lasts: since when, how much of it so far, whether clear of edges."""
 
     begin_s: float
+    vehicle_class: str
     approach: str
     junction: str
     amount: float = 0.0
@@ -195,7 +196,7 @@ class OffenceWatch:
         row = {int(vehicle): index for index, vehicle in enumerate(now.id.tolist())}
         for vehicle, passage in list(self._passages.items()):
             found += self._follow(vehicle, passage, row, now, fronts, begin_s, shown)
-        found += self._in_areas(begin_s + 1.0, now, row)
+        found += self._in_areas(begin_s + 1.0, now)
         return tuple(sorted(found, key=lambda item: (item.time_s, item.vehicle, item.kind)))
 
     def _stands_on_a_line(self, fronts: FloatArray) -> npt.NDArray[np.bool_]:
@@ -344,9 +345,7 @@ class OffenceWatch:
                 passage.told.add(Kind.U_TURN)
                 yield _offence(Kind.U_TURN, crossing)
 
-    def _in_areas(
-        self, time_s: float, now: VehicleStates, row: Mapping[int, int]
-    ) -> Iterator[Offence]:
+    def _in_areas(self, time_s: float, now: VehicleStates) -> Iterator[Offence]:
         """What is done within marked areas."""
         centres = np.stack([now.x_m, now.y_m], axis=1)
         stands = now.speed_mps < STANDS_MPS
@@ -376,7 +375,7 @@ class OffenceWatch:
                     if self._queues(place, now, index):
                         # What it did before is over; from here on it waits for another.
                         if not act.told:
-                            yield from self._ended(vehicle, kind, act, name)
+                            yield from self._ended(vehicle, kind, act)
                         act.begin_s = time_s
                         act.amount = 0.0
                         act.behind.clear()
@@ -388,10 +387,10 @@ class OffenceWatch:
         for vehicle, kind in [key for key in self._acts if key not in present]:
             if kind is Kind.STOP_LINE and vehicle in self._passages:
                 continue
+            # Its vehicle may have left the street: what it did, it did.
             act = self._acts.pop((vehicle, kind))
-            if not act.told and vehicle in row:
-                name = CLASSES[now.vehicle_class[row[vehicle]]]
-                yield from self._ended(vehicle, kind, act, name)
+            if not act.told:
+                yield from self._ended(vehicle, kind, act)
 
     def _kind_here(self, place: _Place, vehicle: int, name: str, stands: bool) -> Kind | None:
         area = place.area
@@ -451,7 +450,7 @@ class OffenceWatch:
             if act is not None:
                 del self._acts[key]
                 if not act.told:
-                    yield from self._ended(vehicle, kind, act, crossing.vehicle_class)
+                    yield from self._ended(vehicle, kind, act)
             return
         if act is None:
             # A speed is the way of the second gone by: one who stands at its end stood throughout
@@ -459,6 +458,7 @@ class OffenceWatch:
             stood = kind in _STANDING
             self._acts[key] = _Act(
                 begin_s if stood else begin_s + 1.0,
+                crossing.vehicle_class,
                 crossing.approach,
                 crossing.junction,
                 amount if stood else 0.0,
@@ -477,13 +477,15 @@ class OffenceWatch:
             )
 
     @staticmethod
-    def _ended(vehicle: int, kind: Kind, act: _Act, name: str) -> Iterator[Offence]:
+    def _ended(vehicle: int, kind: Kind, act: _Act) -> Iterator[Offence]:
         """An act is over that was never clearly one; it may have looked like one.
 
         One who stands alone where nobody may is no queue, whether others drove past or not.
         """
         if act.amount >= _LEAST_SHARE * _LASTING[kind].least:
-            yield Offence(kind, act.begin_s, vehicle, name, act.junction, act.approach, False)
+            yield Offence(
+                kind, act.begin_s, vehicle, act.vehicle_class, act.junction, act.approach, False
+            )
 
 
 def _was_before(passage: _Passage) -> bool:

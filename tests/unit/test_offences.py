@@ -205,6 +205,25 @@ def test_standing_counts_from_the_second_in_which_red_began(site):
     ]
 
 
+def test_a_ride_on_the_pavement_is_told_though_its_rider_leaves_the_street(site):
+    line = line_of(site, "C3-c2")
+    view = site.camera("C3-c2").view
+    area = next(a for a in view.road.areas if a.kind is AreaKind.PAVEMENT)
+    corners = np.array(area.outline)
+    x, y = corners.mean(axis=0)
+    heading = math.atan2(line.inward_x, line.inward_y)
+    watch = OffenceWatch(site, [line], People(1))
+    found: list[Offence] = []
+    for second in range(5):
+        ahead = 12.0 * (second - 1)
+        place = (x + line.inward_x * ahead, y + line.inward_y * ahead)
+        row = (7, CLASSES.index("motorcycle"), *place, heading, 12.0, 1.9, 0.7, 1.6)
+        # He is there at the ends of two seconds, and then nowhere.
+        states = VehicleStates.from_rows([row] if second < 2 else [])
+        found += watch.step(float(second), states, [], lambda _: GREEN)
+    assert kinds(found) == [(Kind.PAVEMENT, False)]
+
+
 def test_one_who_stands_inside_after_green_blocks(site):
     def front(t: float) -> float:
         return min(6.0 * (t - 3), 15.0) if t < 20 else 15 + 6 * (t - 20)
