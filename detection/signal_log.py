@@ -6,14 +6,13 @@ green, flashing_yellow, dark or unknown, and holds until the signal's next row.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from models.csv_table import table
 from models.errors import BadInput
 from models.signals import SignalChange, SignalState, SignalTimeline
 from models.units import parse_utc
@@ -50,13 +49,8 @@ def parse_signal_log(
     Raises:
         BadInput: Naming ``source``, line and column.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    for name in COLUMNS:
-        if name not in (reader.fieldnames or ()):
-            raise BadInput(f"{source}:1", name, f"column is missing; valid is {','.join(COLUMNS)}")
     changes: dict[str, list[SignalChange]] = {}
-    for row in reader:
-        where = f"{source}:{reader.line_num}"
+    for where, row in table(text, source, COLUMNS):
         time_s = _time(row["time"], where, start)
         signal = (row["signal"] or "").strip()
         if not signal:

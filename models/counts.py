@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.csv_table import table
 from models.errors import BadInput
 from models.units import parse_utc, utc_text
 
@@ -73,16 +74,7 @@ def counts_from_csv(text: str, source: str) -> tuple[CountRow, ...]:
     Raises:
         BadInput: Naming ``source:line``, the column and what would be valid.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise BadInput(
-            f"{source}:1", missing[0], f"column is missing; valid is {','.join(COLUMNS)}"
-        )
-    rows = []
-    for record in reader:
-        where = f"{source}:{reader.line_num}"
-        rows.append(_row(record, where))
+    rows = [_row(record, where) for where, record in table(text, source, COLUMNS)]
     if not rows:
         raise BadInput(source, "count", "the file has no rows; valid is at least one")
     return tuple(rows)

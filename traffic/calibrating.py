@@ -7,7 +7,6 @@ the version.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -29,6 +28,7 @@ from detection.calibration import MIN_PAIRS, Calibration, PointPair, fit
 from detection.plane import horizon_row
 from detection.ports import Image
 from detection.snapshots import encode_jpeg
+from models.csv_table import table
 from models.errors import BadInput, XanhError
 from models.site import Site, SiteCamera
 from models.units import utc_text
@@ -71,14 +71,8 @@ def read_pairs(path: Path) -> tuple[PointPair, ...]:
         raise BadInput(
             str(path), "", f"cannot be read ({reason}); valid is a CSV of point pairs"
         ) from None
-    reader = csv.DictReader(io.StringIO(text))
-    for name in PAIR_COLUMNS:
-        if name not in (reader.fieldnames or ()):
-            raise BadInput(
-                f"{path}:1", name, f"column is missing; valid is {','.join(PAIR_COLUMNS)}"
-            )
     pairs = []
-    for row in reader:
+    for where, row in table(text, str(path), PAIR_COLUMNS):
         values = []
         for name in PAIR_COLUMNS:
             try:
@@ -86,9 +80,7 @@ def read_pairs(path: Path) -> tuple[PointPair, ...]:
             except ValueError:
                 value = math.nan
             if not math.isfinite(value):
-                raise BadInput(
-                    f"{path}:{reader.line_num}", name, f"{row[name]!r}; valid is a number"
-                )
+                raise BadInput(where, name, f"{row[name]!r}; valid is a number")
             values.append(value)
         pairs.append(PointPair((values[0], values[1]), (values[2], values[3])))
     return tuple(pairs)

@@ -213,6 +213,7 @@ def test_a_signal_log_is_read_in_seconds_and_in_iso():
         ("time,signal,state\nnan,a,red\n", "log.csv:2: time: 'nan'"),
         ("time,signal,state\n5,a,red\n4,a,green\n", "log.csv:3: time"),
         ("time,signal,state\n", "log.csv: time: the file has no rows"),
+        ('time,signal,state\n0,"J' + ",red\n1,J" * 20_000, "log.csv:2: no CSV (field larger"),
     ],
 )
 def test_a_bad_signal_log_names_its_line(text, line):
