@@ -562,8 +562,8 @@ class CameraPipeline:
         """The violations of these findings, their evidence written; else a line in ``lost``."""
         flagged: list[Violation] = []
         for finding, movement in found:
-            points = life.trajectory.points
-            if self.view.metric and self._repeats.again(finding.kind, track.id, points):
+            points, since_s = life.trajectory.points, finding.before_s
+            if self.view.metric and self._repeats.again(finding.kind, track.id, points, since_s):
                 continue
             try:
                 flagged.append(self._case(track, life, finding, movement))

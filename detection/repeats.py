@@ -66,13 +66,20 @@ class Repeats:
     def __init__(self) -> None:
         self._flagged: dict[Kind, list[_Flagged]] = {}
 
-    def again(self, kind: Kind, track: int, points: Sequence[TrajectoryPoint]) -> bool:
+    def again(
+        self,
+        kind: Kind,
+        track: int,
+        points: Sequence[TrajectoryPoint],
+        since_s: float = -math.inf,
+    ) -> bool:
         """Whether a flag is another one of an act that was told; remembers it in any case.
 
         Args:
             kind: What is flagged.
             track: Number of the track.
             points: Its sightings; the sequence is kept, and may go on growing.
+            since_s: When the act began: a track that stood may have gone on with one who rode by.
         """
         if kind not in LASTING:
             return False
@@ -83,7 +90,13 @@ class Repeats:
             if now_s - item.points[-1].time_s < 2 * STOOD_S + LOST_S
         ]
         others = [item for item in known if item.track != track]
-        again = any(_goes_on(item.points, points[0], riding=kind in RIDING) for item in others)
+        begun = next(point for point in points if point.time_s >= since_s)
+        firsts = (points[0], begun) if kind in RIDING else (points[0],)
+        again = any(
+            _goes_on(item.points, first, riding=kind in RIDING)
+            for item in others
+            for first in firsts
+        )
         if kind in RIDING and not again:
             near = [item for item in others if _beside(item.points, points)]
             seen = _seen_at_once([points, *(item.points for item in near)])

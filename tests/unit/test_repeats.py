@@ -84,3 +84,20 @@ def test_a_box_of_another_size_at_the_end_of_a_lost_track_is_not_the_flagged_veh
     repeats = Repeats()
     assert not repeats.again(Kind.WRONG_LANE, 1, [*riding(0, 4, 4.5), *riding(4.2, 9, 4.5)])
     assert not repeats.again(Kind.WRONG_LANE, 2, riding(5, 8, 4.5, x=2.0))
+
+
+def test_a_track_that_stood_and_goes_on_with_the_flagged_rider_tells_nothing_new() -> None:
+    """He rides past one who stands, and they change tracks: each goes on as the other was."""
+    rides, stands = (
+        riding(0, 9, 4.5),
+        [
+            point._replace(time_s=frame / 6, frame=frame, centre=(0.5, 23.0), speed_mps=0.0)
+            for frame, point in enumerate(riding(0, 9, 4.5))
+        ],
+    )
+    repeats, flagged, other = Repeats(), [*rides[:30], *stands[33:]], [*stands[:31], *rides[32:]]
+    assert not repeats.again(Kind.WRONG_WAY, 1, flagged)
+    assert repeats.again(Kind.WRONG_WAY, 2, other, since_s=32 / 6)
+    assert not Repeats().again(Kind.WRONG_WAY, 2, other, since_s=32 / 6)
+    far = [point._replace(centre=(9.0, point.centre[1])) for point in other]
+    assert not repeats.again(Kind.WRONG_WAY, 3, far, since_s=32 / 6)
