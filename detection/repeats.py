@@ -90,7 +90,7 @@ class Repeats:
             if now_s - item.points[-1].time_s < 2 * STOOD_S + LOST_S
         ]
         others = [item for item in known if item.track != track]
-        begun = next(point for point in points if point.time_s >= since_s)
+        begun = next((point for point in points if point.time_s >= since_s), points[-1])
         firsts = (points[0], begun) if kind in RIDING else (points[0],)
         again = any(
             _goes_on(item.points, first, riding=kind in RIDING)
