@@ -25,7 +25,8 @@ class WrongWayRule:
     in the junction, where a rider turns in against the traffic), seen ``min_points`` times.
 
     ``max_speed_mps`` with ``jitter_m``, and ``max_gap_s``, bound way and time between two
-    sightings of one vehicle; more may be a track that jumped to another. One who was hidden for up
+    sightings of one vehicle; more may be a track that jumped to another, and so may more than
+    ``max_cut_s`` in which a two-wheeler's box was cut. One who was hidden for up
     to ``max_hidden_s`` is believed to be the same where his speeds before and after explain the
     way in between, and he was seen ``min_after`` times since.
     ``max_backward_share`` is the share of steps that may point the other way (jitter).
@@ -40,6 +41,7 @@ class WrongWayRule:
     max_speed_mps: float = 14.0
     jitter_m: float = 1.5
     max_gap_s: float = 1.2
+    max_cut_s: float = 0.6
     max_hidden_s: float = 3.0
     min_after: int = 3
     max_backward_share: float = 0.15
@@ -49,9 +51,10 @@ def wrong_way(story: Story, rule: WrongWayRule) -> Finding | None:
     """Whether a vehicle rode against the approach; judged on its latest run of sightings.
 
     A run is an unbroken series of sightings without a jump, none of them cut by the picture's edge
-    (a box that is cut moves as its vehicle does not: those of a two-wheeler are left out, those of
-    others end the run), up to the last, which is in the zone. Of the run counts the part that is
-    steady travel: a rider may have waited in the junction before it, or come from the side.
+    (a box that is cut moves as its vehicle does not: those of a two-wheeler are left out for a
+    moment, those of others end the run), up to the last, which is in the zone. Of the run counts
+    the part that is steady travel: a rider may have waited in the junction before it, or come from
+    the side.
     """
     run = _run(story, rule)
     if not run or not run[-1].in_zone:
@@ -80,15 +83,20 @@ def _run(story: Story, rule: WrongWayRule) -> list[TrajectoryPoint]:
     """The latest unbroken run of sightings on the approach, or coming out of the junction."""
     rides = story.vehicle_class in TWO_WHEELERS
     run: list[TrajectoryPoint] = []
+    was_cut = False
     for point in reversed(story.points):
-        if not point.whole and rides:
-            continue
         turning_in = point.depth_m > -TURNING_IN_M
-        if not (point.in_zone or turning_in) or not point.whole:
+        if not (point.in_zone or turning_in) or not (point.whole or rides):
+            break
+        if not point.whole:
+            was_cut = True
+            continue
+        if run and was_cut and run[-1].time_s - point.time_s > rule.max_cut_s:
             break
         if run and not _same(point, run[-1], len(run), rule):
             break
         run.append(point)
+        was_cut = False
     run.reverse()
     return run
 

@@ -208,11 +208,19 @@ def test_one_hidden_as_he_rides_against_the_approach(hidden_s, off_m, seen, flag
     assert (finding is not None) is flagged
 
 
-@pytest.mark.parametrize(("name", "flagged"), [("motorcycle", True), ("bus", False)])
-def test_a_rider_whom_the_edge_cuts_for_a_moment_is_the_same_rider(name, flagged):
-    """He leaves by the lower edge; his box is cut in two frames of five."""
+@pytest.mark.parametrize(
+    ("name", "cut_at", "flagged"),
+    [
+        ("motorcycle", {5, 7}, True),
+        ("motorcycle", {4, 5, 6, 7}, False),
+        ("bus", {5, 7}, False),
+    ],
+    ids=["for a moment", "for long", "a bus"],
+)
+def test_a_rider_whom_the_edge_cuts_for_a_moment_is_the_same_rider(name, cut_at, flagged):
+    """He leaves by the lower edge; in some of the last frames his box is cut."""
     against = [sighting(k / 6, -k, progress_m=20 - k) for k in range(9)]
-    cut = [point._replace(whole=k not in (5, 7)) for k, point in enumerate(against)]
+    cut = [point._replace(whole=k not in cut_at) for k, point in enumerate(against)]
     story = a_story(cut, vehicle_class=name)
     assert (rules.wrong_way(story, rules.WrongWayRule()) is not None) is flagged
 
