@@ -55,9 +55,11 @@ PASSING_MPS: Final = 3.0
 QUEUE_AHEAD_M: Final = 12.0
 SAME_LANE_M: Final = 1.8
 QUEUE_BESIDE_M: Final = 3.2
+ABREAST_M: Final = 2.5
 """One who stands so far ahead is the next in a queue: from then on one who stays has stopped there.
 Or he is in the queue of the lane beside: whom the next lane's queue holds up may well be held up by
-one ahead that it hides, so that none who drive past meanwhile show that it does not queue."""
+one ahead that it hides, so that none who drive past meanwhile show that it does not queue. Two
+abreast hold up nobody."""
 
 Rule = Callable[[rules.Story, Any], rules.Finding | None]
 RULES: Final[Mapping[Kind, Rule]] = {
@@ -213,7 +215,9 @@ class Judge:
             if not 0.5 < ahead_m < QUEUE_AHEAD_M or other.speed_mps >= STANDING_MPS:
                 continue
             dx, dy = other.centre[0] - point.centre[0], other.centre[1] - point.centre[1]
-            nearest_m = min(nearest_m, abs(dx * iy - dy * ix))
+            beside_m = abs(dx * iy - dy * ix)
+            if beside_m < SAME_LANE_M or ahead_m > ABREAST_M:
+                nearest_m = min(nearest_m, beside_m)
         return nearest_m
 
     def judge(

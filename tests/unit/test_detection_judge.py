@@ -55,6 +55,8 @@ ZONE = RoadArea(AreaKind.NO_STOPPING, ((-9.0, 20.0), (9.0, 20.0), (9.0, 60.0), (
     ((0.0, 8.0, 1), 6.0, 0),  # right behind one that stands
     ((0.0, 8.0, 0), 6.0, 0),  # who stands beyond the zone
     ((3.0, 8.0, 1), 6.0, 0),  # in the lane beside
+    ((2.2, 1.0, 1), 6.0, 1),  # abreast of it
+    ((0.5, 1.5, 1), 6.0, 0),  # a rider right behind another
     ((6.0, 8.0, 1), 6.0, 1),  # across the road
 ])  # fmt: skip
 def test_who_drives_past_one_that_stands_and_does_not_queue(ahead, passing_mps, passed):
