@@ -34,7 +34,8 @@ class LampSettings:
 
     ``min_value`` and ``min_saturation`` (0 to 255): what shines; it is also ``scene_share`` of the
     picture's median brightness or more (by day lit lamps are 0.75 to 1.2, unlit lenses up to 0.45
-    of it). ``min_share``: the smallest part of the box that a lamp fills; ``min_fill`` and
+    of it), and ``glow_share`` of the brightest colour in the box: by night a lamp's glow lies on
+    all around it. ``min_share``: the smallest part of the box that a lamp fills; ``min_fill`` and
     ``max_aspect``: how much of its own bounding box, and how long that may be. ``lead``: how far
     the brightest colour must be ahead of the next; ``hold_s``: a new state must last this long
     before it is believed; ``dim_value``: a box whose brightest pixels stay below cannot be seen
@@ -44,6 +45,7 @@ class LampSettings:
     min_value: int = 30
     min_saturation: int = 90
     scene_share: float = 0.6
+    glow_share: float = 0.45
     min_share: float = 0.008
     min_fill: float = 0.35
     max_aspect: float = 2.2
@@ -92,8 +94,10 @@ class LampReader:
         if int(np.percentile(value, 99)) < s.dim_value:
             return SignalState.UNKNOWN
         scene = float(np.median(image[::STRIDE_PX, ::STRIDE_PX].max(axis=2)))
-        least = max(s.min_value, s.scene_share * scene)
-        shining = (value >= least) & (saturation >= s.min_saturation)
+        vivid = saturation >= s.min_saturation
+        brightest = float(np.percentile(value[vivid], 95)) if vivid.any() else 0.0
+        least = max(s.min_value, s.scene_share * scene, s.glow_share * brightest)
+        shining = vivid & (value >= least)
         strength = {}
         for state, bands in HUES.items():
             mask = np.zeros(hue.shape, np.bool_)

@@ -278,6 +278,33 @@ def test_a_lamp_is_read_at_any_exposure(exposure, state):
     assert LampReader((20, 20, 60, 100)).look(image) is state
 
 
+@pytest.mark.parametrize("horizontal", [False, True])
+@pytest.mark.parametrize(
+    ("at", "state"),
+    list(enumerate([SignalState.RED, SignalState.YELLOW, SignalState.GREEN])),
+)
+def test_by_night_a_lamp_is_read_through_its_glow(at, state, horizontal):
+    """White where it shines, its colour in a wide glow on the housing, digits beside it."""
+    colour = {
+        SignalState.RED: (30, 30, 255),
+        SignalState.YELLOW: (40, 190, 255),
+        SignalState.GREEN: (170, 255, 60),
+    }[state]
+    centre = (35 + 30 * at, 35) if horizontal else (35, 35 + 30 * at)
+    scene = np.full((240, 320, 3), 25, np.uint8)
+    glow = np.zeros(scene.shape, np.float32)
+    cv2.circle(glow, centre, 17, colour, -1)
+    lit = np.clip(scene + 0.9 * cv2.GaussianBlur(glow, (0, 0), 5.5), 0, 255).astype(np.uint8)
+    cv2.circle(lit, centre, 6, (255, 255, 255), -1)
+    cv2.putText(lit, "47", (112, 46) if horizontal else (20, 17), 0, 1.15, colour, 2)
+    lit = np.asarray(cv2.GaussianBlur(lit, (0, 0), 0.7), np.uint8)
+    # A camera's compression spreads colours.
+    sent = cv2.imencode(".jpg", lit, [cv2.IMWRITE_JPEG_QUALITY, 50])[1]
+    lit = np.asarray(cv2.imdecode(sent, cv2.IMREAD_COLOR), np.uint8)
+    box = (18, 18, 172, 52) if horizontal else (18, 0, 52, 112)
+    assert LampReader(box).look(lit) is state
+
+
 def test_what_drives_past_behind_the_head_is_no_lamp():
     image = lamp((40, 40, 230))
     image[50:68] = (10, 140, 240)  # an orange lorry, longer than the head is wide
