@@ -19,6 +19,7 @@ from detection.plane import GroundPlane
 from detection.yolo import DetectorSettings
 from models.camera import CameraView, MovementPath
 from models.errors import BadInput, XanhError
+from traffic.commands.detection import weights_list
 
 ONE_THREAD = {"threads": 1, "min_score": 0.2}
 
@@ -57,6 +58,13 @@ def test_what_finds_no_road_user_is_refused_and_capitals_do_not_matter(tmp_path,
         open_detector(str(fruit))
     hanoi = onnx_file(tmp_path / "hanoi.onnx", names="{0: 'Motorbike', 1: 'Xe'}", imgsz="[64, 64]")
     assert open_detector(str(hanoi)).class_names == ("motorbike", "xe")
+
+
+def test_the_list_of_weights_tells_a_file_that_is_another(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XANH_WEIGHTS_DIR", str(tmp_path))
+    (tmp_path / "yolox_nano.onnx").write_bytes(b"half of it")
+    weights_list()
+    assert "another file: " + str(tmp_path / "yolox_nano.onnx") in capsys.readouterr().out
 
 
 def test_other_onnx_files_need_a_note_beside_them(tmp_path):

@@ -218,12 +218,19 @@ def plates(
 @weights_app.command("list")
 def weights_list() -> None:
     """Weights that Xanh knows, with licence and whether they are here."""
-    from detection.weights import PACKAGED, locate, packaged, registry
+    from detection.weights import PACKAGED, locate, packaged, registry, verify
 
     for name in packaged():
         say(f"{name}: packaged, AGPL-3.0-or-later, {PACKAGED / name}")
     for name, entry in sorted(registry().items()):
-        say(f"{name}: {entry.licence}, {locate(entry) or 'not here: ' + (entry.url or 'no URL')}")
+        path = locate(entry)
+        where = str(path) if path else f"not here: {entry.url or 'no URL'}"
+        try:
+            if path:
+                verify(entry, path)
+        except BadInput as error:
+            where = f"another file: {error}"
+        say(f"{name}: {entry.licence}, {where}")
 
 
 @weights_app.command("fetch")
