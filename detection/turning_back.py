@@ -200,12 +200,18 @@ def _bends(points: Sequence[TrajectoryPoint], after: Motion) -> float | None:
 
 
 def _before(points: Iterable[TrajectoryPoint], until_s: float) -> Motion | None:
-    return motion([p for p in points if p.time_s <= until_s], until_s, forward=False)
+    """How one drove before a time: if seen too shortly, since the sighting before that."""
+    known = [p for p in points if until_s - UNSEEN_S - 1e-6 <= p.time_s <= until_s]
+    earlier_s = [p.time_s for p in known if until_s - p.time_s >= LEAST_S]
+    window_s = WINDOW_S if not earlier_s else max(WINDOW_S, until_s - earlier_s[-1])
+    return motion(known, until_s, forward=False, window_s=window_s)
 
 
-def motion(points: Iterable[TrajectoryPoint], at_s: float, *, forward: bool) -> Motion | None:
+def motion(
+    points: Iterable[TrajectoryPoint], at_s: float, *, forward: bool, window_s: float = WINDOW_S
+) -> Motion | None:
     """How a vehicle drove just after (``forward``), or just before it was seen at a time."""
-    low_s, high_s = (at_s, at_s + WINDOW_S) if forward else (at_s - WINDOW_S, at_s)
+    low_s, high_s = (at_s, at_s + window_s) if forward else (at_s - window_s, at_s)
     near = [p for p in points if low_s - 1e-6 <= p.time_s <= high_s + 1e-6]
     if not near or near[-1].time_s - near[0].time_s < LEAST_S:
         return None

@@ -120,6 +120,12 @@ def test_the_last_boxes_may_have_been_anothers():
     assert goes_on(after(from_s=0.9), lost)
 
 
+def test_who_is_seen_twice_in_between_is_the_same():
+    """A car hides him but for a moment, too short for a speed."""
+    lost = before(to_s=1.2, unseen=(0.0, 0.9))
+    assert goes_on(after(from_s=1.4), lost)
+
+
 def test_a_second_box_that_a_track_began_with_goes_on_beside_it():
     assert goes_on(after(from_s=0.5), before(to_s=1.0))
 
