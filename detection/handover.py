@@ -41,8 +41,8 @@ class Handover:
         """A vehicle is seen no more; remembered if it crossed the line and stood.
 
         ``hidden`` is the share that others hide of its place where nobody may stop.
-        If one of the ``others`` that are followed has begun where it stood, after it was seen for
-        the last time, that one is it, and goes on with what was known.
+        If it stood past the line, and one of the ``others`` that are followed has begun there after
+        it was seen for the last time, that one is it, and goes on with what was known.
         """
         points = life.trajectory.points
         if not points or not (life.over or life.front is not None) or not stood(tuple(points)):
@@ -50,7 +50,7 @@ class Handover:
         heirs = [
             (math.dist(other.trajectory.points[0].centre, points[-1].centre), other)
             for other in others
-            if other.front is None and other.trajectory.points and _heir(life, other)
+            if points[-1].depth_m > 0.0 and other.front is None and _heir(life, other)
         ]
         if heirs:
             min(heirs, key=lambda item: item[0])[1].go_on_with(life)
@@ -94,6 +94,8 @@ def _near_m(track: TrackState) -> float:
 
 def _heir(life: Life, other: Life) -> bool:
     """Whether another has begun where one stood, soon after that one was seen for the last time."""
+    if not other.trajectory.points:
+        return False
     last, first = life.trajectory.points[-1], other.trajectory.points[0]
     gap_s = first.time_s - last.time_s
     near = math.dist(first.centre, last.centre) <= _near_m(other.last)

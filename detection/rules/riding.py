@@ -12,7 +12,7 @@ from detection.rules.story import Finding, Story
 from models.violation import ViolationKind
 
 MIXED: Final = 10
-AGREE: Final = 3
+AGREE: Final = 2
 """So many readings in a row of which no more than so few agree with the vote are another rider's:
 the track has changed vehicles."""
 

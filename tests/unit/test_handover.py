@@ -128,6 +128,19 @@ def test_one_who_crossed_the_line_himself_is_nobodys_heir():
     assert other.trajectory.points[0].time_s == 14.3
 
 
+def test_one_who_stood_before_the_line_has_no_heir_in_the_queue():
+    """He was taken to have gone over it, hidden; the next one moves up to where he stood."""
+    handover, before = Handover(), lost_life(crossed=False)
+    before.over = True
+    last = before.trajectory.points[-1]
+    before.trajectory.points[-1] = last._replace(depth_m=-4.0)
+    other = Life(Trajectory(), found())
+    for point in standing(14.3, 3, STANDS_M):
+        other.trajectory.add(point)
+    handover.lost(before, [other])
+    assert not other.over
+
+
 @pytest.mark.parametrize(("hidden", "goes_on"), [(0.7, True), (0.2, False)])
 def test_who_stops_where_nobody_may_and_is_hidden_is_found_again_later(hidden, goes_on):
     handover, before = Handover(), lost_life()

@@ -414,6 +414,7 @@ def test_a_speed_from_few_or_scattered_sightings_is_none():
         ([3, 4, 3, 2, 3, 3, 3, 2, 3], True),
         ([3] * 4, False),
         ([2, 3] * 5, False),
+        ([3] * 20 + [2, 2, 3, 2, 3, 2, 2, 3, 2, 2] + [3] * 6, True),  # misread, not another
         ([3] * 26 + [2] * 10, False),  # then the track goes on with another
         ([3, 3, 2] * 12, True),
     ],
