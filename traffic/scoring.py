@@ -37,9 +37,6 @@ TOLERANCE_S: Mapping[ViolationKind, float] = {
     ViolationKind.RED_LIGHT: 1.0,
     # Truth is where the rider gets onto the kerb, a flag where the camera first sees it there.
     ViolationKind.WRONG_WAY: 8.0,
-    # A turn takes seconds. Of a truck that creeps over the line, its length guessed, nobody can
-    # tell to the second when its front crossed.
-    ViolationKind.ILLEGAL_TURN: 4.0,
     # What lasts: a flag's beginning is that of an unbroken view of it.
     ViolationKind.STOP_LINE: 6.0,
     ViolationKind.WRONG_LANE: 6.0,
