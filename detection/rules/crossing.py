@@ -21,10 +21,6 @@ from models.site import LONG_VEHICLES
 from models.violation import ViolationKind
 
 JUST_S = 1e-3
-FIRST_SEEN_S = 0.5
-"""One first seen past the line crossed it no longer ago than this,"""
-FIRST_SEEN_MPS = 3.0
-"""and so fast at least: one that drives off may have stood on it since green."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,14 +261,8 @@ def _was_before(story: Story, since_s: float | None, least_m: float) -> bool:
 
     A front that stood on the line may have crossed it on green, by what its place is off: the
     mean of its sightings tells, so that one that scatters over the line is before it by chance.
-    Of one that was not seen before the line at all only its speed tells, if it is beyond doubt.
     """
     if since_s is None or story.crossing_s is None or not story.points:
-        return False
-    first = story.points[0]
-    if first.time_s > story.crossing_s and (
-        first.time_s - story.crossing_s > FIRST_SEEN_S or first.speed_mps < FIRST_SEEN_MPS
-    ):
         return False
     early = [point for point in story.points if point.time_s <= since_s]
     later = [point for point in story.points if point.time_s > since_s]

@@ -92,22 +92,6 @@ def test_red_light(crossing_s, speed, flagged):
     assert rules.red_light(replace(story, signal=UNKNOWN), rules.RedLightRule()) is None
 
 
-@pytest.mark.parametrize(
-    ("first_m", "speed_mps", "flagged"),
-    [
-        (2.0, 6.0, True),  # a bus drove away from before him as he crossed
-        (1.2, 0.9, False),  # drives off: he may have stood on the line since green
-        (4.0, 6.0, False),  # too long ago
-    ],
-)
-def test_one_first_seen_past_the_line_is_a_runner_only_if_he_must_have_come_on_red(
-    first_m, speed_mps, flagged
-):
-    points = riding(20.0, speed_mps, 60, from_m=first_m)
-    story = a_story(points, crossing_s=20.0 - first_m / speed_mps)
-    assert (rules.red_light(story, rules.RedLightRule()) is not None) is flagged
-
-
 def test_a_track_that_leaps_over_the_line_is_no_runner():
     points = [sighting(12.0, -1.0), sighting(12.17, 0.3), sighting(12.34, 14.0)]
     assert rules.red_light(a_story(points, crossing_s=12.1), rules.RedLightRule()) is None
