@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from detection.lives import Life
-from detection.trajectory import TrajectoryPoint
+from detection.trajectory import TrajectoryPoint, mean_velocity
 from models.camera import Point
 
 AFTER_S: Final = 0.5
@@ -136,13 +136,10 @@ def _motions(points: Sequence[TrajectoryPoint], at_s: float) -> tuple[Motion | N
 
 
 def _motion(points: Sequence[TrajectoryPoint], near: TrajectoryPoint) -> Motion | None:
-    first, last = points[0], points[-1]
-    span_s = last.time_s - first.time_s
-    if span_s < LEAST_S:
+    velocity = mean_velocity(points, LEAST_S)
+    if velocity is None:
         return None
-    dx, dy = last.centre[0] - first.centre[0], last.centre[1] - first.centre[1]
-    middle_s = (first.time_s + last.time_s) / 2
-    return Motion(middle_s, near.centre, (dx / span_s, dy / span_s))
+    return Motion((points[0].time_s + points[-1].time_s) / 2, near.centre, velocity)
 
 
 def _along(velocity: Point, inward: Point) -> float:

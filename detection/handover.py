@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from detection.lives import Life
+from detection.lives import Life, as_many_wheels
 from detection.rules.story import STANDING_MPS
 from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint
@@ -67,7 +67,7 @@ class Handover:
         for life, most_s in self._lost:
             last = life.trajectory.points[-1]
             gap_s = time_s - track.age_s - last.time_s
-            if not _alike(life.last, track) or not 0.0 < gap_s <= most_s:
+            if not as_many_wheels(life.last, track) or not 0.0 < gap_s <= most_s:
                 continue
             apart_m = math.dist(track.centre, last.centre)
             if apart_m <= _near_m(track):
@@ -77,11 +77,6 @@ class Handover:
         found = best[1]
         self._lost = deque((item for item in self._lost if item[0] is not found), self._lost.maxlen)
         return found
-
-
-def _alike(one: TrackState, other: TrackState) -> bool:
-    """Whether both go on two wheels, or both on four."""
-    return (one.vehicle_class in TWO_WHEELERS) == (other.vehicle_class in TWO_WHEELERS)
 
 
 def _last_s(life: Life) -> float:
@@ -99,7 +94,7 @@ def _heir(life: Life, other: Life) -> bool:
     last, first = life.trajectory.points[-1], other.trajectory.points[0]
     gap_s = first.time_s - last.time_s
     near = math.dist(first.centre, last.centre) <= _near_m(other.last)
-    return _alike(life.last, other.last) and 0.0 < gap_s <= LOST_S and near
+    return as_many_wheels(life.last, other.last) and 0.0 < gap_s <= LOST_S and near
 
 
 def stood(points: tuple[TrajectoryPoint, ...]) -> bool:

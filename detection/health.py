@@ -190,7 +190,7 @@ class HealthMonitor:
 
     def _look_for_change(self, time_s: float, thumb: npt.NDArray[np.int16]) -> None:
         still = self._still
-        if still is None or self._lives(np.abs(thumb - still[1])):
+        if still is None or not self._still_as(still[1], thumb, self._settings.still_mean):
             self._still = time_s, thumb
             self._end(HealthKind.FROZEN, time_s)
         elif HealthKind.FROZEN not in self._open and time_s - still[0] >= self._settings.frozen_s:
@@ -201,12 +201,13 @@ class HealthMonitor:
         s = self._settings
         if self._used is None or time_s - self._used[0] >= s.repeat_s:
             return False
-        change = np.abs(thumb - self._used[1])
-        return int(change.max()) <= s.still_levels and float(change.mean()) <= s.repeat_mean
+        return self._still_as(self._used[1], thumb, s.repeat_mean)
 
-    def _lives(self, change: npt.NDArray[np.int16]) -> bool:
-        s = self._settings
-        return int(change.max()) > s.still_levels or float(change.mean()) > s.still_mean
+    def _still_as(
+        self, before: npt.NDArray[np.int16], now: npt.NDArray[np.int16], mean: float
+    ) -> bool:
+        change = np.abs(now - before)
+        return int(change.max()) <= self._settings.still_levels and float(change.mean()) <= mean
 
     def _look_at_pose(self, time_s: float, image: Image) -> None:
         finding = None if self._pose is None else self._pose.look(time_s, image)

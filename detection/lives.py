@@ -12,6 +12,7 @@ from detection.judge import Watch
 from detection.tracking import TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
 from models.signals import SignalState
+from models.site import TWO_WHEELERS
 
 ON_LINE_M: Final = 0.2
 """A vehicle whose body is so near the line stands on it."""
@@ -70,6 +71,11 @@ class Life:
         self.over |= before.over
         if self.over:
             self.hidden_m = None
+
+
+def as_many_wheels(one: TrackState, other: TrackState) -> bool:
+    """Whether both go on two wheels, or neither does."""
+    return (one.vehicle_class in TWO_WHEELERS) == (other.vehicle_class in TWO_WHEELERS)
 
 
 def entered_at(wheels: LineCrossing, points: Sequence[TrajectoryPoint]) -> LineCrossing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from models.camera import Point
@@ -57,6 +58,18 @@ class Trajectory:
     def between(self, start_s: float, end_s: float) -> list[TrajectoryPoint]:
         """Sightings from ``start_s`` to ``end_s``, both included."""
         return [point for point in self.points if start_s <= point.time_s <= end_s]
+
+
+def mean_velocity(points: Sequence[TrajectoryPoint], least_s: float) -> Point | None:
+    """Velocity from the first to the last of these sightings, units of the plane per second.
+
+    None where they span less than ``least_s``: boxes scatter.
+    """
+    span_s = points[-1].time_s - points[0].time_s if points else 0.0
+    if not points or span_s < least_s:
+        return None
+    (from_x, from_y), (to_x, to_y) = points[0].centre, points[-1].centre
+    return (to_x - from_x) / span_s, (to_y - from_y) / span_s
 
 
 def speeds_explain(now: TrajectoryPoint, later: TrajectoryPoint, way_m: float) -> bool:

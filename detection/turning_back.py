@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from detection.judge import Watch
-from detection.lives import Life
-from detection.trajectory import Trajectory, TrajectoryPoint
+from detection.lives import Life, as_many_wheels
+from detection.trajectory import Trajectory, TrajectoryPoint, mean_velocity
 from models.camera import Point
-from models.site import TWO_WHEELERS
 
 UNSEEN_S: Final = 1.2
 """What one does who is not seen for longer is anybody's guess."""
@@ -159,10 +158,9 @@ def go_on(life: Life, before: Life, until_s: float, begun: Sequence[TrajectoryPo
 
 def _alike(other: Life, life: Life) -> bool:
     """Whether another was seen at all, on as many wheels."""
-    name = other.last.vehicle_class
-    if not other.trajectory.points or name == "pedestrian":
+    if not other.trajectory.points or other.last.vehicle_class == "pedestrian":
         return False
-    return (name in TWO_WHEELERS) == (life.last.vehicle_class in TWO_WHEELERS)
+    return as_many_wheels(other.last, life.last)
 
 
 def _first_s(life: Life) -> float:
@@ -213,13 +211,10 @@ def motion(
     """How a vehicle drove just after (``forward``), or just before it was seen at a time."""
     low_s, high_s = (at_s, at_s + window_s) if forward else (at_s - window_s, at_s)
     near = [p for p in points if low_s - 1e-6 <= p.time_s <= high_s + 1e-6]
-    if not near or near[-1].time_s - near[0].time_s < LEAST_S:
+    velocity = mean_velocity(near, LEAST_S)
+    if velocity is None:
         return None
-    first, last = near[0], near[-1]
-    span_s = last.time_s - first.time_s
-    dx, dy = last.centre[0] - first.centre[0], last.centre[1] - first.centre[1]
-    place = first.centre if forward else last.centre
-    return Motion(at_s, place, (dx / span_s, dy / span_s))
+    return Motion(at_s, (near[0] if forward else near[-1]).centre, velocity)
 
 
 def bends(before: Motion, after: Motion) -> bool:

@@ -38,7 +38,7 @@ from models.site import Site, SiteCamera
 from models.violation import Violation
 from simulation.camera import PinholeCamera
 from simulation.people import People
-from simulation.projection import Projection
+from simulation.projection import Boxes, Projection
 from simulation.render import Renderer, Shown
 from simulation.scene_network import scene_from_network
 from simulation.states import CLASSES, VehicleStates, interpolate
@@ -385,15 +385,19 @@ class _ProjectedEye:
     def look(
         self, states: VehicleStates, aspects: Mapping[str, SignalState]
     ) -> tuple[Image | None, Detections | None]:
-        seen = self._projection.observe(states)
-        return None, Detections(
-            seen.xyxy.astype(np.float32),
-            seen.score.astype(np.float32),
-            seen.class_index.astype(np.int64),
-            CLASSES,
-            seen.riders,
-            seen.bare_heads,
-        )
+        return None, detections_of(self._projection.observe(states))
+
+
+def detections_of(seen: Boxes) -> Detections:
+    """Projected boxes as a detector would give them."""
+    return Detections(
+        seen.xyxy.astype(np.float32),
+        seen.score.astype(np.float32),
+        seen.class_index.astype(np.int64),
+        CLASSES,
+        seen.riders,
+        seen.bare_heads,
+    )
 
 
 def camera_pose(camera: SiteCamera) -> CameraPose:

@@ -32,7 +32,7 @@ from simulation.people import People
 from simulation.projection import JITTER_PX, MISS_RATE, READ_FROM_PX, Projection, in_sight
 from simulation.states import CLASSES, VehicleStates, interpolate
 from simulation.street import Street, StreetFrame
-from traffic.camerawork import FRAMES_PER_S, SIGHT_M, PixelEye, camera_pose
+from traffic.camerawork import FRAMES_PER_S, SIGHT_M, PixelEye, camera_pose, detections_of
 from traffic.planfiles import read_plan
 from traffic.scoring import Act, Sight, true_acts, watched
 from traffic.sites import load_site
@@ -183,16 +183,7 @@ class ScoredCamera:
         self, states: VehicleStates, aspects: Mapping[str, SignalState]
     ) -> tuple[Detections, Image | None]:
         if self._projection is not None:
-            seen = self._projection.observe(states)
-            found = Detections(
-                seen.xyxy.astype(np.float32),
-                seen.score.astype(np.float32),
-                seen.class_index.astype(np.int64),
-                CLASSES,
-                seen.riders,
-                seen.bare_heads,
-            )
-            return found, None
+            return detections_of(self._projection.observe(states)), None
         assert self._pixels is not None
         assert self._detector is not None
         image, _ = self._pixels.look(states, aspects)

@@ -12,9 +12,17 @@ from detection.judge import Judge, Watch
 from detection.movements import MovementMatcher
 from detection.rules import RuleSettings
 from detection.trajectory import TrajectoryPoint
-from models.camera import AreaKind, RoadArea, RoadRules
+from models.camera import AreaKind, CameraView, RoadArea, RoadRules
 from models.signals import SignalChange, SignalState, SignalTimeline
 from models.violation import ViolationKind
+
+
+def judge_of(view: CameraView, signals: ApproachSignals) -> Judge:
+    matcher = MovementMatcher(view)
+    return Judge(
+        view, RuleSettings(), signals,
+        lambda points, track, since_s: matcher.match([p.centre for p in points], (1.0, 1.0)),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("metric", "leap_m", "flagged"), [
@@ -24,11 +32,7 @@ def test_a_box_that_jumps_hides_no_runner_where_metres_are_guessed(metric, leap_
     """A rider at 5 m/s over the line on red, whose place leaps once."""
     view = dataclasses.replace(VIEW, metric=metric)
     signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.RED),)))
-    matcher = MovementMatcher(view)
-    judge = Judge(
-        view, RuleSettings(), signals,
-        lambda points, track, since_s: matcher.match([p.centre for p in points], (1.0, 1.0)),
-    )  # fmt: skip
+    judge = judge_of(view, signals)
     watch, points, found = Watch(), [], []
     for step in range(16):
         depth_m = -4.0 + 5.0 * step / 6 + (leap_m if step > 7 else 0.0)
@@ -83,11 +87,7 @@ def test_one_who_waited_on_the_line_all_red_is_judged_when_he_turns_back():
     """His boxes put his front a hand's breadth past it 50 s ago."""
     signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.GREEN),)))
     view = dataclasses.replace(VIEW, road=RoadRules(u_turn_forbidden=True))
-    matcher = MovementMatcher(view)
-    judge = Judge(
-        view, RuleSettings(), signals,
-        lambda points, track, since_s: matcher.match([p.centre for p in points], (1.0, 1.0)),
-    )  # fmt: skip
+    judge = judge_of(view, signals)
     watch, points, found = Watch(), [], []
     judge.crossed(watch, LineCrossing(1, "in", -30.0, 0, (0, 0), 5.0))
     for point in [*standing(-30.0, 50.0, 0.2), *back_again(6.0, 6.0)[1:]]:
