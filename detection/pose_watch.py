@@ -4,6 +4,10 @@ Traffic is taken out by the median of a few pictures, light by comparing corners
 brightness. Where the light has changed so far that the reference is not recognised, the last
 picture that was is compared instead, and the steps add up. What matters is how far the picture has
 shifted where it is looked at: the displacement of a grid of points over the frame.
+
+A queue may hide all that was there to go by. It rolls in bit by bit, while a camera that is turned
+changes everything at once: as long as from sample to sample parts of the picture stay as they are,
+the camera has not moved.
 """
 
 from __future__ import annotations
@@ -22,12 +26,25 @@ from detection.ports import FloatArray, Image
 
 Gray: TypeAlias = npt.NDArray[np.uint8]
 Descriptors: TypeAlias = npt.NDArray[np.uint8]
+FloatArray32: TypeAlias = npt.NDArray[np.float32]
 WORK_WIDTH_PX: Final = 640
 FEATURES: Final = 700
 SAMPLES: Final = 5
 AGREE_PX: Final = 3.0
 RATIO: Final = 0.8
 """A match must be so much nearer than the second best (Lowe 2004, 7.1)."""
+STEADY_PX: Final = (320, 240)
+BLOCKS: Final = (20, 15)
+SURROUND_PX: Final = 15
+LEAST_TEXTURE: Final = 3.0
+"""Grey levels, on average, by which a block's pixels differ from their surroundings."""
+STEADY_CHANGE: Final = 0.4
+"""A block is as it was where it changed by less than this share of its texture."""
+STEADY_SHARE: Final = 0.08
+"""Of the blocks with texture. Where a queue rolls in that fills the picture 0.19 of them or more
+are as they were half a second before, after a turn by 8 pixels 0.02 at the most."""
+STEADY_S: Final = 1.5
+"""After a longer time without a picture nothing says that the camera stood still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +106,33 @@ class PoseWatch:
         self._orb: Any = cv2.ORB.create(nfeatures=FEATURES, fastThreshold=10)
         self._matcher: Any = cv2.BFMatcher(cv2.NORM_HAMMING)
         self._recent: deque[Gray] = deque(maxlen=SAMPLES)
+        self._times: deque[float] = deque(maxlen=SAMPLES)
         self._sampled_s = self._checked_s = float("-inf")
         self._scale = 1.0
         self._size = (0, 0)
         self._reference = None if reference is None else self._scene(self._gray(reference))
         self._last_known = self._reference
         self._lost_since_s: float | None = None
+        self._relief: FloatArray32 | None = None
+        self._turned_s = float("-inf")
+        """When a sample was taken last where perhaps the one before was not."""
+        self._known_s = float("-inf")
+        """When the first of those samples was taken that were recognised last."""
 
     def look(self, time_s: float, image: Image) -> PoseFinding | None:
         """Take a frame; what a comparison found, when it was time for one."""
         s = self._settings
         if time_s - self._sampled_s < s.sample_s:
             return None
-        self._sampled_s = time_s
+        gap_s, self._sampled_s = time_s - self._sampled_s, time_s
         gray = self._gray(image)
         if self._recent and self._recent[-1].shape != gray.shape:
-            self._recent.clear()
+            self.forget()
+        before, self._relief = self._relief, relief(gray)
+        if before is None or gap_s > STEADY_S or not steady(before, self._relief):
+            self._turned_s = time_s
         self._recent.append(gray)
+        self._times.append(time_s)
         if len(self._recent) < SAMPLES or time_s - self._checked_s < s.check_s:
             return None
         self._checked_s = time_s
@@ -113,12 +140,14 @@ class PoseWatch:
         if self._reference is None:
             if len(scene.points) >= 4 * s.min_inliers:
                 self._reference = self._last_known = scene
+                self._known_s = self._times[0]
             return None
         return self._compare(time_s, scene)
 
     def forget(self) -> None:
         """The next pictures are of another time: do not mix them with the last ones."""
         self._recent.clear()
+        self._times.clear()
 
     def _compare(self, time_s: float, scene: _Scene) -> PoseFinding:
         assert self._reference is not None
@@ -132,6 +161,7 @@ class PoseWatch:
             return self._unrecognised(time_s, scene)
         self._lost_since_s = None
         self._last_known = _Scene(scene.points, scene.descriptors, to_reference)
+        self._known_s = self._times[0]
         shift_px = self._shift_px(to_reference) / self._scale
         limit_px = self._settings.moved_share * self._size[0] / self._scale
         return PoseFinding(Pose.MOVED if shift_px > limit_px else Pose.IN_PLACE, shift_px)
@@ -139,6 +169,10 @@ class PoseWatch:
     def _unrecognised(self, time_s: float, scene: _Scene) -> PoseFinding:
         """Turned away, if it was known a moment ago and there is enough to see; else unsure."""
         assert self._last_known is not None
+        if self._turned_s <= self._known_s:
+            # Traffic hides what was there to go by.
+            self._lost_since_s = None
+            return PoseFinding(Pose.UNSURE)
         known_before = self._last_known is not self._reference or self._lost_since_s is not None
         telling = len(scene.points) >= 8 * self._settings.min_inliers
         if not known_before or not telling:
@@ -213,6 +247,24 @@ def median_of_five(pictures: Sequence[Gray]) -> Gray:
     high = cv2.min(cv2.max(a, b), cv2.max(c, d))
     middle = cv2.max(cv2.min(low, high), cv2.min(cv2.max(low, high), e))
     return np.asarray(middle, np.uint8)
+
+
+def relief(gray: Gray) -> FloatArray32:
+    """By how much each pixel of the reduced picture differs from its surroundings."""
+    small = cv2.resize(gray, STEADY_PX, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(small - cv2.blur(small, (SURROUND_PX, SURROUND_PX)), np.float32)
+
+
+def steady(before: FloatArray32, now: FloatArray32) -> bool:
+    """Whether two pictures, shortly one after the other, were taken by a camera that stood."""
+    texture = np.minimum(_by_block(before), _by_block(now))
+    telling = np.maximum(_by_block(before), _by_block(now)) > LEAST_TEXTURE
+    same = telling & (_by_block(now - before) < STEADY_CHANGE * texture)
+    return bool(same.sum() > STEADY_SHARE * telling.sum())
+
+
+def _by_block(values: FloatArray32) -> FloatArray32:
+    return np.asarray(cv2.resize(np.abs(values), BLOCKS, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _chain(first: FloatArray, then: FloatArray) -> FloatArray:

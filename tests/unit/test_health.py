@@ -171,6 +171,25 @@ def test_a_camera_is_known_to_have_moved_where_only_the_house_fronts_have_corner
     assert [event.kind for event in monitor.now] == [HealthKind.MOVED]
 
 
+def test_a_queue_that_fills_the_picture_is_no_camera_that_was_turned():
+    # Vehicles roll in side by side, one after the other, until nothing else is seen.
+    cars = [street(seed)[:240, :40] for seed in range(2, 10)]
+
+    def queue(time_s: float) -> np.ndarray:
+        image = view_of(SCENE, time_s)
+        for lane, car in enumerate(cars):
+            top = max(round(240 - 480 * max(time_s - 8.5 - 0.2 * lane, 0.0)), 0)
+            image[top:, 40 * lane : 40 * lane + 40] = car[: 240 - top]
+        return np.clip(image + NOISE[int(time_s * 1000) % 7], 0, 255).astype(np.uint8)
+
+    monitor = HealthMonitor(SIZE)
+    assert all(watch(monitor, queue, seconds(0, 40)))
+    assert monitor.events == ()
+    # But one that is turned while all that it saw was traffic is known to be.
+    usable = watch(monitor, lambda t: view_of(street(77), t), seconds(40, 60))
+    assert not any(usable[-20:])
+
+
 def test_a_nudge_that_moves_nothing_much_is_no_move():
     monitor = HealthMonitor(SIZE, SCENE[40:280, 40:360])
     assert all(watch(monitor, lambda t: view_of(SCENE, t, dx=2), seconds(0, 15)))
