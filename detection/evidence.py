@@ -197,7 +197,7 @@ class EvidenceWriter:
             if crop is not None:
                 (draft / f"{name}-crop.jpg").write_bytes(encode_jpeg(crop))
                 files.append(f"{name}-crop.jpg")
-        drawn = self._drawn(violation, shot, signal, snapshots, name)
+        drawn = self._drawn(violation, shot, signal, snapshots)
         (draft / f"{name}.jpg").write_bytes(encode_jpeg(drawn))
         return {
             "name": name,
@@ -213,7 +213,6 @@ class EvidenceWriter:
         shot: Snapshot,
         signal: SignalTimeline,
         snapshots: Sequence[Snapshot],
-        note: str = "",
     ) -> Image:
         image = shot.image()
         if image is None:
@@ -222,7 +221,7 @@ class EvidenceWriter:
             draw_stop_line(image, self._line_px)
             draw_tracks(image, [t for t in shot.tracks if t.id == violation.track], violation.track)
             draw_path(image, _contacts(violation, shot.time_s))
-        image = with_footer(image, signal.state_at(shot.time_s), shot.time_s, note)
+        image = with_footer(image, signal.state_at(shot.time_s), shot.time_s)
         return with_signal_strip(
             image, signal, snapshots[0].time_s, snapshots[-1].time_s, shot.time_s
         )

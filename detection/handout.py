@@ -90,7 +90,7 @@ class _Handout:
                 out[f"{name}-crop.jpg"] = encode_jpeg(crop)
             time_s = float(frame["time_s"])
             self._draw(hidden, places, time_s, 1.0)
-            drawn = with_footer(hidden, self._signal.state_at(time_s), time_s, name)
+            drawn = with_footer(hidden, self._signal.state_at(time_s), time_s)
             drawn = with_signal_strip(drawn, self._signal, *self._span, time_s)
             out[f"{name}.jpg"] = encode_jpeg(drawn)
         if CLIP_FILE in self._files and self._places.clip:

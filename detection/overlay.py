@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import cv2
 import numpy as np
 
+from detection.captions import CLASS_WORDS, SIGNAL_WORDS, Colour, draw_text, width_px
 from detection.plane import GroundPlane
 from detection.ports import FloatArray, Image
 from detection.tracking import LENGTH_M, WIDTH_M, TrackState
 from models.camera import CameraView, Point
 from models.signals import SignalState, SignalTimeline
 from models.site import VEHICLE_CLASSES
-
-Colour: TypeAlias = tuple[int, int, int]
 
 SIGNAL_COLOUR: Final[dict[SignalState, Colour]] = {
     SignalState.RED: (40, 40, 230),
@@ -38,18 +37,21 @@ LINE: Final[Colour] = (255, 255, 255)
 ZONE: Final[Colour] = (200, 160, 60)
 STRIP_PX: Final = 14
 FOOTER_PX: Final = 24
+FOOTER_WORDS_PX: Final = 14
 LABELLED_PX: Final = 30
 """Boxes lower than this carry no label: far away they would cover each other."""
-_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+WORDS_PX: Final = 12
+WIDER: Final = 1.5
+"""A label may be so many times as wide as its box; else it is the number alone."""
 
 
-def _text(image: Image, text: str, at: tuple[int, int], colour: Colour, size: float = 0.4) -> None:
+def _text(image: Image, text: str, at: tuple[int, int], colour: Colour) -> None:
     """Text on a shade of its own: what lies behind it stays visible, and it stays readable."""
-    (width, height), below = cv2.getTextSize(text, _FONT, size, 1)
     x, y = at
-    rows, columns = slice(max(y - height - 1, 0), y + below), slice(max(x - 1, 0), x + width + 2)
+    rows = slice(max(y - WORDS_PX, 0), max(y + 4, 0))
+    columns = slice(max(x - 2, 0), max(x + width_px(text, WORDS_PX) + 2, 0))
     image[rows, columns] = image[rows, columns] // 5 * 2
-    cv2.putText(image, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
+    draw_text(image, text, at, colour, WORDS_PX)
 
 
 def _polyline(
@@ -103,10 +105,10 @@ def draw_marks(image: Image, view: CameraView) -> None:
             continue
         _polyline(image, points[:-1], colour, 2)
         _arrow(image, points[-2:], colour)
-        (width, height), _ = cv2.getTextSize(path.movement, _FONT, 0.42, 1)
+        width = width_px(path.movement, WORDS_PX)
         x = int(np.clip(points[-1, 0] + 5, 2, image.shape[1] - width - 4))
-        y = int(np.clip(points[-1, 1] - 5, height + 2, image.shape[0] - 4))
-        _text(image, path.movement, (x, y), colour, 0.42)
+        y = int(np.clip(points[-1, 1] - 5, WORDS_PX + 2, image.shape[0] - 4))
+        _text(image, path.movement, (x, y), colour)
 
 
 def _arrow(image: Image, ends: FloatArray, colour: Colour) -> None:
@@ -133,7 +135,7 @@ def draw_tracks(image: Image, tracks: Iterable[TrackState], highlight: int | Non
         cv2.rectangle(image, (x0, y0), (x1, y1), colour, 1)
         cv2.circle(image, (round(track.contact_px[0]), round(track.contact_px[1])), 2, colour, -1)
         if y1 - y0 >= LABELLED_PX:
-            _label(image, track.vehicle_class, track.id, (x0, y0), colour)
+            _label(image, track.vehicle_class, track.id, (x0, y0, x1), colour)
 
 
 def draw_subject(image: Image, box_px: Sequence[float], vehicle_class: str, track: int) -> None:
@@ -141,14 +143,18 @@ def draw_subject(image: Image, box_px: Sequence[float], vehicle_class: str, trac
     x0, y0, x1, y1 = (round(value) for value in box_px)
     cv2.rectangle(image, (x0, y0), (x1, y1), HIGHLIGHT, 2)
     cv2.circle(image, (round((box_px[0] + box_px[2]) / 2), y1), 2, HIGHLIGHT, -1)
-    _label(image, vehicle_class, track, (x0, y0), HIGHLIGHT)
+    _label(image, vehicle_class, track, (x0, y0, x1), HIGHLIGHT)
 
 
 def _label(
-    image: Image, vehicle_class: str, track: int, corner: tuple[int, int], colour: Colour
+    image: Image, vehicle_class: str, track: int, top: tuple[int, int, int], colour: Colour
 ) -> None:
-    text = f"{track}" if vehicle_class == "motorcycle" else f"{vehicle_class} {track}"
-    _text(image, text, (corner[0], max(corner[1] - 4, 10)), colour, 0.42)
+    """Number and class above a box's upper edge (left, y, right); riders' class is their colour."""
+    x0, y0, x1 = top
+    text = f"{CLASS_WORDS[vehicle_class]} {track}"
+    wide = width_px(text, WORDS_PX) > WIDER * (x1 - x0)
+    text = f"{track}" if vehicle_class == "motorcycle" or wide else text
+    _text(image, text, (x0, max(y0 - 4, WORDS_PX)), colour)
 
 
 def draw_path(image: Image, contacts: Sequence[Point], colour: Colour = HIGHLIGHT) -> None:
@@ -158,14 +164,17 @@ def draw_path(image: Image, contacts: Sequence[Point], colour: Colour = HIGHLIGH
 
 
 def with_footer(image: Image, state: SignalState, time_s: float, note: str = "") -> Image:
-    """The image with the signal's state and the time in a bar below it: nothing is covered."""
+    """The image with the signal's state and the time in a bar below it: nothing is covered.
+
+    A ``note`` stands after them, in whatever words it has.
+    """
     height, width = image.shape[:2]
     result: Image = np.full((height + FOOTER_PX, width, 3), 24, np.uint8)
     result[:height] = image
     middle = height + FOOTER_PX // 2
     cv2.circle(result, (14, middle), 8, SIGNAL_COLOUR[state], -1, cv2.LINE_AA)
-    text = f"{state.value.replace('_', ' ')}   {time_s:.2f} s   {note}".rstrip()
-    cv2.putText(result, text, (30, middle + 5), _FONT, 0.5, LINE, 1, cv2.LINE_AA)
+    text = f"{SIGNAL_WORDS[state]}   {time_s:.2f} s   {note}".rstrip()
+    draw_text(result, text, (30, middle + 5), LINE, FOOTER_WORDS_PX)
     return result
 
 
@@ -243,6 +252,8 @@ class PlanView:
             cv2.fillPoly(image, [corners], colour, cv2.LINE_AA)
             if chosen:
                 x, y = corners[0]
-                _text(image, f"{track.vehicle_class} {track.id}", (int(x) + 6, int(y)), colour)
-        _text(image, f"SCHEMATIC from boxes, camera {view.camera}", (8, height - 10), LINE)
+                words = f"{CLASS_WORDS[track.vehicle_class]} {track.id}"
+                _text(image, words, (int(x) + 6, int(y)), colour)
+        words = f"SƠ ĐỒ từ khung nhận dạng · SCHEMATIC from boxes   {view.camera}"
+        _text(image, words, (8, height - 10), LINE)
         return image

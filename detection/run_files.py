@@ -110,7 +110,7 @@ class OverlayFile:
         picture = image.copy()
         draw_view(picture, self._view)
         draw_tracks(picture, result.tracks)
-        note = f"queue {result.queue.vehicles}   counted {counted}"
+        note = f"hàng đợi · queue {result.queue.vehicles}   đã đếm · counted {counted}"
         picture = with_footer(picture, result.signal, result.time_s, note)
         if self._writer is not None:
             self._writer.write(picture)

@@ -415,7 +415,7 @@ class _WatchedCamera:
             draw_view(image, self._view)
             if last is not None:
                 draw_tracks(image, last.tracks)
-                note = f"queue {last.queue.vehicles}"
+                note = f"hàng đợi · queue {last.queue.vehicles}"
                 image = with_footer(image, last.signal, last.time_s, note)
         self._image = None
         return encode_jpeg(image, PICTURE_QUALITY)

@@ -11,14 +11,13 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 from PIL import Image
 
-import traffic
+from detection.captions import FONTS
 from models.signals import SignalState
 from simulation.strip import PERMISSIVE, STOP_THEN_GO, bars, lettered
 from traffic.web.render import STATIC
 from traffic.web.sheet import CHECK_SIGNATURE, CHECK_SUMS, Sheet, SheetPicture
 from traffic.web.strip import Mark
 
-FONTS = Path(traffic.__file__).parent / "data" / "fonts"
 MARGIN_MM = 14.0
 WIDTH_MM = 210.0 - 2 * MARGIN_MM
 GAP_MM = 4.0

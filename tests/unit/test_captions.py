@@ -1,0 +1,61 @@
+"""Words on pictures: in both languages, and whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from detection.captions import CLASS_WORDS, FONTS, SIGNAL_WORDS, draw_text, width_px
+from detection.overlay import FOOTER_PX, with_footer
+from models.signals import SignalState
+from models.site import VEHICLE_CLASSES
+
+
+def test_every_class_and_state_has_words() -> None:
+    assert set(CLASS_WORDS) == set(VEHICLE_CLASSES)
+    assert set(SIGNAL_WORDS) == set(SignalState)
+    assert all(words.count(" · ") == 1 for words in (*CLASS_WORDS.values(), *SIGNAL_WORDS.values()))
+
+
+def _glyph(letter: str) -> bytes:
+    picture = Picture.new("L", (40, 60))
+    font = ImageFont.truetype(str(FONTS / "NotoSans-Regular.ttf"), 32)
+    ImageDraw.Draw(picture).text((2, 2), letter, 255, font)
+    return picture.tobytes()
+
+
+def test_no_letter_is_missing_from_the_type() -> None:
+    words = "".join([*CLASS_WORDS.values(), *SIGNAL_WORDS.values(), "SƠ ĐỒ hàng đợi đã đếm 0123 s"])
+    missing = _glyph("\U0010fffd")
+    assert [letter for letter in set(words) - {" "} if _glyph(letter) == missing] == []
+
+
+def test_words_are_drawn_in_their_colour_and_nothing_else_changes() -> None:
+    image = np.full((30, 200, 3), 60, np.uint8)
+    draw_text(image, "đỏ · red", (10, 20), (0, 0, 250), 14)
+    changed = np.argwhere((image != 60).any(axis=2))
+    assert len(changed) > 40
+    assert changed[:, 1].min() >= 9
+    assert changed[:, 1].max() <= 10 + width_px("đỏ · red", 14) + 1
+    assert image[..., 2].max() == 250
+    assert image[..., :2].max() == 60
+
+
+@pytest.mark.parametrize("at", [(-40, 10), (190, 10), (50, -30), (50, 2), (50, 45)])
+def test_words_over_the_edge_are_cut(at: tuple[int, int]) -> None:
+    image = np.zeros((30, 200, 3), np.uint8)
+    draw_text(image, "vàng nhấp nháy", at, (255, 255, 255))
+    wide = np.zeros((130, 400, 3), np.uint8)
+    draw_text(wide, "vàng nhấp nháy", (at[0] + 100, at[1] + 50), (255, 255, 255))
+    assert (image == wide[50:80, 100:300]).all()
+
+
+def test_the_footer_says_the_state_below_the_picture() -> None:
+    image = np.full((40, 480, 3), 90, np.uint8)
+    drawn = with_footer(image, SignalState.FLASHING_YELLOW, 12345.67, "hàng đợi · queue 12")
+    assert drawn.shape == (40 + FOOTER_PX, 480, 3)
+    assert (drawn[:40] == 90).all()
+    edges = (drawn[40:, -4:] == 24).all()
+    assert edges, "the longest words fit into a narrow picture"
