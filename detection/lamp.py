@@ -3,6 +3,10 @@
 Only the colour of what shines counts: of what is bright beside the scene, whatever the exposure.
 Digits of a countdown are smaller than the lamp, what drives past behind the head is longer: the
 lamp is the largest compact blob of one colour.
+
+Haze, rain and a dirty lens lay a veil of light over all of the picture, and colours pale. How
+bright the darkest of the picture is tells how much (the dark channel of He, Sun, Tang 2009); it is
+taken off.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ HUES: Final = {
 }
 STRIDE_PX: Final = 8
 """The scene's brightness is taken from each eighth pixel."""
+DARKEST_PERCENT: Final = 1.0
+BLACK_LEVEL: Final = 16
+"""In a clear picture the darkest of each colour is no brighter than video's black level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,8 @@ class LampSettings:
     picture's median brightness or more (by day lit lamps are 0.75 to 1.2, unlit lenses up to 0.45
     of it), and ``glow_share`` of the brightest colour in the box: by night a lamp's glow lies on
     all around it. ``min_share``: the smallest part of the box that a lamp fills; ``min_fill`` and
-    ``max_aspect``: how much of its own bounding box, and how long that may be. ``lead``: how far
+    ``max_aspect``: how much of its own bounding box, and how long that may be; ``cut_share``: what
+    counts of a blob that the box cuts, for a box lies around its lamps. ``lead``: how far
     the brightest colour must be ahead of the next; ``hold_s``: a new state must last this long
     before it is believed; ``dim_value``: a box whose brightest pixels stay below cannot be seen
     (night, covered): unknown, not dark.
@@ -49,6 +57,7 @@ class LampSettings:
     min_share: float = 0.008
     min_fill: float = 0.35
     max_aspect: float = 2.2
+    cut_share: float = 0.4
     lead: float = 1.6
     hold_s: float = 0.3
     dim_value: int = 25
@@ -89,11 +98,13 @@ class LampReader:
         if box.size == 0:
             return SignalState.UNKNOWN
         s = self._settings
-        hsv = cv2.cvtColor(box, cv2.COLOR_BGR2HSV)
-        hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
-        if int(np.percentile(value, 99)) < s.dim_value:
+        if int(np.percentile(box.max(axis=2), 99)) < s.dim_value:
             return SignalState.UNKNOWN
-        scene = float(np.median(image[::STRIDE_PX, ::STRIDE_PX].max(axis=2)))
+        pixels = image[::STRIDE_PX, ::STRIDE_PX]
+        veil = max(np.percentile(pixels.min(axis=2), DARKEST_PERCENT) - BLACK_LEVEL, 0.0)
+        hsv = cv2.cvtColor(cv2.subtract(box, (veil, veil, veil, 0.0)), cv2.COLOR_BGR2HSV)
+        hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
+        scene = float(np.median(pixels.max(axis=2))) - veil
         vivid = saturation >= s.min_saturation
         brightest = float(np.percentile(value[vivid], 95)) if vivid.any() else 0.0
         least = max(s.min_value, s.scene_share * scene, s.glow_share * brightest)
@@ -117,7 +128,9 @@ def _largest_blob(mask: Image, settings: LampSettings) -> int:
     if not mask.any():
         return 0
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    width, height, area = stats[1:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_AREA + 1].T
+    left, top, width, height, area = stats[1:].T
     compact = area >= settings.min_fill * width * height
     compact &= np.maximum(width, height) <= settings.max_aspect * np.minimum(width, height)
-    return int((area * compact).max())
+    cut = (left == 0) | (top == 0)
+    cut |= (left + width == mask.shape[1]) | (top + height == mask.shape[0])
+    return int((area * compact * np.where(cut, settings.cut_share, 1.0)).max())

@@ -67,9 +67,13 @@ def test_a_hanoi_junction_is_counted_and_its_red_light_runners_are_flagged(
     assert summary.signal_seen["red"] > 0.7
 
 
-@pytest.mark.parametrize(("gain", "gamma"), [(1.0, 1.0), (0.6, 1.6), (1.15, 0.6)])
-def test_the_lamp_of_a_hanoi_junction_is_read_in_every_frame(test_data, gain, gamma):
-    exposed = np.clip(255 * gain * (np.arange(256) / 255) ** gamma, 0, 255).astype(np.uint8)
+@pytest.mark.parametrize(
+    ("gain", "gamma", "haze"),
+    [(1.0, 1.0, 0.0), (0.6, 1.6, 0.0), (1.15, 0.6, 0.0), (1.0, 1.0, 0.6)],
+)
+def test_the_lamp_of_a_hanoi_junction_is_read_in_every_frame(test_data, gain, gamma, haze):
+    clear = 255 * gain * (np.arange(256) / 255) ** gamma
+    exposed = np.clip((1.0 - haze) * clear + 200 * haze, 0, 255).astype(np.uint8)
     truth = json.loads((test_data / "footage" / "vn_16h15.gt.json").read_text())
     names = {
         "green": SignalState.GREEN,

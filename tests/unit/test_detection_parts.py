@@ -311,6 +311,24 @@ def test_what_drives_past_behind_the_head_is_no_lamp():
     assert LampReader((0, 0, 40, 80)).look(image) is SignalState.RED
 
 
+@pytest.mark.parametrize("veil", [0.55, 0.7])
+@pytest.mark.parametrize("state", [SignalState.RED, SignalState.GREEN, SignalState.DARK])
+def test_a_lamp_is_read_through_haze(veil, state):
+    scene = np.full((240, 320, 3), 110, np.uint8)
+    scene[20:100, 20:60] = 30
+    scene[150:160, 100:300] = 20  # what is dark anywhere tells how thick the haze is
+    for lens, centre in LENSES.items():
+        cv2.circle(scene, centre, 9, LIT[lens] if lens is state else UNLIT[lens], -1)
+    image = np.asarray(scene * (1.0 - veil) + 190 * veil, np.uint8)
+    assert LampReader((20, 20, 60, 100)).look(image) is state
+
+
+def test_a_red_jacket_beside_the_head_is_no_lamp():
+    image = lamp((90, 200, 10))
+    cv2.circle(image, (0, 55), 14, (30, 30, 220), -1)  # half of it in the box, larger than the lamp
+    assert LampReader((0, 0, 40, 80)).look(image) is SignalState.GREEN
+
+
 def test_a_lamp_that_flickers_keeps_its_state():
     reader = LampReader((0, 0, 40, 80))
     states = []
