@@ -33,7 +33,8 @@ class HealthSettings:
     (of 255), nor all of them by ``still_mean`` on average, is a frozen camera: a living one has
     noise, and a still picture that is encoded again and again wavers less. A picture as still as
     that (by ``repeat_mean`` on average) within ``repeat_s`` of the last one that was used is the
-    same once more: a recorder writes 25 frames a second of a camera with 6. A picture whose
+    same once more: a recorder writes 25 frames a second of a camera with 6. Where something moved
+    before it is so within ``hangs_s``: a network that stutters shows a picture on. A picture whose
     values span less than ``blank_levels`` shows nothing; ``blank_s`` of that make an event.
     ``same_shape`` is how far the ratio of the sides may differ for a picture of another size to
     be scaled back to the calibrated one.
@@ -44,6 +45,7 @@ class HealthSettings:
     still_mean: float = 0.7
     repeat_mean: float = 1.0
     repeat_s: float = 0.5
+    hangs_s: float = 0.95
     blank_levels: int = 24
     blank_s: float = 0.5
     same_shape: float = 0.01
@@ -85,6 +87,8 @@ class HealthMonitor:
         self._open: dict[HealthKind, HealthEvent] = {}
         self._still: tuple[float, npt.NDArray[np.int16]] | None = None
         self._used: tuple[float, npt.NDArray[np.int16]] | None = None
+        self._stands = False
+        """Whether nothing has changed for so long that the street is taken to stand still."""
         self._blank_since_s: float | None = None
         self._in_place_s: float | None = None
         """The last time that the camera surely looked where it should."""
@@ -199,9 +203,14 @@ class HealthMonitor:
 
     def _repeats(self, time_s: float, thumb: npt.NDArray[np.int16]) -> bool:
         s = self._settings
-        if self._used is None or time_s - self._used[0] >= s.repeat_s:
+        if self._used is None or not self._still_as(self._used[1], thumb, s.repeat_mean):
+            self._stands = False
             return False
-        return self._still_as(self._used[1], thumb, s.repeat_mean)
+        # Traffic does not come to rest all at once: a picture of it that comes again hangs.
+        if time_s - self._used[0] < (s.repeat_s if self._stands else s.hangs_s):
+            return True
+        self._stands = True
+        return False
 
     def _still_as(
         self, before: npt.NDArray[np.int16], now: npt.NDArray[np.int16], mean: float

@@ -93,8 +93,9 @@ class StillnessWatch:
             self._past.popleft()
         past = self._past[0] if self._past else None
         self._past.append((time_s, small))
-        # After a gap nothing says what stood still in between.
-        if past is None or not 0.5 * REACH_S <= time_s - past[0] <= 2.5 * REACH_S:
+        # After a gap nothing says what stood still in between; after one in which the picture hung
+        # (:mod:`detection.health`) it is the same because it is the same picture.
+        if past is None or not 0.5 * REACH_S <= time_s - past[0] <= 2.1 * REACH_S:
             return None
         difference = cv2.absdiff(small, past[1])
         # The median is the noise: at most times most of a street does not move.

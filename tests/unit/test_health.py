@@ -110,9 +110,15 @@ def test_a_picture_that_comes_again_is_looked_at_once():
     usable = watch(monitor, lambda t: view_of(SCENE, int(t * 6.25) / 6.25), seconds(0, 4, 25))
     assert usable == [True, False, False, False] * 25
     assert not monitor.events
-    # Where nothing moves for a while it is looked at twice a second, so that time goes on.
-    still = watch(monitor, lambda t: view_of(SCENE, 3.9), seconds(4, 6, 25))
-    assert 3 <= sum(still) <= 5
+    # Where nothing moves for a while it is looked at twice a second, so that time goes on; but
+    # traffic does not come to rest all at once.
+    still = watch(monitor, lambda t: view_of(SCENE, 3.9), seconds(4, 8, 25))
+    assert not any(still[1:23])
+    assert 6 <= sum(still) <= 8
+    # What moves again is seen at once, and hangs again.
+    again = watch(monitor, lambda t: view_of(SCENE, 6.0), seconds(8, 8.9, 25))
+    assert again[0]
+    assert not any(again[1:])
 
 
 @pytest.mark.parametrize(("value", "what"), [(0, "black"), (130, "one colour")])
