@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from detection.counting import LineCrossing
 from detection.hidden import LEAST_MPS
 from detection.judge import Watch
+from detection.ports import Detections
 from detection.tracking import TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
 from models.signals import SignalState
@@ -58,17 +62,33 @@ class Life:
     hidden_m: float | None = None
     """How far past the line its wheels were when it was first seen there; None when settled."""
     watch: Watch = field(default_factory=Watch)
+    began_s: float = math.inf
+    """When its first box was seen, before it was believed."""
+    hidden: float = 0.0
+    """Share of its last place, where nobody may stop, that others hid when its track ended."""
+    rejoined: bool = False
+    """It goes on with what was known of another number."""
 
-    def go_on_with(self, before: Life) -> None:
+    def go_on_with(self, before: Life, until_s: float, begun: Sequence[TrajectoryPoint]) -> None:
         """It is the vehicle of an earlier life, which was lost: what was known of that one holds.
 
         Who has come over the line is counted already.
+
+        Args:
+            before: The earlier life; nobody may use it any more.
+            until_s: Its vehicle's sightings in it end then.
+            begun: This one's own sightings of the vehicle.
         """
-        trajectory, watch = self.trajectory, self.watch
+        own, watch = [*begun], self.watch
         self.trajectory, self.watch, self.front = before.trajectory, before.watch, before.front
-        self.trajectory.points.extend(trajectory.points)
+        points = self.trajectory.points
+        while points[-1].time_s > until_s:
+            points.pop()
+        points.extend(own)
         self.watch.add(watch)
+        self.pending = before.pending or self.pending
         self.over |= before.over
+        self.rejoined = True
         if self.over:
             self.hidden_m = None
 
@@ -95,3 +115,20 @@ def on_line(track: TrackState, place: Place) -> bool:
     """Whether a vehicle stands or drives on the stop line."""
     low, high = min(place.front_m, place.wheels_m), max(place.front_m, place.wheels_m)
     return track.vehicle_class != "pedestrian" and low - ON_LINE_M <= 0.0 <= high + ON_LINE_M
+
+
+def note_riders(lives: Collection[Life], users: Detections) -> None:
+    """Note what the detector said of riders and helmets; a track keeps its box's values.
+
+    At the picture's edge, where vehicles come in one behind the other, boxes are cut and
+    tracks young: what is read there may be another's.
+    """
+    for readings, into in ((users.riders, "riders"), (users.bare_heads, "bare_heads")):
+        if readings is None:
+            continue
+        boxes = map(tuple, users.boxes.astype(np.float64).tolist())
+        of_box = dict(zip(boxes, readings, strict=True))
+        for life in lives:
+            value = int(of_box.get(life.last.box_px, -1))
+            if value >= 0 and life.trajectory.points[-1].whole:
+                getattr(life.watch, into).append(value)

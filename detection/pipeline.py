@@ -11,40 +11,36 @@ import numpy as np
 
 from detection.approach_signals import ApproachSignals
 from detection.boxes import covered
+from detection.casework import Casework
 from detection.counting import (
     EPOCH,
     Box,
     CountingSettings,
     Crossing,
-    IntervalCounts,
     LineCounter,
     LineCrossing,
 )
-from detection.evidence import EvidenceSettings, EvidenceWriter, KeyMoment
+from detection.evidence import EvidenceSettings, EvidenceWriter
 from detection.exchange import part
-from detection.flags import violation_of
 from detection.geometry import AreaMap, inside
-from detection.handover import Handover
 from detection.hidden import HiddenPassages, HiddenSettings
 from detection.judge import Judge
-from detection.lives import Life, Pending, Place, entered_at, on_line
-from detection.measures import PCU, MeasureLog, MeasureRow
+from detection.lives import Life, Pending, Place, entered_at, note_riders, on_line
+from detection.measures import PCU, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, FloatArray, Image
 from detection.queues import Queue, measure_queue
-from detection.repeats import Repeats
+from detection.rejoining import LostLives
 from detection.rider_size import RiderSize
 from detection.riders import road_users
-from detection.riding_back import RidingBack
-from detection.rules import Finding, RuleSettings
+from detection.rules import RuleSettings
 from detection.snapshots import SnapshotBuffer
 from detection.stillness import StillnessWatch
+from detection.tally import Tally
 from detection.tracking import Tracker, TrackerSettings, TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
-from detection.turning_back import TurningBack
 from models.camera import CameraView, SourceKind
 from models.counts import CountRow
-from models.errors import XanhError
 from models.signals import SignalState, SignalTimeline
 from models.violation import Violation
 
@@ -55,8 +51,6 @@ NEARER: Final = 0.08
 NEAR_LINE_M: Final = 3.0
 MIN_SEEN_M: Final = 1.5
 """One that is lost before the line was seen to come from at least so far before it."""
-CLOCK_ERROR_S: Final = 1e-3
-"""A first frame so short before a whole interval begins with it."""
 EDGE_PX: Final = 2.0
 EDGE_SHARE: Final = 0.04
 """A box nearer than this to the picture's edge may show only part of its vehicle."""
@@ -138,9 +132,6 @@ class CameraPipeline:
         """
         self.view = view
         self.settings = settings or PipelineSettings()
-        self._detector = (detector, weights_sha256)
-        self._evidence = evidence
-        self._start = start
         self._signals = ApproachSignals([path.movement for path in view.movements], timeline)
         self._tracker = Tracker(view, self.settings.tracker)
         self._riders = RiderSize(view)
@@ -151,14 +142,18 @@ class CameraPipeline:
         self._matcher = MovementMatcher(view)
         self._tells_walkers = False
         self._areas = AreaMap([area.outline for area in view.road.areas])
-        self._repeats = Repeats()
-        self._handover = Handover()
-        self._riding_back = RidingBack(view)
-        self._turning_back = TurningBack(view.inward)
+        self._lost = LostLives(view)
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
-        self._counts: IntervalCounts | None = None
-        self._measures: MeasureLog | None = None
-        self._snapshots = SnapshotBuffer(self.settings.keep_s, self.settings.max_snapshots)
+        self._casework = Casework(
+            view,
+            detector=(detector, weights_sha256),
+            start=start,
+            signals=self._signals,
+            evidence=evidence,
+            settings=self.settings.evidence,
+            snapshots=SnapshotBuffer(self.settings.keep_s, self.settings.max_snapshots),
+        )
+        self._tally = Tally(view, self.settings.counting, self.settings.pcu, start)
         self._lives: dict[int, Life] = {}
         self._screens: FloatArray = np.zeros((0, 4))
         """Boxes of all that are seen now."""
@@ -191,25 +186,8 @@ class CameraPipeline:
         """
         self._frame = self._frame + 1 if frame is None else frame
         shown = self._signals.note(time_s, signal, signal_since_s)
-        if self._counts is None:
+        if self._tally.watched(time_s):
             self._hidden.began_s = time_s
-            # Intervals end with the clock's quarters of an hour: several cameras' add up.
-            moment_s = self._start.timestamp() + time_s + CLOCK_ERROR_S
-            grid_s = time_s - moment_s % self.settings.counting.interval_s + CLOCK_ERROR_S
-            self._counts = IntervalCounts(
-                self.view.junction,
-                list(dict.fromkeys(path.movement for path in self.view.movements)),
-                self.settings.counting,
-                time_s,
-                grid_s,
-            )
-            self._measures = MeasureLog(
-                grid_s,
-                self.settings.counting.interval_s,
-                metric=self.view.metric,
-                pcu=self.settings.pcu,
-            )
-        self._counts.watched(time_s)
         projected = self.view.source_kind is SourceKind.PROJECTED
         users = road_users(detections, truthful=projected)
         # COCO's persons are riders as often as not; a motion detector guesses from a footprint.
@@ -217,8 +195,7 @@ class CameraPipeline:
         walkers &= self.view.source_kind is not SourceKind.MOTION
         self._tells_walkers = walkers
         tracks = tuple(self._tracks(time_s, users, None if projected else image, walkers))
-        if self._evidence is not None:
-            self._snapshots.add(self._frame, time_s, tracks, shown, image)
+        self._casework.keep(self._frame, time_s, tracks, shown, image)
         lost: list[str] = []
         crossings, ended = self._end_tracks({track.id for track in tracks}, lost)
         standing = tuple(self._standing_of(len(tracks)))
@@ -227,13 +204,12 @@ class CameraPipeline:
             self._follow(track, place, time_s, crossings)
         if self.view.metric:
             part(self._lives, self.view.inward)
-            self._turning_back.rejoin(time_s, self._lives)
+            self._lost.rejoin(time_s, self._lives)
         violations = (*ended, *self._flag_all(tracks, users, lost))
-        self._add(crossings)
+        self._tally.add(crossings)
         queue = measure_queue(tracks, [place.in_zone for place in standing], self._counter.line)
-        if self._measures is not None:
-            occupied = any(map(on_line, tracks, standing))
-            self._measures.frame(time_s, queue, shown, occupied=occupied)
+        occupied = any(map(on_line, tracks, standing))
+        self._tally.frame(time_s, queue, shown, occupied=occupied)
         return FrameResult(
             frame=self._frame,
             time_s=time_s,
@@ -259,15 +235,8 @@ class CameraPipeline:
     def finish(self) -> tuple[Crossing, ...]:
         """Settle what is open at the end of the source; the crossings that were left."""
         crossings, _ = self._end_tracks(set(), [])
-        self._add(crossings)
+        self._tally.add(crossings)
         return tuple(crossings)
-
-    def _add(self, crossings: Sequence[Crossing]) -> None:
-        for crossing in crossings:
-            if self._counts is not None:
-                self._counts.add(crossing)
-            if self._measures is not None:
-                self._measures.add(crossing)
 
     def counts(
         self, *, since_s: float | None = None, until_s: float | None = None
@@ -276,20 +245,15 @@ class CameraPipeline:
 
         Vehicles whose movement is still open are not in them yet; :meth:`finish` settles those.
         """
-        if self._counts is None:
-            return ()
-        return self._counts.rows(start=self._start, since_s=since_s, until_s=until_s)
+        return self._tally.counts(since_s=since_s, until_s=until_s)
 
     def forget_counts_before(self, time_s: float) -> None:
         """Drop intervals that ended before ``time_s`` and are stored elsewhere."""
-        if self._counts is not None:
-            self._counts.forget_before(time_s)
-        if self._measures is not None:
-            self._measures.forget_before(time_s)
+        self._tally.forget_before(time_s)
 
     def measures(self, counts: Sequence[CountRow]) -> tuple[MeasureRow, ...]:
         """Measures beside counts of :meth:`counts`."""
-        return () if self._measures is None else self._measures.rows(counts, self._start)
+        return self._tally.measures(counts)
 
     @property
     def timeline(self) -> SignalTimeline:
@@ -326,17 +290,12 @@ class CameraPipeline:
         life, wheels_m = self._lives.get(track.id), place.wheels_m
         if life is None:
             life = self._lives[track.id] = Life(Trajectory(), track)
-            life.first_m = wheels_m
+            life.first_m, life.began_s = wheels_m, time_s - track.age_s
             if self.view.metric:
                 if self._hidden.may_have(time_s, wheels_m, track.contact):
                     life.hidden_m = wheels_m
                 elif -NEAR_LINE_M < wheels_m < NEAR_LINE_M and track.seen:
                     life.over = self._hidden.again(time_s, track)
-                before = self._handover.again(time_s, track)
-                before = before or self._riding_back.again(time_s, track, self._lives)
-                if before is not None:
-                    life.go_on_with(before)
-                    life.pending = before.pending
             if life.hidden_m is not None:
                 life.first_covered = self._covered(track.box_px)
         life.last = track
@@ -370,12 +329,14 @@ class CameraPipeline:
             track, time_s, self._frame, wheels_m, points, entered=entered
         )
         if crossed is not None and not (life.over and crossed.direction == "in"):
+            if life.pending is not None:
+                self._settle(life, life.pending, crossings)
             life.pending = Pending(crossed, self._signals.approach.state_at(crossed.time_s))
             life.over, life.hidden_m = life.over or crossed.direction == "in", None
             if life.front is None:
                 self._front_over(life, entered_at(crossed, points))
-            if self._measures is not None and crossed.direction == "in":
-                self._measures.over(crossed.time_s, track.vehicle_class)
+            if crossed.direction == "in":
+                self._tally.over(crossed.time_s, track.vehicle_class)
         if life.hidden_m is not None:
             since_s = time_s - life.trajectory.points[0].time_s
             if since_s > self.settings.hidden.wait_s:
@@ -408,17 +369,17 @@ class CameraPipeline:
             if lost and life.trajectory.points:
                 self._went_over(life)
             if self.view.metric:
-                hidden = self._judge.parks(life.trajectory.points) * self._covered(life.last.box_px)
-                self._handover.lost(life, self._lives.values(), hidden=hidden)
-                self._riding_back.lost(life)
-                self._turning_back.lost(life)
+                life.hidden = self._judge.parks(life.trajectory.points) * self._covered(
+                    life.last.box_px
+                )
+                self._lost.ended(life)
             if life.over:
                 self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
             if life.pending is not None:
                 self._settle(life, life.pending, crossings)
             if life.trajectory.points:
                 found = self._judge.judge_lost(life.last, life.watch, life.trajectory.points)
-                violations += self._flag(life.last, life, found, lost_cases)
+                violations += self._casework.take(life.last, life, found, lost_cases)
         return crossings, violations
 
     def _covered(self, box: Box) -> float:
@@ -524,77 +485,12 @@ class CameraPipeline:
             for track in tracks
             if track.seen and track.vehicle_class != "pedestrian"
         ]
-        self._read_riders(seen, users)
+        note_riders([life for _, life in seen], users)
         self._judge.watch_passing(
             (life.trajectory.points[-1], track.id, life.watch) for track, life in seen
         )
         flagged: list[Violation] = []
         for track, life in seen:
             found = self._judge.judge(track, life.watch, life.trajectory.points)
-            flagged += self._flag(track, life, found, lost)
+            flagged += self._casework.take(track, life, found, lost)
         return tuple(flagged)
-
-    @staticmethod
-    def _read_riders(seen: Sequence[tuple[TrackState, Life]], users: Detections) -> None:
-        """Note what the detector said of riders and helmets; a track keeps its box's values.
-
-        At the picture's edge, where vehicles come in one behind the other, boxes are cut and
-        tracks young: what is read there may be another's.
-        """
-        for readings, into in ((users.riders, "riders"), (users.bare_heads, "bare_heads")):
-            if readings is None:
-                continue
-            of_box = dict(
-                zip(map(tuple, users.boxes.astype(np.float64).tolist()), readings, strict=True)
-            )
-            for track, life in seen:
-                value = int(of_box.get(track.box_px, -1))
-                if value >= 0 and life.trajectory.points[-1].whole:
-                    getattr(life.watch, into).append(value)
-
-    def _flag(
-        self,
-        track: TrackState,
-        life: Life,
-        found: Iterable[tuple[Finding, str | None]],
-        lost: list[str],
-    ) -> list[Violation]:
-        """The violations of these findings, their evidence written; else a line in ``lost``."""
-        flagged: list[Violation] = []
-        for finding, movement in found:
-            points, since_s = life.trajectory.points, finding.before_s
-            if self.view.metric and self._repeats.again(finding.kind, track.id, points, since_s):
-                continue
-            try:
-                flagged.append(self._case(track, life, finding, movement))
-            except XanhError as error:
-                # A full disk must not end the watch: the camera goes on counting.
-                lost.append(str(error))
-        return flagged
-
-    def _case(
-        self, track: TrackState, life: Life, finding: Finding, movement: str | None
-    ) -> Violation:
-        violation = violation_of(
-            self.view, self._detector, self._start, self._signals, track,
-            life.trajectory.points, finding, movement,
-        )  # fmt: skip
-        at_s = finding.time_s if finding.at_s is None else finding.at_s
-        moments = (
-            KeyMoment("before", finding.before_s),
-            KeyMoment("at", at_s),
-            KeyMoment("inside", finding.inside_s),
-        )
-        self._write(violation, moments, finding.inside_s)
-        return violation
-
-    def _write(self, violation: Violation, moments: tuple[KeyMoment, ...], until_s: float) -> None:
-        if self._evidence is None:
-            return
-        settings = self.settings.evidence
-        shots = self._snapshots.between(
-            moments[0].time_s - settings.before_s, max(until_s, moments[-1].time_s)
-        )
-        if not shots:
-            raise XanhError(f"camera {self.view.camera}: no frames are kept for {violation.id}")
-        self._evidence.write(violation, moments, shots)

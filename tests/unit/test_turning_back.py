@@ -13,12 +13,11 @@ from detection.counting import LineCrossing
 from detection.lives import Life, Place
 from detection.pipeline import CameraPipeline
 from detection.ports import Detections
+from detection.rejoining import BEGUN_S, LostLives
 from detection.trajectory import Trajectory, TrajectoryPoint
-from detection.turning_back import BEGUN_S, TurningBack
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
 
-INWARD = (0.0, 1.0)
 RADIUS_M, SPEED_MPS = 2.5, 3.0
 TURNS_S = math.pi * RADIUS_M / SPEED_MPS
 """One who turns back does so from 0 s on, ten metres past the line, for so long."""
@@ -85,17 +84,20 @@ def after(from_s: float = 1.6, **more) -> Life:
 
 def goes_on(found: Life, *others: Life) -> bool:
     """Whether the first goes on with what was known of one of the others."""
-    junction = TurningBack(INWARD)
+    junction = LostLives(VIEW)
     junction.rejoin(found.trajectory.points[-1].time_s, {o.last.id: o for o in (found, *others)})
     return found.watch.crossing is not None
 
 
 def test_who_turned_back_unseen_for_a_moment_came_over_the_line():
-    lost, found = before(), after()
-    assert goes_on(found, lost)
+    found, lives = after(), {1: before()}
+    LostLives(VIEW).rejoin(3.4, {2: found})
+    assert not found.rejoined
+    lives[2] = found
+    LostLives(VIEW).rejoin(3.4, lives)
     assert found.over
     assert found.watch.crossing.time_s == -3.0
-    assert lost.watch.crossing is None
+    assert lives[1].watch.crossing is None
     times = [point.time_s for point in found.trajectory.points]
     assert times[0] == -3.0
     assert times[-1] == pytest.approx(after().trajectory.points[-1].time_s)
@@ -103,8 +105,8 @@ def test_who_turned_back_unseen_for_a_moment_came_over_the_line():
 
 
 def test_one_whose_track_has_ended_is_known_for_a_while():
-    junction, lost, found = TurningBack(INWARD), before(), after()
-    junction.lost(lost)
+    junction, lost, found = LostLives(VIEW), before(), after()
+    junction.ended(lost)
     junction.rejoin(found.trajectory.points[-1].time_s, {2: found})
     assert found.watch.crossing is not None
     late = after()
