@@ -180,3 +180,24 @@ def test_the_pipeline_asks_of_who_is_seen_and_who_was_lost(monkeypatch):
     monkeypatch.setattr(pipeline, "_standing_of", lambda _: [place])
     pipeline.process(point.time_s + 0.17, Detections.empty(VEHICLE_CLASSES), SignalState.GREEN)
     assert found.watch.crossing is not None
+
+
+def test_who_comes_back_over_the_line_crossed_it_before(monkeypatch):
+    """He turned back: going out settles how he went in, which counts."""
+    pipeline = CameraPipeline(VIEW, detector="boxes", weights_sha256="")
+    seen, place = rider(1, 0.0, 1.0), Place(False, 0, 3.0, 1.0, 2.0, True)
+    monkeypatch.setattr(pipeline._tracker, "update", lambda *_, **__: [seen])
+    places = pipeline._tracker.places._replace(box_px=np.array([seen.box_px], np.float64))
+    monkeypatch.setattr(pipeline._tracker, "places", places)
+    monkeypatch.setattr(pipeline, "_standing_of", lambda _: [place])
+    made = [LineCrossing(1, way, at_s, 0, (0, 0), 5.0) for way, at_s in (("in", 10), ("out", 14))]
+    each = iter(made)
+    monkeypatch.setattr(pipeline._counter, "update", lambda *_, **__: next(each))
+    empty = Detections.empty(VEHICLE_CLASSES)
+    told = [
+        item
+        for crossing in made
+        for item in pipeline.process(crossing.time_s, empty, SignalState.GREEN).crossings
+    ]
+    told += pipeline.finish()
+    assert [item.direction for item in told] == ["in", "out"]
