@@ -20,16 +20,18 @@ from models.camera import AreaKind, Point, RoadArea
 from models.signals import SignalState
 from models.site import Site
 from models.violation import ViolationKind as Kind
+from simulation.driven import STANDS_MPS, Driven
 from simulation.people import THREE, People
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
 from simulation.truth import StopLine, StopLineCrossing
 
-STANDS_MPS = 0.3
 INSIDE_M = 5.0
 """A front so far past the line, on red, has run the light."""
 WITHIN_S = 8.0
 EARLY_S = (0.4, 4.0)
 PAST_LINE_M = (1.0, 6.0)
+PAST_ASIDE_M = 4.0
+"""Who stands further to the side of where he crossed has turned."""
 SPEED_TO_M = 35.0
 SPEED_MARGIN_MPS = 2.2
 """The 5 km/h below which nothing is fined, and 3 km/h that a camera may be off by."""
@@ -46,6 +48,8 @@ FOLLOW_S = 150.0
 FOLLOW_M = 70.0
 GAP_M = 2.0
 QUEUE_AHEAD_M, QUEUE_BESIDE_M = 12.0, 1.6
+QUEUE_DOUBT_M = 0.4
+"""Of one so little further aside it is no clear matter whether he is in the same queue."""
 _PEDESTRIAN = CLASSES.index("pedestrian")
 
 
@@ -166,6 +170,7 @@ class OffenceWatch:
         self._line_ends = np.array([(line.x_m, line.y_m) for line in lines]).reshape(-1, 2)
         self._line_ways = np.array([(line.inward_x, line.inward_y) for line in lines])
         self._on_line: dict[int, float] = {}
+        self._driven = Driven()
         self._passages: dict[int, _Passage] = {}
         self._acts: dict[tuple[int, Kind], _Act] = {}
 
@@ -187,6 +192,7 @@ class OffenceWatch:
         Returns:
             Violations that are certain now; their times lie in the past.
         """
+        now = self._driven.step(now)
         found = [*self._at_the_line(crossings)]
         fronts = _fronts(now)
         self._on_line = {
@@ -262,6 +268,7 @@ class OffenceWatch:
         here = stands and red and came and low - 0.4 <= depth_m <= high
         here &= Kind.STOP_LINE not in passage.told
         firm = low + 0.5 <= depth_m <= high - 1 and _was_before(passage)
+        firm &= _aside_m(passage) <= PAST_ASIDE_M - 0.5
         yield from self._last(vehicle, Kind.STOP_LINE, crossing, here, begin_s, 1.0, firm)
         if passage.travelled_m > FOLLOW_M:
             del self._passages[vehicle]
@@ -371,18 +378,22 @@ class OffenceWatch:
                     SignalState.UNKNOWN, None, False, False,
                 )  # fmt: skip
                 act = self._acts.get((vehicle, kind))
+                waits = kind is Kind.ILLEGAL_STOPPING and self._queues(place, now, index)
                 if act is not None and kind is Kind.ILLEGAL_STOPPING:
-                    if self._queues(place, now, index):
+                    if waits:
                         # What it did before is over; from here on it waits for another.
                         if not act.told:
                             yield from self._ended(vehicle, kind, act)
                         act.begin_s = time_s
                         act.amount = 0.0
+                        act.firm = True
                         act.behind.clear()
                         act.passed.clear()
                     else:
                         self._passing(act, place, now, index, inside)
                 firm = kind is not Kind.BLOCKING or _deep(centres[index], place)
+                if kind is Kind.ILLEGAL_STOPPING and not waits:
+                    firm = not self._queues(place, now, index, QUEUE_DOUBT_M)
                 yield from self._last(vehicle, kind, crossing, True, time_s - 1.0, amount, firm)
         for vehicle, kind in [key for key in self._acts if key not in present]:
             if kind is Kind.STOP_LINE and vehicle in self._passages:
@@ -410,12 +421,12 @@ class OffenceWatch:
         return Kind.BLOCKING if passage.states[-1] is SignalState.RED else None
 
     @staticmethod
-    def _queues(place: _Place, now: VehicleStates, index: int) -> bool:
+    def _queues(place: _Place, now: VehicleStates, index: int, doubt_m: float = 0.0) -> bool:
         """Whether one that stands is right behind another that does, in the zone or beyond it."""
         ix, iy = place.inward
         dx, dy = now.x_m - now.x_m[index], now.y_m - now.y_m[index]
         ahead, aside = dx * ix + dy * iy, np.abs(dx * iy - dy * ix)
-        near = (ahead > 0.5) & (ahead < QUEUE_AHEAD_M) & (aside < QUEUE_BESIDE_M)
+        near = (ahead > 0.5) & (ahead < QUEUE_AHEAD_M) & (aside < QUEUE_BESIDE_M + doubt_m)
         near &= (now.speed_mps < STANDS_MPS) & (now.vehicle_class != _PEDESTRIAN)
         return bool(near.any())
 
@@ -493,6 +504,12 @@ def _was_before(passage: _Passage) -> bool:
     crossing = passage.crossing
     red_s = crossing.time_s - (crossing.time_into_red_s or 0.0)
     return passage.on_line_s is None or passage.on_line_s > red_s
+
+
+def _aside_m(passage: _Passage) -> float:
+    """How far to the side of where it was first seen past the line a vehicle is, metres."""
+    (ax, ay), (bx, by), line = passage.places[0], passage.places[-1], passage.line
+    return abs((bx - ax) * line.inward_y - (by - ay) * line.inward_x)
 
 
 def _off_inward(passage: _Passage) -> float:

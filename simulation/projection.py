@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from simulation.camera import PinholeCamera
 from simulation.people import People
-from simulation.states import ByteArray, FloatArray, IntArray, VehicleStates
+from simulation.states import BoolArray, ByteArray, FloatArray, IntArray, VehicleStates
 
 MISS_RATE: Final = 0.03
 """Share of plainly visible road users that a frame misses."""
@@ -67,6 +67,28 @@ class Boxes:
         return len(self.id)
 
 
+@dataclass(frozen=True, slots=True)
+class InView:
+    """Road users in view at an instant, from near to far.
+
+    ``rows`` (N,) of the states, ``xyxy`` (N, 4) their boxes within the image, ``hidden`` (N,) the
+    share of each that nearer ones hide, ``shown`` (N,) how likely a frame shows it all the same,
+    from 0 to 1, ``whole`` (N,) whether the image's edge leaves all of it.
+    """
+
+    rows: IntArray
+    xyxy: FloatArray
+    hidden: FloatArray
+    shown: FloatArray
+    whole: BoolArray
+
+    @property
+    def height_px(self) -> FloatArray:
+        """How tall each is in the image, (N,)."""
+        height: FloatArray = self.xyxy[:, 3] - self.xyxy[:, 1]
+        return height
+
+
 def project_boxes(
     states: VehicleStates,
     camera: PinholeCamera,
@@ -90,27 +112,14 @@ def project_boxes(
         merge_rate: Share of pairs of overlapping two-wheelers that come as one box.
         people: Who rides the motorbikes; None tells nothing of it.
     """
-    boxes, depth = _boxes(states, camera)
+    view = in_view(states, camera)
+    chosen, clipped = view.rows, view.xyxy
     size = np.array([camera.width_px, camera.height_px], np.float64)
-    clipped = np.concatenate(
-        [np.clip(boxes[:, :2], 0.0, size), np.clip(boxes[:, 2:], 0.0, size)], axis=1
-    )
-    inside = _area(clipped) / np.maximum(_area(boxes), 1e-9)
-    seen = (
-        (depth > NEAREST_M)
-        & (inside >= MIN_INSIDE)
-        & (clipped[:, 3] - clipped[:, 1] >= MIN_HEIGHT_PX)
-    )
-    chosen = np.nonzero(seen)[0]
-    chosen = chosen[np.argsort(depth[chosen], kind="stable")]
-    clipped = clipped[chosen]
-    hidden = _hidden(clipped, _FILL[states.vehicle_class[chosen]])
-    blocked = np.clip((hidden - HIDDEN_FROM) / (HIDDEN_TO - HIDDEN_FROM), 0.0, 1.0)
-    missed = rng.random(len(chosen)) < miss_rate + (1.0 - miss_rate) * blocked
+    missed = rng.random(len(chosen)) < 1.0 - (1.0 - miss_rate) * view.shown
     side = np.tile(clipped[:, 2:] - clipped[:, :2], 2)
     scatter = rng.standard_normal(clipped.shape) * np.maximum(jitter_px, jitter_share * side)
     moved = np.clip(clipped + scatter, 0.0, np.tile(size, 2))
-    score = np.clip(0.93 - 0.5 * hidden + 0.04 * rng.standard_normal(len(chosen)), 0.3, 0.99)
+    score = np.clip(0.93 - 0.5 * view.hidden + 0.04 * rng.standard_normal(len(chosen)), 0.3, 0.99)
     kept = ~missed & (moved[:, 2] - moved[:, 0] >= 2.0) & (moved[:, 3] - moved[:, 1] >= 2.0)
     chosen = chosen[kept]
     moved, score = moved[kept], score[kept]
@@ -122,24 +131,30 @@ def project_boxes(
     return Boxes(moved, classes, score, states.id[chosen], riders, bare)
 
 
-def in_sight(states: VehicleStates, camera: PinholeCamera, min_height_px: float) -> IntArray:
-    """Ids of the road users that a camera can see: large enough, within the picture, not hidden.
+def in_view(states: VehicleStates, camera: PinholeCamera) -> InView:
+    """Road users large enough and far enough within the image, and what hides of each.
+
+    What :func:`project_boxes` draws, before what is missed at random.
 
     Args:
         states: Road users at the instant of the frame.
         camera: The camera.
-        min_height_px: Smaller ones count as out of sight.
     """
     boxes, depth = _boxes(states, camera)
     size = np.tile(np.array([camera.width_px, camera.height_px], np.float64), 2)
     clipped = np.clip(boxes, 0.0, size)
-    seen = (depth > NEAREST_M) & (_area(clipped) >= MIN_INSIDE * _area(boxes))
-    seen &= clipped[:, 3] - clipped[:, 1] >= min_height_px
-    chosen = np.nonzero(depth > NEAREST_M)[0]
-    chosen = chosen[np.argsort(depth[chosen], kind="stable")]
-    hidden = _hidden(clipped[chosen], _FILL[states.vehicle_class[chosen]])
-    free: IntArray = states.id[chosen[seen[chosen] & (hidden < HIDDEN_TO)]]
-    return free
+    inside = _area(clipped) / np.maximum(_area(boxes), 1e-9)
+    seen = (
+        (depth > NEAREST_M)
+        & (inside >= MIN_INSIDE)
+        & (clipped[:, 3] - clipped[:, 1] >= MIN_HEIGHT_PX)
+    )
+    rows = np.nonzero(seen)[0]
+    rows = rows[np.argsort(depth[rows], kind="stable")]
+    hidden = _hidden(clipped[rows], _FILL[states.vehicle_class[rows]])
+    shown = np.clip((HIDDEN_TO - hidden) / (HIDDEN_TO - HIDDEN_FROM), 0.0, 1.0)
+    whole = (clipped[rows] == boxes[rows]).all(axis=1)
+    return InView(rows, clipped[rows], hidden, shown, whole)
 
 
 def _merge(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 ByteArray = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
 
 CLASSES: Final = ("motorcycle", "bicycle", "car", "bus", "truck", "pedestrian")
 """Index of ``VehicleStates.vehicle_class``; the same order as ``models.site.VEHICLE_CLASSES``."""

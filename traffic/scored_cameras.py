@@ -14,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from detection.ahead import GAP_M, NEXT
 from detection.counting import Crossing
 from detection.detectors import STREET, open_detector
 from detection.geometry import inside
 from detection.motion_detector import MotionDetector
 from detection.pipeline import CameraPipeline, PipelineSettings
+from detection.plane import CLASS_HEIGHT_M
 from detection.ports import Detections, Detector, Image
+from detection.track_table import LENGTH_M, WIDTH_M
 from detection.yolo import DetectorSettings
 from models.camera import SourceKind
 from models.counts import counts_from_csv
@@ -29,12 +32,19 @@ from models.site import DENSE, LAWFUL, Site, SiteCamera, StreetOptions
 from models.violation import Violation, ViolationKind
 from simulation.camera import PinholeCamera
 from simulation.people import People
-from simulation.projection import JITTER_PX, MISS_RATE, READ_FROM_PX, Projection, in_sight
+from simulation.projection import (
+    JITTER_PX,
+    MIN_HEIGHT_PX,
+    MISS_RATE,
+    READ_FROM_PX,
+    Projection,
+    in_view,
+)
 from simulation.states import CLASSES, VehicleStates, interpolate
 from simulation.street import Street, StreetFrame
 from traffic.camerawork import FRAMES_PER_S, SIGHT_M, PixelEye, camera_pose, detections_of
 from traffic.planfiles import read_plan
-from traffic.scoring import Act, Sight, true_acts, watched
+from traffic.scoring import MOST, READ_BY_BOXES, Act, Glimpse, Sight, true_acts, watched
 from traffic.sites import load_site
 
 LEAD_S = 30
@@ -42,8 +52,9 @@ TAIL_S = 45
 """Cameras watch so long before and after the scored time: whoever stands about then is known, and
 what they did is settled."""
 QUEUED_MPS = 5 / 3.6
-LEAST_PX = 18.0
-"""A road user less tall than this in the picture is out of a camera's sight."""
+SEEN_PX = {1: MIN_HEIGHT_PX, 2: 18.0}
+"""By level: a less tall road user is not seen in most frames. Of projected boxes the sensor's own
+bound; the packaged weights find half of the riders about so tall (their model card)."""
 LOOK_S, SIGHTS_S = 25.0, 240
 SAY_S = {1: 300, 2: 60}
 """How often, in the street's seconds, it is told how far it is: pictures take longer than boxes."""
@@ -99,7 +110,13 @@ class ScoredCamera:
         self.camera = camera
         self.record = CameraRecord()
         self._rng = np.random.default_rng([options.seed, index])
-        self._sights: deque[Sight] = deque(maxlen=SIGHTS_S)
+        self._sights: deque[Sight] = deque(maxlen=SIGHTS_S * FRAMES_PER_S)
+        self._moments: deque[tuple[float, VehicleStates]] = deque(maxlen=SIGHTS_S)
+        rule = camera.options["rules"].illegal_stopping
+        least_px = SEEN_PX[options.level]
+        self._least_px = dict.fromkeys(ViolationKind, least_px)
+        self._least_px |= dict.fromkeys(READ_BY_BOXES, READ_FROM_PX)
+        self._least_px[ViolationKind.ILLEGAL_STOPPING] = max(least_px, rule.min_height_px)
         self.read: frozenset[ViolationKind] = frozenset()
         """Rules on riders for which the detector tells anything."""
         self._drop_rate = options.drop_rate if options.level == 1 else 0.0
@@ -148,19 +165,16 @@ class ScoredCamera:
         before = previous.select(np.isin(previous.id, now.id))
         signal = {movement: aspects[movement] for movement in self._movements}
         result = None
-        middle = interpolate(before, now, 0.5)
-        seen, read = (
-            frozenset(in_sight(middle, self._pinhole, least_px).tolist())
-            for least_px in (LEAST_PX, READ_FROM_PX)
-        )
-        self._sights.append(Sight(begin_s + 0.5, seen, read))
+        self._moments.append((begin_s + 1.0, now))
         for step in range(FRAMES_PER_S):
+            fraction = step / FRAMES_PER_S
+            states = interpolate(before, now, fraction)
+            self._sights.append(self._sight(begin_s + fraction, states))
             if self._drop_rate and self._rng.random() < self._drop_rate:
                 continue
-            fraction = step / FRAMES_PER_S
             if isinstance(self._detector, MotionDetector):
                 self._detector.advance(begin_s + fraction)
-            found, image = self._look(interpolate(before, now, fraction), aspects)
+            found, image = self._look(states, aspects)
             self.read |= read_of_riders(found)
             result = self._pipeline.process(begin_s + fraction, found, signal, image)
             self.record.crossings += [c for c in result.crossings if c.direction == "in"]
@@ -171,9 +185,37 @@ class ScoredCamera:
             self.record.queue_errors.append(float(result.queue.vehicles - true))
             self.record.queue_true.append(true)
 
+    def _sight(self, time_s: float, states: VehicleStates) -> Sight:
+        view = in_view(states, self._pinhole)
+        ids, columns = states.id[view.rows], (view.shown, view.height_px, view.whole)
+        glimpses = map(Glimpse, *(column.tolist() for column in columns))
+        return Sight(time_s, dict(zip(ids.tolist(), glimpses, strict=True)))
+
     def saw(self, act: Act) -> bool:
         """Whether an act could be seen."""
-        return watched(act, self._sights)
+        if not watched(act, self._sights, self._least_px):
+            return False
+        return act.kind is not ViolationKind.ILLEGAL_STOPPING or self._sees_next(act)
+
+    def _sees_next(self, act: Act) -> bool:
+        """Whether a car that stood right ahead of one who stands would be seen: else he may queue.
+
+        A truck hides all of it from a camera behind; that nobody is there is no camera's to tell.
+        """
+        states = next((there for at_s, there in self._moments if at_s > act.time_s), None)
+        if states is None or act.vehicle not in states.id:
+            return False
+        one = states.select(states.id == act.vehicle)
+        kind = CLASSES.index(NEXT)
+        length_m = float(LENGTH_M[kind])
+        ahead_m = float(one.length_m[0]) / 2 + GAP_M + length_m / 2
+        heading = float(one.heading_rad[0])
+        x_m = float(one.x_m[0]) + math.sin(heading) * ahead_m
+        y_m = float(one.y_m[0]) + math.cos(heading) * ahead_m
+        size = (length_m, float(WIDTH_M[kind]), CLASS_HEIGHT_M[NEXT])
+        car = VehicleStates.from_rows([(-1, kind, x_m, y_m, heading, 0.0, *size)])
+        view = in_view(VehicleStates.joined([one, car]), self._pinhole)
+        return bool((view.shown[view.rows == 1] > MOST).any())
 
     def finish(self) -> None:
         """Settle what is open."""

@@ -53,17 +53,22 @@ STANDING = frozenset(
     {ViolationKind.STOP_LINE, ViolationKind.BLOCKING, ViolationKind.ILLEGAL_STOPPING}
 )
 """Acts that are to be seen from their beginning on: how one came there tells nothing of them."""
+PLACES = STANDING | {ViolationKind.PAVEMENT, ViolationKind.WRONG_LANE}
+"""Acts of a place: nothing is told of a box that the picture's edge cuts."""
+MOST = 0.5
+"""More than so many of an act's frames are to show who does it."""
 INSTANT_S = 2.0
 WATCHED_S = {
     ViolationKind.PAVEMENT: 5.0,
     ViolationKind.WRONG_LANE: 4.0,
     ViolationKind.BLOCKING: 8.0,
-    ViolationKind.ILLEGAL_STOPPING: 20.0,
+    ViolationKind.ILLEGAL_STOPPING: 27.0,
     ViolationKind.STOP_LINE: 4.0,
     ViolationKind.U_TURN: 5.0,
     ViolationKind.ILLEGAL_TURN: 4.0,
 }
-"""So long from its beginning an act has to be watched; an instant one for ``INSTANT_S``."""
+"""So long from its beginning an act has to be watched; an instant one for ``INSTANT_S``. Standing
+lasts at least so long where it is clear (``simulation.offences``)."""
 READ_BY_BOXES = frozenset({ViolationKind.OVERLOADED, ViolationKind.NO_HELMET})
 """Rules that rest on what a detector reads of the riders; packaged weights read nothing."""
 READ_S = (3.0, 1.5)
@@ -71,31 +76,48 @@ READ_S = (3.0, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What a frame shows of a road user: how likely in spite of those that hide it, from 0 to 1,
+    how tall within the picture, and whether the picture's edge leaves all of it."""
+
+    shown: float
+    height_px: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
-    """Who was in a camera's sight at an instant, and who large enough to tell riders."""
+    """Who is in a camera's view at the instant of a frame, by the street's numbers."""
 
     time_s: float
-    seen: frozenset[int]
-    read: frozenset[int]
+    glimpses: Mapping[int, Glimpse]
 
 
-def watched(act: Act, sights: Iterable[Sight]) -> bool:
-    """Whether an act could be seen: in most of the sights from just before it on.
+def watched(act: Act, sights: Iterable[Sight], least_px: Mapping[ViolationKind, float]) -> bool:
+    """Whether an act could be seen: most of its frames, by what they show, show who does it.
 
     One of an instant, at the line, is to be seen before it as well, who stands from when he does;
-    riders are to be large enough to be told, about the line.
+    riders about the line. ``least_px`` is how tall he must be for a kind to be told.
     """
-    reads = act.kind in READ_BY_BOXES
     lead_s = 0.0 if act.kind in STANDING else 1.5
-    before_s, after_s = READ_S if reads else (lead_s, WATCHED_S.get(act.kind, INSTANT_S))
-    seen = [
-        (item.time_s, act.vehicle in (item.read if reads else item.seen))
+    before_s, after_s = (lead_s, WATCHED_S.get(act.kind, INSTANT_S))
+    if act.kind in READ_BY_BOXES:
+        before_s, after_s = READ_S
+    shown = [
+        (item.time_s, _shown(act, item.glimpses.get(act.vehicle), least_px[act.kind]))
         for item in sights
         if act.time_s - before_s <= item.time_s <= act.time_s + after_s
     ]
-    if act.kind in AT_THE_LINE and not any(there for at_s, there in seen if at_s <= act.time_s):
+    before = max((share for at_s, share in shown if at_s <= act.time_s), default=0.0)
+    if act.kind in AT_THE_LINE and before <= MOST:
         return False
-    return sum(there for _, there in seen) > len(seen) / 2
+    return sum(share for _, share in shown) > MOST * len(shown)
+
+
+def _shown(act: Act, glimpse: Glimpse | None, least_px: float) -> float:
+    if glimpse is None or glimpse.height_px < least_px:
+        return 0.0
+    return glimpse.shown if glimpse.whole or act.kind not in PLACES else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,12 @@ def live(
     seconds: int,
     *,
     shown: Callable[[float], SignalState] = lambda _: GREEN,
+    aside_m: Callable[[float], float] = lambda _: 0.0,
     kind: str = "motorcycle",
     movement: str = "",
     people: People | None = None,
 ) -> list[Offence]:
-    """One vehicle whose front is ``depth_m(t)`` past the line, straight ahead, from second 0."""
+    """One vehicle, its front ``depth_m(t)`` past the line and ``aside_m(t)`` beside its way."""
     line = line_of(site, camera)
     watch = OffenceWatch(site, [line], people or People(1))
     heading = math.atan2(line.inward_x, line.inward_y)
@@ -64,12 +65,14 @@ def live(
                     10.0 if state is RED else None, state is RED, False,
                 )
             )  # fmt: skip
-        middle = after - 0.95
+        middle, aside = after - 0.95, aside_m(second + 1.0)
         states = VehicleStates.from_rows(
             [
                 (
-                    7, CLASSES.index(kind), line.x_m + line.inward_x * middle,
-                    line.y_m + line.inward_y * middle, heading, after - before, 1.9, 0.7, 1.6,
+                    7, CLASSES.index(kind),
+                    line.x_m + line.inward_x * middle + line.inward_y * aside,
+                    line.y_m + line.inward_y * middle - line.inward_x * aside,
+                    heading, after - before, 1.9, 0.7, 1.6,
                 )
             ]
         )  # fmt: skip
@@ -113,6 +116,23 @@ def test_one_who_stands_past_the_line_at_red_encroached(site):
     assert kinds(found) == [(Kind.STOP_LINE, True)]
 
 
+@pytest.mark.parametrize(
+    ("aside_m", "told"), [(2.4, [(7.0, True)]), (4.8, [(9.0, False)]), (18.0, [])]
+)
+def test_one_who_is_moved_aside_past_the_line_does_not_stand_there_yet(site, aside_m, told):
+    """The simulator calls his speed zero meanwhile; beyond four metres he has turned."""
+
+    def front(t: float) -> float:
+        return min(1.2 * (t - 3), 2.4) if t < 20 else 2.4 + 4 * (t - 20)
+
+    def aside(t: float) -> float:
+        return min(max(1.2 * (t - 5), 0.0), aside_m)
+
+    found = live(site, "C2-c1", front, 25, shown=lambda _: RED, aside_m=aside)
+    stops = [item for item in found if item.kind is Kind.STOP_LINE]
+    assert [(item.time_s, item.clear) for item in stops] == told
+
+
 @pytest.mark.parametrize("stop_m", [-1.0, 0.3])
 def test_one_who_stands_before_or_on_the_line_did_not(site, stop_m):
     def front(t: float) -> float:
@@ -132,17 +152,19 @@ def test_one_who_stood_on_the_line_when_red_began_did_not_clearly_come_over_it(s
 
 
 @pytest.mark.parametrize(
-    ("queue_s", "beyond_m", "told"),
+    ("queue_s", "beyond_m", "beside_m", "told"),
     [
-        (None, 0.0, [(0.0, True)]),
-        ((0, 45), 6.0, []),  # it queues from the beginning
-        ((24, 45), 6.0, [(0.0, False)]),  # it stood long, and then another stands before it
-        ((0, 10), 6.0, [(10.0, True)]),  # it queued, and stays when the queue has gone
-        ((24, 45), 20.0, [(0.0, True)]),
-        (None, -1.0, [(0.0, False)]),  # nobody drives past
+        (None, 0.0, 0.0, [(0.0, True)]),
+        ((0, 45), 6.0, 0.0, []),  # it queues from the beginning
+        ((0, 45), 6.0, 1.8, [(0.0, False)]),  # in the same queue, or beside it
+        ((0, 45), 6.0, 2.2, [(0.0, True)]),
+        ((24, 45), 6.0, 0.0, [(0.0, False)]),  # it stood long, and then another stands before it
+        ((0, 10), 6.0, 0.0, [(10.0, True)]),  # it queued, and stays when the queue has gone
+        ((24, 45), 20.0, 0.0, [(0.0, True)]),
+        (None, -1.0, 0.0, [(0.0, False)]),  # nobody drives past
     ],
 )
-def test_stopping_is_what_one_does_while_it_does_not_queue(site, queue_s, beyond_m, told):
+def test_stopping_is_what_one_does_while_it_does_not_queue(site, queue_s, beyond_m, beside_m, told):
     line = line_of(site, "C1-c0")
     heading = math.atan2(line.inward_x, line.inward_y)
     zone = next(
@@ -170,7 +192,7 @@ def test_stopping_is_what_one_does_while_it_does_not_queue(site, queue_s, beyond
         if beyond_m >= 0.0:
             rows.append(row(100 + passing, stands_m - 12 + 5 * (second % 5), aside - 3.0, 5.0))
         if queue_s is not None and queue_s[0] <= second < queue_s[1]:
-            rows.append(row(2, stands_m + beyond_m, aside, 0.0))
+            rows.append(row(2, stands_m + beyond_m, aside + beside_m, 0.0))
         states = VehicleStates.from_rows(rows)
         found += watch.step(float(second), states, [], lambda _: GREEN)
     mine = [item for item in found if item.vehicle == 1 and item.kind is Kind.ILLEGAL_STOPPING]

@@ -8,7 +8,7 @@ import pytest
 from models.camera import CameraPose
 from simulation.camera import PinholeCamera
 from simulation.people import People
-from simulation.projection import MISS_RATE, Projection, in_sight, project_boxes
+from simulation.projection import MISS_RATE, Projection, in_view, project_boxes
 from simulation.states import CLASSES, VehicleStates
 
 # 8 m up, looking north and down on the road.
@@ -56,12 +56,28 @@ def test_out_of_sight_is_out_of_the_boxes() -> None:
     assert len(project_boxes(VehicleStates.empty(), CAMERA, np.random.default_rng(1))) == 0
 
 
-def test_in_sight_is_who_is_large_enough_and_not_hidden() -> None:
+def test_in_view_is_who_is_large_enough_with_what_others_leave_of_him() -> None:
     street = states(
-        rider(1, 0.0, 12.0), bus(2, 0.0, 22.0), rider(3, 0.0, 29.0), rider(4, 3.0, 90.0)
-    )
-    assert set(in_sight(street, CAMERA, 18.0).tolist()) == {1, 2}
-    assert set(in_sight(street, CAMERA, 5.0).tolist()) == {1, 2, 4}
+        rider(1, 0.0, 12.0), bus(2, 0.0, 22.0), rider(3, 0.0, 29.0), rider(4, 3.0, 90.0),
+        rider(5, 0.0, 400.0),
+    )  # fmt: skip
+    view = in_view(street, CAMERA)
+    shown = dict(zip(street.id[view.rows].tolist(), view.shown.tolist(), strict=True))
+    assert set(shown) == {1, 2, 3, 4}
+    assert shown[1] == shown[2] == shown[4] == 1.0
+    assert shown[3] < 0.1
+    assert (np.diff(view.height_px) < 0).sum() >= 2
+    assert view.whole.all()
+    assert not in_view(states(bus(2, 0.0, 8.0)), CAMERA).whole.any()
+
+
+def test_boxes_come_as_often_as_what_is_in_view_says() -> None:
+    street = states(car(1, 0.0, 22.0), rider(2, 0.75, 25.5))
+    said = in_view(street, CAMERA).shown[1]
+    assert 0.2 < said < 0.8
+    camera = Projection(CAMERA, seed=3, miss_rate=0.0)
+    frames = [camera.observe(street).id.tolist() for _ in range(600)]
+    assert sum(2 in frame for frame in frames) / 600 == pytest.approx(said, abs=0.06)
 
 
 def test_who_stands_behind_a_bus_is_missed_and_who_stands_before_it_is_not() -> None:

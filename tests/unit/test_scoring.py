@@ -14,7 +14,16 @@ from models.errors import BadInput
 from models.violation import ViolationKind
 from traffic.detection_score import score_detection, table
 from traffic.scored_cameras import ScoreOptions, read_of_riders
-from traffic.scoring import Act, Sight, compare, count_error, match_acts, watched
+from traffic.scoring import (
+    READ_BY_BOXES,
+    Act,
+    Glimpse,
+    Sight,
+    compare,
+    count_error,
+    match_acts,
+    watched,
+)
 from traffic.sites import load_site
 
 RED, WRONG = ViolationKind.RED_LIGHT, ViolationKind.WRONG_WAY
@@ -108,16 +117,39 @@ def test_what_a_camera_could_not_see_is_no_truth_to_hold_against_it(
     kind: ViolationKind, unseen_s: Iterable[int], small_s: Iterable[int], told: bool
 ) -> None:
     """The act is at 20 s; a sight each second."""
-    one, nobody = frozenset({7}), frozenset[int]()
     sights = [
         Sight(
             second + 0.4,
-            nobody if second in unseen_s else one,
-            nobody if second in small_s else one,
+            {
+                7: Glimpse(
+                    0.1 if second in unseen_s else 0.9, 20.0 if second in small_s else 40.0, True
+                )
+            },
         )
         for second in range(60)
     ]
-    assert watched(Act("C1", kind, 20.0, vehicle=7), sights) is told
+    least_px = dict.fromkeys(ViolationKind, 18.0) | dict.fromkeys(READ_BY_BOXES, 36.0)
+    assert watched(Act("C1", kind, 20.0, vehicle=7), sights, least_px) is told
+    assert not watched(Act("C1", kind, 20.0, vehicle=8), sights, least_px)
+
+
+@pytest.mark.parametrize(
+    ("glimpse", "kind", "told"),
+    [
+        (Glimpse(0.55, 20.0, True), ViolationKind.PAVEMENT, True),
+        (Glimpse(0.45, 20.0, True), ViolationKind.PAVEMENT, False),  # hidden in most frames
+        (Glimpse(1.0, 17.0, True), ViolationKind.PAVEMENT, False),
+        (Glimpse(1.0, 20.0, False), ViolationKind.PAVEMENT, False),  # cut by the edge
+        (Glimpse(1.0, 20.0, False), ViolationKind.RED_LIGHT, True),
+        (Glimpse(0.45, 20.0, True), ViolationKind.RED_LIGHT, False),
+    ],
+)
+def test_an_act_is_held_against_a_camera_that_is_given_most_of_its_frames(
+    glimpse: Glimpse, kind: ViolationKind, told: bool
+) -> None:
+    sights = [Sight(frame / 6, {7: glimpse}) for frame in range(240)]
+    least_px = dict.fromkeys(ViolationKind, 18.0)
+    assert watched(Act("C1", kind, 20.0, vehicle=7), sights, least_px) is told
 
 
 def test_a_rule_on_riders_is_judged_where_the_detector_tells_of_them() -> None:
