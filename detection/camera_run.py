@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from detection.counting import EPOCH, Crossing, crossings_to_csv
 from detection.evidence import EvidenceWriter
@@ -27,6 +27,9 @@ from models.errors import BadInput
 from models.health import HealthEvent, health_to_csv
 from models.signals import SignalState, SignalTimeline
 from models.violation import Violation
+
+QUEUE_S: Final = 1.0
+"""So far apart are the rows of ``queue.csv``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +166,21 @@ class CameraRun:
         self._violations += result.violations
         self._lost_cases += result.lost_cases
         self._signal_frames[state.value] = self._signal_frames.get(state.value, 0) + 1
-        if not self._queue or frame.time_s - self._queue[-1][0] >= 1.0 - 1e-6:
+        if not self._queue or frame.time_s - self._queue[-1][0] >= QUEUE_S - 1e-6:
+            self._settle_signal()
             self._queue.append(
                 (frame.time_s, result.queue.vehicles, result.queue.length_m, state.value)
             )
         self._tracks.add(result)
         self._overlay.add(image, result, self.counted)
         return result
+
+    def _settle_signal(self) -> None:
+        """What a lamp showed at the last row of the queue: believed a moment later, it is known."""
+        if self._queue:
+            time_s, vehicles, length_m, _ = self._queue[-1]
+            state = self._pipeline.timeline.state_at(time_s)
+            self._queue[-1] = time_s, vehicles, length_m, state.value
 
     def finish(
         self, source: FrameSource, folder: Path, *, until_s: float = 0.0, stopped: bool = False
@@ -186,6 +197,7 @@ class CameraRun:
             BadInput: If no frame could be used.
         """
         self._crossings += self._pipeline.finish()
+        self._settle_signal()
         self._health.finish(max(self.last_s, until_s))
         health = tuple(sorted((*source.faults, *self._health.events), key=lambda e: e.start_s))
         if self.frames == 0:

@@ -48,6 +48,13 @@ def test_a_hanoi_junction_is_counted_and_its_red_light_runners_are_flagged(
         for counted in truth["queue_counts"]:
             # The zone also holds riders who still roll up; 15 % is what the queue may be off.
             assert in_queue[counted["f"]] == pytest.approx(counted["motorcycle"], rel=0.15)
+        with (tmp_path / "out" / "queue.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            frame = round(float(row["time_s"]) * 6.02)
+            assert row["signal_state"] == (
+                "green" if frame <= 6 else "dark" if frame < 25 else "red"
+            )
     labels = read_labels((EXAMPLE / "labels.csv").read_text(encoding="utf-8"), "labels.csv")
     with (tmp_path / "out" / "crossings.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
