@@ -8,7 +8,8 @@ screening only where a speed or length is shown.
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,20 @@ CLASS_HEIGHT_M: Final = {
 }
 
 
+MOST_FOCAL: Final = 10.0
+"""No camera over a street has a focal length of so many pictures' widths."""
+LEAST_EYE_M: Final = 2.0
+MOST_EYE_M: Final = 100.0
+"""A camera over a street is at a height between these."""
+
+
+class Eye(NamedTuple):
+    """Where a camera is: the point (2,) of the ground below it, and its height over it."""
+
+    foot: FloatArray
+    height_m: float
+
+
 class GroundPlane:
     """Converts between pixels of a view and its plane."""
 
@@ -41,6 +56,10 @@ class GroundPlane:
         self._matrix: FloatArray = np.array(view.ground_from_image, np.float64)
         self._inverse: FloatArray = np.asarray(np.linalg.inv(self._matrix), np.float64)
         self._height_px = view.height_px
+        self.eye = (
+            eye_over_ground(self._inverse, (view.width_px, view.height_px)) if view.metric else None
+        )
+        """Where the camera is; None where its calibration does not tell."""
 
     def depth_scale(self, pixels: FloatArray) -> FloatArray:
         """Quantity (N,) that is proportional to the apparent size of things on the ground."""
@@ -98,40 +117,38 @@ class GroundPlane:
         result: FloatArray = direction / np.maximum(length, 1e-12)
         return result
 
-    def far_ends(
-        self, tops_px: FloatArray, below_px: FloatArray, heights_m: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Where the far ends of things stand whose upper edges are seen. Calibrated views only.
-
-        The far end of one that is so high stands as many rows below its upper edge as that height
-        has there; pixels per metre grow from row to row as the depth scale does, which is linear.
-
-        Args:
-            tops_px: (N, 2) the middle of each upper edge.
-            below_px: (N,) a row of the picture below each, where something stands at the latest.
-            heights_m: (N,) how high they are.
-
-        Returns:
-            The places (N, 2) on the plane, and how many rows a metre along the road is there (N,).
-        """
-        growth = self._matrix[2, 1]
-        _, jacobian = self.to_plane_with_jacobian(np.stack([tops_px[:, 0], below_px], axis=1))
-        scale = self.depth_scale(np.stack([tops_px[:, 0], below_px], axis=1))
-        across = np.hypot(jacobian[:, 0, 0], jacobian[:, 1, 0])
-        per_scale = UPRIGHT * heights_m / np.maximum(across * scale, 1e-12)
-        rest = scale - growth * below_px
-        row = (tops_px[:, 1] + per_scale * rest) / np.maximum(1.0 - per_scale * growth, 0.1)
-        ends = np.stack([tops_px[:, 0], np.minimum(row, below_px)], axis=1)
-        places, jacobian = self.to_plane_with_jacobian(ends)
-        along = np.hypot(jacobian[:, 0, 1], jacobian[:, 1, 1])
-        return places, 1.0 / np.maximum(along, 1e-12)
-
     def units_per_m(self, heights_px: FloatArray, heights_m: FloatArray) -> FloatArray:
         """Plane units per metre (N, 2) along x and y, at boxes of these heights."""
         if self.metric:
             return np.ones((len(heights_px), 2))
         across = np.maximum(heights_px, 4.0) / heights_m
         return np.stack([across, across * UNCALIBRATED_FORESHORTENING], axis=1)
+
+
+def eye_over_ground(image_from_ground: FloatArray, size_px: tuple[int, int]) -> Eye | None:
+    """Where the camera of a homography (3, 3) from metres to pixels is.
+
+    Its pixels are taken to be square and its axis to go through the picture's middle; that the
+    ground's axes are then seen as long as each other and at right angles gives the focal length
+    (Zhang, A flexible new technique for camera calibration, 2000, section 2.3: both constraints,
+    by least squares) and with it the camera. None where that is no camera over a street.
+    """
+    middle = np.array([[1.0, 0.0, -size_px[0] / 2], [0.0, 1.0, -size_px[1] / 2], [0.0, 0.0, 1.0]])
+    h = middle @ image_from_ground
+    (a, c), (b, d), (e, f) = h[:, :2].tolist()
+    in_image = np.array([2.0 * (a * c + b * d), a * a + b * b - c * c - d * d])
+    in_depth = np.array([2.0 * e * f, e * e - f * f])
+    focal2 = -float(in_image @ in_image) / min(float(in_image @ in_depth), -1e-300)
+    if not 0.0 < focal2 < MOST_FOCAL**2 * max(size_px) ** 2:
+        return None
+    h = h / np.array([math.sqrt(focal2), math.sqrt(focal2), 1.0])[:, None]
+    # The axes of the ground and their common normal, as long as each other.
+    normal = np.cross(h[:, 0], h[:, 1]) / math.sqrt(
+        np.linalg.norm(h[:, 0]) * np.linalg.norm(h[:, 1])
+    )
+    place = -np.linalg.solve(np.stack([h[:, 0], h[:, 1], normal], axis=1), h[:, 2])
+    eye = Eye(place[:2], abs(float(place[2])))
+    return eye if LEAST_EYE_M <= eye.height_m <= MOST_EYE_M else None
 
 
 def horizon_row(ground_from_image: Matrix3, size_px: tuple[int, int]) -> float | None:

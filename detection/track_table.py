@@ -135,7 +135,9 @@ class TrackTable:
     ``ids`` is 0 until a track is confirmed. ``position`` and ``velocity`` are those of the
     vehicle's centre on the plane, with the covariance in blocks ``p_pp``, ``p_pv``, ``p_vv``.
     ``tall`` is the height of the whole vehicle in pixels over the depth scale of its contact;
-    ``reach_m`` is how far its front is from its position, 0 where its class must tell;
+    ``reach_m`` is how far the front of one that the picture's edge cuts is from its position, 0
+    where its length must tell; ``size_m`` are length and height of one of ``size_class`` with their
+    covariance ``size_m2`` (:mod:`detection.extents`);
     ``held`` says that the picture has not changed where it stands, ``moved`` the share of its box
     that had when it was last seen.
     """
@@ -166,6 +168,9 @@ class TrackTable:
     cut: BoolArray
     moved: FloatArray
     reach_m: FloatArray
+    size_class: IntArray
+    size_m: FloatArray
+    size_m2: FloatArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -178,7 +183,7 @@ class TrackTable:
         return cls(
             whole, pair, pair, block, block, block, pair, pair, pair, np.zeros((0, 4)), pair,
             number, np.zeros((0, len(VEHICLE_CLASSES))), whole, number, whole, number, number,
-            number, flag, flag, flag, flag, flag, number, number,
+            number, flag, flag, flag, flag, flag, number, number, whole, pair, block,
         )  # fmt: skip
 
     @classmethod
@@ -214,7 +219,8 @@ class TrackTable:
             found.classes[rows].copy(), found.score[rows].copy(), np.ones(count, np.int64),
             np.full(count, time_s), np.full(count, time_s), np.zeros(count),
             flag, ~flag, flag.copy(), flag.copy(), found.cut[rows].copy(),
-            found.moved[rows].copy(), np.zeros(count),
+            found.moved[rows].copy(), np.zeros(count), np.full(count, -1),
+            np.zeros((count, 2)), np.zeros((count, 2, 2)),
         )  # fmt: skip
 
     def select(self, chosen: BoolArray | IntArray) -> TrackTable:

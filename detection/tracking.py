@@ -28,13 +28,13 @@ from detection.association import (
     solve,
     turn_costs,
 )
+from detection.extents import learn_sizes, reaches
 from detection.kalman_kernel import correct
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, Detections, FloatArray, IntArray
 from detection.rider_size import RiderSize
 from detection.stillness import Changes
 from detection.track_table import (
-    HEIGHT_M,
     LENGTH_M,
     SMALL,
     WIDTH_M,
@@ -67,21 +67,10 @@ JOINED_GAIN: Final = 0.15
 LARGE_FORGETS: Final = 0.96
 RIDER_SHARE: Final = 0.15
 """Of a detector that tells walkers from riders: one who rides was called so at times."""
-AWAY: Final = 0.85
-"""Cosine of the angle to the line of sight at which one drives away from the camera."""
-REACH_PX: Final = 5.0
-"""So many rows of the picture a metre must be for it to tell where a front is."""
-REACH_GAIN: Final = 0.4
-LEAST_REACH_M: Final = 0.5
-MOST_REACH_M: Final = 9.0
-BONNET_M: Final = np.array([{"car": 0.8, "truck": 0.5}.get(name, 0.0) for name in VEHICLE_CLASSES])
-"""So far before the far end of a vehicle's upper edge its bumper is."""
-EDGE_PX: Final = 2.0
 DOUBLE: Final = 0.8
 WEAKER: Final = 0.8
 """Of two two-wheelers' boxes one that lies within the other to this share, with so small a share of
 its score, is of the same vehicle."""
-_LONG: Final = np.array([name in LONG_VEHICLES for name in VEHICLE_CLASSES])
 _LARGE: Final = np.array([name in {*LONG_VEHICLES, "car"} for name in VEHICLE_CLASSES])
 _TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in sorted(TWO_WHEELERS)]
 _PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
@@ -292,6 +281,7 @@ class Tracker:
         away = found.away[chosen]
         measured = contact + centre_offset(self.plane, away, t.heading[rows], t.classes[rows])
         held = t.held[rows]
+        self._let_in(rows[t.cut[rows] & ~found.cut[chosen] & ~held])
         correct(
             rows, measured - t.position[rows], noise, held, s.gate, HELD_GAIN,
             t.position, t.velocity, t.p_pp, t.p_pv, t.p_vv,
@@ -309,10 +299,20 @@ class Tracker:
         t.standing[rows] = speed < 0.6
         self._turn_heads(rows, speed)
         if self.plane.metric:
-            self._learn_reach(rows[(hidden <= 0) & (over <= 0)])
+            whole = (hidden <= 0) & (over <= 0) & _LARGE[t.classes[rows]]
+            learn_sizes(t, rows[whole], found.box[chosen[whole]], self.plane)
         t.fastest[rows] = np.where(
             t.hits[rows] >= 4, np.maximum(0.8 * t.fastest[rows], speed), t.fastest[rows]
         )
+
+    def _let_in(self, rows: IntArray) -> None:
+        """Forget the way of large vehicles while the picture's edge cut them: it was the edge's."""
+        t, s = self._tracks, self.settings
+        rows = rows[_LARGE[t.classes[rows]] & ~t.standing[rows]]
+        for block, spread in ((t.p_pp, s.max_ground_sigma_m), (t.p_vv, s.first_speed_mps)):
+            block[rows] = 0.0
+            block[rows, 0, 0], block[rows, 1, 1] = ((spread * t.units[rows]) ** 2).T
+        t.p_pv[rows] = 0.0
 
     def _hidden(self, rows: IntArray, box: FloatArray, contact_px: FloatArray) -> FloatArray:
         """Pixels of each matched vehicle that are hidden below its box."""
@@ -365,30 +365,6 @@ class Tracker:
         against = np.hypot(*t.heading[turned].T) < 0.3
         t.heading[turned[against]] = direction[against]
         t.heading[turned] /= np.hypot(*t.heading[turned].T)[:, None]
-
-    def _learn_reach(self, rows: IntArray) -> None:
-        """Where the fronts of large vehicles are, as the tops of their boxes show it.
-
-        Trucks and buses are of any length, and one that the lower edge cuts is seen in part: of
-        one that drives away the top of the box is its far end (:meth:`GroundPlane.far_ends`).
-        """
-        t = self._tracks
-        rows = rows[_LARGE[t.classes[rows]] & ((t.away[rows] * t.heading[rows]).sum(1) > AWAY)]
-        if len(rows) == 0:
-            return
-        top = np.stack([t.box[rows][:, [0, 2]].mean(axis=1), t.box[rows, 1]], axis=1)
-        ends, px_per_m = self.plane.far_ends(top, t.contact_px[rows, 1], HEIGHT_M[t.classes[rows]])
-        reach = ((ends - t.position[rows]) * t.heading[rows]).sum(axis=1)
-        reach += BONNET_M[t.classes[rows]]
-        long, known = _LONG[t.classes[rows]], t.reach_m[rows] > 0
-        # A car's class tells more than its roof does, unless the edge cuts it.
-        reach = np.where(long, reach, np.minimum(reach, LENGTH_M[t.classes[rows]] / 2))
-        told = (px_per_m >= REACH_PX) & (top[:, 1] > EDGE_PX) & (long | t.cut[rows])
-        gain = np.where(known, REACH_GAIN, 1.0)
-        learned = (1.0 - gain) * t.reach_m[rows] + gain * np.clip(
-            reach, LEAST_REACH_M, MOST_REACH_M
-        )
-        t.reach_m[rows] = np.where(told, learned, np.where(long, t.reach_m[rows], 0.0))
 
     def _end_lost(self, time_s: float) -> None:
         t, s = self._tracks, self.settings
@@ -457,9 +433,7 @@ class Tracker:
             rides &= t.votes[:, _TWO_WHEELERS].sum(axis=1) > RIDER_SHARE * t.votes.sum(axis=1)
         classes = np.where(rides, _MOTORCYCLE, t.classes)[rows]
         position, velocity, heading = t.position[rows], t.velocity[rows], t.heading[rows]
-        front = position + self._reach(
-            classes, heading, t.away[rows], t.units[rows], t.reach_m[rows]
-        )
+        front = position + self._reach(rows, classes)
         contact_m = position - centre_offset(self.plane, t.away[rows], heading, classes)
         units, box = t.units[rows], t.box[rows]
         speed = np.hypot(*(velocity / units).T)
@@ -483,23 +457,15 @@ class Tracker:
         )
         return list(map(TrackState._make, zip(*columns, strict=True)))
 
-    def _reach(
-        self,
-        classes: IntArray,
-        heading: FloatArray,
-        away: FloatArray,
-        units: FloatArray,
-        reach_m: FloatArray,
-    ) -> FloatArray:
+    def _reach(self, rows: IntArray, classes: IntArray) -> FloatArray:
         """From where each track's position is to its front, (N, 2)."""
-        length: FloatArray = LENGTH_M[classes][:, None]
+        t = self._tracks
         if self.plane.metric:
-            told = (reach_m > 0) & _LARGE[classes]
-            half: FloatArray = heading * np.where(told[:, None], reach_m[:, None], length / 2)
-            return half
+            return reaches(t, rows, classes, _LARGE)
         # In the picture the position is the contact: the rear of one that drives away.
-        ahead = np.clip((heading * away).sum(axis=1), 0.0, 1.0)[:, None]
-        reach: FloatArray = heading * length * ahead * units
+        heading = t.heading[rows]
+        ahead = np.clip((heading * t.away[rows]).sum(axis=1), 0.0, 1.0)[:, None]
+        reach: FloatArray = heading * LENGTH_M[classes][:, None] * ahead * t.units[rows]
         return reach
 
 

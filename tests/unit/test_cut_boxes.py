@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detection.plane import CLASS_HEIGHT_M, GroundPlane
+from detection.plane import GroundPlane, eye_over_ground
 from detection.ports import Detections
 from detection.riders import road_users
 from detection.stillness import Changes
@@ -85,14 +85,29 @@ def road(pho_hue: Path) -> Road:
     return Road(pho_hue)
 
 
-def test_a_far_end_is_found_below_the_upper_edge_of_what_is_seen(road):
-    plane = GroundPlane(road.view)
-    for front_m in (-6.0, -3.0, 0.0):
-        ground = road.place(front_m)
-        height_m = CLASS_HEIGHT_M["truck"]
-        top, _ = road.camera.project(np.array([[*ground, height_m]]))
-        ends, _ = plane.far_ends(top, np.array([479.0]), np.array([height_m]))
-        assert math.dist(ends[0], ground) < 0.5
+def test_a_camera_is_where_its_calibration_says(road):
+    eye = GroundPlane(road.view).eye
+    assert eye is not None
+    x, y, height_m = road.camera.position_m
+    assert eye.foot == pytest.approx((x, y), abs=1e-6)
+    assert eye.height_m == pytest.approx(height_m, abs=1e-6)
+
+
+def test_a_calibration_that_is_no_camera_over_a_street_tells_of_none(road):
+    """A plan seen from straight above: any focal length explains it."""
+    assert eye_over_ground(np.diag([8.0, 8.0, 1.0]), (640, 480)) is None
+
+
+@pytest.mark.parametrize("size_m", [(6.2, 2.1, 2.6), (7.0, 2.2, 2.3), (7.8, 2.3, 2.8)])
+def test_the_front_of_a_truck_is_found_whatever_its_length_and_height(road, size_m):
+    off_m = []
+    for step in range(60):
+        front_m = -9.0 + 2.0 * step / 6
+        track = road.see(step / 6, front_m, TRUCK, size_m=size_m)
+        if track is not None and track.seen and front_m > 0.0:
+            off_m.append(road.depth_m(track.front) - front_m)
+    assert len(off_m) > 20
+    assert abs(float(np.mean(off_m))) < 0.6
 
 
 def test_a_truck_taken_for_a_bus_while_it_is_cut_has_its_front_where_it_is_seen(road):
