@@ -284,6 +284,9 @@ class Judge:
                 due += self._after_the_line(track, watch, last, forward_mps)
             elif forward_mps < -1.0 and last.time_s - watch.waited_s < SETTLED_S:
                 due.append(Kind.U_TURN)
+            # Whose head it was is known of one who stood past the line when he drives on.
+            if watch.crossing is not None and not watch.crossed_on_green and since_s < STOOD_S:
+                due.append(Kind.STOP_LINE)
             # One that stood on the line turns when it drives on.
             if since_s < STOOD_S and name in self._no_turn_for:
                 due.append(Kind.ILLEGAL_TURN)
@@ -306,7 +309,7 @@ class Judge:
     ) -> list[Kind]:
         due: list[Kind] = []
         if not watch.crossed_on_green:
-            due += [Kind.RED_LIGHT, Kind.EARLY_START, Kind.STOP_LINE]
+            due += [Kind.RED_LIGHT, Kind.EARLY_START]
         if forward_mps < -1.0:
             due.append(Kind.U_TURN)
         limit_mps = self._road.speed_limit_mps

@@ -58,11 +58,10 @@ def illegal_stopping(story: Story, rule: IllegalStoppingRule) -> Finding | None:
         return None
     if story.ahead_hidden > rule.max_ahead_hidden:
         return None
-    run = _staying(
-        story,
-        lambda p: bool(p.areas & story.no_stopping_areas) and p.time_s >= story.alone_s,
-        rule,
-    )
+    run = _staying(story, lambda p: p.time_s >= story.alone_s, rule)
+    # One who stands at the kerb is at the zone's edge: now in it, now beside it, as boxes scatter.
+    if 2 * sum(bool(point.areas & story.no_stopping_areas) for point in run) < len(run):
+        return None
     heights = sorted(point.box_px[3] - point.box_px[1] for point in run)
     if not run or heights[len(run) // 2] < rule.min_height_px:
         return None

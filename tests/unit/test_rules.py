@@ -339,6 +339,14 @@ def test_illegal_stopping(stands_s, passed, flagged):
     assert rules.illegal_stopping(replace(story, points=moved_on), rule) is None
 
 
+@pytest.mark.parametrize(("inside", "flagged"), [(3, True), (2, False)])
+def test_who_stands_at_the_kerb_is_in_the_zone_for_the_most_part(inside, flagged):
+    stands = standing(50.0, 30, 40.0, areas=AREA)
+    beside = [p._replace(areas=0) if k % 5 >= inside else p for k, p in enumerate(stands)]
+    found = rules.illegal_stopping(a_story(beside, passed=9), rules.IllegalStoppingRule())
+    assert (found is not None) is flagged
+
+
 @pytest.mark.parametrize(
     ("begin_s", "stands_s", "flagged"),
     [(12.0, 6, True), (12.0, 3, False), (2.0, 6, False), (42.0, 9, False)],
