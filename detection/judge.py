@@ -18,7 +18,7 @@ from detection.counting import LineCrossing
 from detection.geometry import StopLine
 from detection.movements import MovementMatch
 from detection.plane import GroundPlane
-from detection.rules.story import ASTRIDE_M, STANDING_MPS
+from detection.rules.story import STANDING_MPS
 from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint
 from models.camera import AreaKind, CameraView
@@ -30,6 +30,8 @@ SETTLED_S: Final = 20.0
 STOOD_S: Final = 180.0
 """So long after it crossed the line a vehicle that stands in the junction, or on the line, is
 watched."""
+WAITS_M: Final = 1.0
+"""Whose front stands no further past the line than this waits on it."""
 MOVEMENT_SURE_M: Final = 15.0
 """Where movements of an approach show different aspects, a vehicle must have driven this far past
 the line before it is judged by its own movement's."""
@@ -270,7 +272,7 @@ class Judge:
             if still and watch.passed and last.areas & self._bits[AreaKind.NO_STOPPING]:
                 due.append(Kind.ILLEGAL_STOPPING)
         forward_mps = self._forward_mps(track)
-        if still and last.depth_m < ASTRIDE_M:
+        if still and last.depth_m < WAITS_M:
             watch.waited_s = last.time_s
         if last.in_zone and forward_mps < -1.0:
             due.append(Kind.WRONG_WAY)

@@ -22,6 +22,7 @@ from models.site import Site
 from models.violation import ViolationKind as Kind
 from simulation.driven import STANDS_MPS, Driven
 from simulation.people import THREE, People
+from simulation.polygons import lie_within
 from simulation.states import CLASSES, FloatArray, IntArray, VehicleStates
 from simulation.truth import StopLine, StopLineCrossing
 
@@ -38,7 +39,8 @@ SPEED_MARGIN_MPS = 2.2
 SPEED_DOUBT_MPS = 1.2
 BACK_RAD = math.radians(145.0)
 ON_LINE_M = 0.5
-"""A front that stood so near the line when red began was on it as far as anybody can see."""
+"""A front so near the line is on it as far as anybody can see: one that stood there when red began
+may have crossed before, and one that waits there crosses at any moment until it is past it."""
 BESIDE_M = 15.0
 BACK_M = 3.0
 BACK_WITHIN_M = (8.0, 45.0)
@@ -57,7 +59,9 @@ _PEDESTRIAN = CLASSES.index("pedestrian")
 class Offence:
     """One violation: what, when, by whom, and before which approach's camera.
 
-    ``clear`` is False near a limit of the definition.
+    ``clear`` is False near a limit of the definition. One told at the crossing of a line took place
+    at any moment from ``from_s`` to ``to_s`` as far as anybody can see: so long its front was on
+    the line.
     """
 
     kind: Kind
@@ -67,6 +71,8 @@ class Offence:
     junction: str
     approach: str
     clear: bool = True
+    from_s: float | None = None
+    to_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,24 @@ class _Passage:
     judged: bool = False
     on_line_s: float | None = None
     """Since when its front was on the line, before it crossed."""
+    riding: tuple[Kind, ...] = ()
+    """What is amiss with who rides it, until that is told."""
+
+    def offence(self, kind: Kind, *, clear: bool = True) -> Offence:
+        """What it did, told at its crossing of the line."""
+        crossing = self.crossing
+        off_line_s = _reached(self.times, self.depths, ON_LINE_M)
+        return Offence(
+            kind,
+            crossing.time_s,
+            crossing.vehicle,
+            crossing.vehicle_class,
+            crossing.junction,
+            crossing.approach,
+            clear,
+            crossing.time_s if self.on_line_s is None else self.on_line_s,
+            crossing.time_s if off_line_s is None else off_line_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +243,19 @@ class OffenceWatch:
             line = self._lines.get(crossing.approach)
             if line is None:
                 continue
-            self._passages[crossing.vehicle] = _Passage(
+            before = self._passages.get(crossing.vehicle)
+            if before is not None:
+                yield from self._riding(before)
+            passage = self._passages[crossing.vehicle] = _Passage(
                 crossing, line, on_line_s=self._on_line.get(crossing.vehicle)
             )
             if crossing.vehicle_class == "motorcycle":
                 ids = np.array([crossing.vehicle])
-                if int(self._people.riders(ids)[0]) >= THREE:
-                    yield _offence(Kind.OVERLOADED, crossing)
-                if int(self._people.bare_heads(ids)[0]):
-                    yield _offence(Kind.NO_HELMET, crossing)
+                told = {
+                    Kind.OVERLOADED: int(self._people.riders(ids)[0]) >= THREE,
+                    Kind.NO_HELMET: int(self._people.bare_heads(ids)[0]) > 0,
+                }
+                passage.riding = tuple(kind for kind, holds in told.items() if holds)
 
     def _follow(
         self,
@@ -243,6 +271,7 @@ class OffenceWatch:
         index = row.get(vehicle)
         if index is None or begin_s - crossing.time_s > FOLLOW_S:
             del self._passages[vehicle]
+            yield from self._riding(passage)
             return
         state = shown(crossing)
         if not passage.times:
@@ -258,6 +287,8 @@ class OffenceWatch:
         if passage.places:
             passage.travelled_m += math.dist(place, passage.places[-1])
         passage.places.append(place)
+        if depth_m > ON_LINE_M:
+            yield from self._riding(passage)
         if not passage.judged and crossing.state is SignalState.RED:
             yield from self._of_the_light(passage)
         yield from self._of_the_way(passage)
@@ -272,6 +303,13 @@ class OffenceWatch:
         yield from self._last(vehicle, Kind.STOP_LINE, crossing, here, begin_s, 1.0, firm)
         if passage.travelled_m > FOLLOW_M:
             del self._passages[vehicle]
+
+    @staticmethod
+    def _riding(passage: _Passage) -> Iterator[Offence]:
+        """What is amiss with who rides it, once."""
+        for kind in passage.riding:
+            yield passage.offence(kind)
+        passage.riding = ()
 
     def _of_the_light(self, passage: _Passage) -> Iterator[Offence]:
         """Red light or early start, once it is known which."""
@@ -294,9 +332,9 @@ class OffenceWatch:
             took_s = inside_s - cross_s
             clear = took_s <= WITHIN_S - 1.5 and into_red_s >= 0.6 and was_before
             clear &= green_s is None or green_s - inside_s >= 0.6
-            yield _offence(Kind.RED_LIGHT, crossing, clear=clear)
+            yield passage.offence(Kind.RED_LIGHT, clear=clear)
             if not clear and green_s is not None:
-                yield _offence(Kind.EARLY_START, crossing, clear=False)
+                yield passage.offence(Kind.EARLY_START, clear=False)
         elif green_s is not None and inside_s is not None:
             passage.judged = True
             ahead_s = green_s - cross_s
@@ -307,9 +345,9 @@ class OffenceWatch:
             firm &= inside_s - cross_s <= WITHIN_S - 1.5
             firm &= into_red_s >= 0.6 and was_before
             if not stood:
-                yield _offence(Kind.EARLY_START, crossing, clear=firm)
+                yield passage.offence(Kind.EARLY_START, clear=firm)
             if at_green > INSIDE_M - 1.0:
-                yield _offence(Kind.RED_LIGHT, crossing, clear=False)
+                yield passage.offence(Kind.RED_LIGHT, clear=False)
         elif passage.times[-1] - cross_s > FOLLOW_S / 2:
             passage.judged = True
 
@@ -337,12 +375,12 @@ class OffenceWatch:
                 speed = SPEED_TO_M / max(end_s - crossing.time_s, 1e-6)
                 over = speed - limit - SPEED_MARGIN_MPS
                 if over > -SPEED_DOUBT_MPS:
-                    yield _offence(Kind.SPEEDING, crossing, clear=over > SPEED_DOUBT_MPS)
+                    yield passage.offence(Kind.SPEEDING, clear=over > SPEED_DOUBT_MPS)
         classes = self._forbidden.get(crossing.movement, frozenset())
         turned = passage.travelled_m >= TURN_M and Kind.ILLEGAL_TURN not in passage.told
         if crossing.vehicle_class in classes and turned:
             passage.told.add(Kind.ILLEGAL_TURN)
-            yield _offence(Kind.ILLEGAL_TURN, crossing)
+            yield passage.offence(Kind.ILLEGAL_TURN)
         if crossing.approach in self._no_back and Kind.U_TURN not in passage.told:
             # By the way it drove: one who noses past others points anywhere for a moment.
             off = _off_inward(passage)
@@ -350,7 +388,7 @@ class OffenceWatch:
             near = least_m <= passage.travelled_m <= most_m and passage.depths[-1] > -5.0
             if off > BACK_RAD and near:
                 passage.told.add(Kind.U_TURN)
-                yield _offence(Kind.U_TURN, crossing)
+                yield passage.offence(Kind.U_TURN)
 
     def _in_areas(self, time_s: float, now: VehicleStates) -> Iterator[Offence]:
         """What is done within marked areas."""
@@ -360,7 +398,7 @@ class OffenceWatch:
         for place in self._places:
             # One whose middle is just outside the junction stands there as good as inside it.
             box = place.area.kind is AreaKind.BOX
-            within = _about(centres, place) if box else _within(centres, place.corners)
+            within = _about(centres, place) if box else lie_within(centres, place.corners)
             inside = np.nonzero(within)[0]
             for index in inside.tolist():
                 name = CLASSES[now.vehicle_class[index]]
@@ -524,18 +562,6 @@ def _off_inward(passage: _Passage) -> float:
     return 0.0
 
 
-def _offence(kind: Kind, crossing: StopLineCrossing, *, clear: bool = True) -> Offence:
-    return Offence(
-        kind,
-        crossing.time_s,
-        crossing.vehicle,
-        crossing.vehicle_class,
-        crossing.junction,
-        crossing.approach,
-        clear,
-    )
-
-
 def _fronts(states: VehicleStates) -> FloatArray:
     half = states.length_m / 2
     return np.stack(
@@ -556,28 +582,13 @@ def _reached(times: Sequence[float], depths: Sequence[float], depth_m: float) ->
     return None
 
 
-def _within(points: FloatArray, corners: FloatArray) -> npt.NDArray[np.bool_]:
-    """Which points (N, 2) lie within a polygon (even-odd rule)."""
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    result: npt.NDArray[np.bool_] = ((points >= low) & (points <= high)).all(axis=1)
-    near = np.nonzero(result)[0]
-    if len(near):
-        before = np.roll(corners, 1, axis=0)
-        x, y = points[near, :1], points[near, 1:]
-        spans = (corners[:, 1] > y) != (before[:, 1] > y)
-        rise = np.where(before[:, 1] == corners[:, 1], 1.0, before[:, 1] - corners[:, 1])
-        at = corners[:, 0] + (y - corners[:, 1]) * (before[:, 0] - corners[:, 0]) / rise
-        result[near] = (spans & (x < at)).sum(axis=1) % 2 == 1
-    return result
-
-
 def _about(points: FloatArray, place: _Place) -> npt.NDArray[np.bool_]:
     """Which points (N, 2) lie within an area, or at its edge along its camera's direction."""
     step = EDGE_M * np.array(place.inward)
-    return _within(points + step, place.corners) | _within(points - step, place.corners)
+    return lie_within(points + step, place.corners) | lie_within(points - step, place.corners)
 
 
 def _deep(point: FloatArray, place: _Place) -> bool:
     """Whether a point lies well within an area along its camera's direction."""
     step = EDGE_M * np.array(place.inward)
-    return bool(_within(np.stack([point + step, point - step]), place.corners).all())
+    return bool(lie_within(np.stack([point + step, point - step]), place.corners).all())

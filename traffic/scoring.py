@@ -21,7 +21,8 @@ class Act:
 
     A truth that is not ``clear`` lies at the limit of its definition, or out of the camera's sight:
     it need not be flagged, and a flag on it is neither right nor wrong. ``vehicle`` is the
-    street's number of who did it, where it is known.
+    street's number of who did it, where it is known. A truth may have been at any moment from
+    ``from_s`` to ``to_s``, by default at ``time_s``: the front was on the line so long.
     """
 
     camera: str
@@ -29,6 +30,14 @@ class Act:
     time_s: float
     clear: bool = True
     vehicle: int = -1
+    from_s: float | None = None
+    to_s: float | None = None
+
+    def apart_s(self, time_s: float) -> float:
+        """How far a moment is from it, seconds."""
+        from_s = self.time_s if self.from_s is None else self.from_s
+        to_s = self.time_s if self.to_s is None else self.to_s
+        return max(from_s - time_s, time_s - to_s, 0.0)
 
 
 TOLERANCE_S: Mapping[ViolationKind, float] = {
@@ -174,9 +183,8 @@ def match_acts(
         if not truth_indices:
             continue
         limit = tolerance_s[key[1]]
-        gaps = np.abs(
-            np.array([flagged[i].time_s for i in flag_indices])[:, None]
-            - np.array([truth[i].time_s for i in truth_indices])[None, :]
+        gaps = np.array(
+            [[truth[j].apart_s(flagged[i].time_s) for j in truth_indices] for i in flag_indices]
         )
         # A forbidden pair costs more than all allowed pairs together, so pairs come first.
         costs = np.where(gaps <= limit, gaps, (limit + 1.0) * (len(gaps) + gaps.shape[1]))
@@ -263,7 +271,15 @@ def true_acts(
     """The street's truth as acts before the cameras of these approaches."""
     return [
         *(
-            Act(camera_of[item.approach], item.kind, item.time_s, item.clear, item.vehicle)
+            Act(
+                camera_of[item.approach],
+                item.kind,
+                item.time_s,
+                item.clear,
+                item.vehicle,
+                item.from_s,
+                item.to_s,
+            )
             for item in offences
             if item.approach in camera_of
         ),

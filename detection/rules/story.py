@@ -14,7 +14,7 @@ from models.violation import ViolationKind
 
 STANDING_MPS = 0.7
 """Slower than this, with the boxes' jitter, a vehicle stands."""
-ASTRIDE_M = 1.0
+ASTRIDE_M = 0.5
 """Whose front stands so little past the line may have crossed it only when he drove off."""
 
 
@@ -104,11 +104,8 @@ def apart_m(one: TrajectoryPoint, other: TrajectoryPoint) -> float:
     return way_m((one, other))
 
 
-def drove_over_s(story: Story, astride_m: float = ASTRIDE_M) -> float | None:
-    """When a vehicle drove over the line: of one that stood on it, when it drove off.
-
-    It stood on it with its front less than ``astride_m`` past it.
-    """
+def drove_over_s(story: Story) -> float | None:
+    """When a vehicle drove over the line: of one that stood on it, when it drove off."""
     crossing_s = story.crossing_s
     if crossing_s is None:
         return None
@@ -117,6 +114,6 @@ def drove_over_s(story: Story, astride_m: float = ASTRIDE_M) -> float | None:
         for point in story.points
         if point.time_s >= crossing_s
         and point.speed_mps < STANDING_MPS
-        and point.depth_m < astride_m
+        and point.depth_m < ASTRIDE_M
     ]
     return stood[-1] if stood else crossing_s

@@ -16,15 +16,13 @@ class IllegalTurnRule:
 
     The vehicle has gone ``min_travel_m`` past the line, and heads within ``max_heading_off_deg``
     of where the movement's path leads there; its track has no gap longer than ``max_gap_s``. One
-    that stood with its front less than ``astride_m`` past the line turned when it drove on: whether
-    it stood on the line or just before it nobody can tell of a truck, whose length is guessed.
+    that stood with its front on the line turned when it drove on.
     """
 
     enabled: bool = True
     min_travel_m: float = 14.0
     max_heading_off_deg: float = 35.0
     max_gap_s: float = 1.5
-    astride_m: float = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def illegal_turn(story: Story, rule: IllegalTurnRule) -> Finding | None:
     ]
     if moving or not after:
         return None
-    began_s = drove_over_s(story, rule.astride_m) or crossing_s
+    began_s = drove_over_s(story) or crossing_s
     return Finding(
         ViolationKind.ILLEGAL_TURN,
         began_s,

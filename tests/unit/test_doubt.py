@@ -126,13 +126,13 @@ def test_one_who_turns_at_the_others_green_may_be_turning_back(from_m, beside_m,
 
 @pytest.mark.parametrize(("goes_s", "asked"), [(50.0, True), (205.0, False)])
 def test_a_truck_that_stood_on_the_line_is_watched_until_it_turns(goes_s, asked):
-    """Its front, placed by a guessed length, came over the line at 20 s."""
+    """Its front was seen to come over the line at 20 s."""
     road = dataclasses.replace(VIEW.road, forbidden_turns=(ForbiddenTurn("J:a>left", ("truck",)),))
     left = MovementMatch("J:a>left", True, 18.0, 0.1)
     judge = _judge({"J:a>left": SignalState.GREEN}, left, road)
     watch, track = Watch(), rider(1, 0.0, 16.0)._replace(vehicle_class="truck")
     judge.crossed(watch, LineCrossing(1, "in", 20.0, 1, (0, 0), 5.0))
-    way = [*standing(20.0, goes_s - 20.0, 0.8), *riding(goes_s + 0.2, 5.0, 20, from_m=1.0)]
+    way = [*standing(20.0, goes_s - 20.0, 0.3), *riding(goes_s + 0.2, 5.0, 20, from_m=0.6)]
     found = [finding for finding, _ in judge.judge(track, watch, way)]
     assert [item.time_s for item in found if item.kind is Kind.ILLEGAL_TURN] == [goes_s] * asked
 

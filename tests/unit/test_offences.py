@@ -301,3 +301,20 @@ def test_every_camera_has_a_box_inside_its_junction(site):
         junction = site.junctions[camera.junction]
         middle = np.mean(np.array(areas[0].outline), axis=0)
         assert math.dist(middle, (junction.x_m, junction.y_m)) < 12.0, camera.id
+
+
+@pytest.mark.parametrize(
+    ("waits_m", "from_s", "to_s"), [(0.2, 3.0, 12.1), (0.8, 3.0, 3.5), (-0.3, 3.0, 12.2)]
+)
+def test_what_one_does_who_waits_on_the_line_he_does_till_he_drives_on(site, waits_m, from_s, to_s):
+    """He comes at a metre a second, waits until the twelfth, and turns where he must not."""
+    camera = site.camera("C2-c1")
+    turn = camera.view.road.forbidden_turns[0]
+
+    def depth_m(time_s: float) -> float:
+        return min(time_s - 3.0, waits_m) if time_s <= 12.0 else waits_m + 4.0 * (time_s - 12.0)
+
+    found = live(site, "C2-c1", depth_m, 24, kind=turn.vehicle_classes[0], movement=turn.movement)
+    act = next(item for item in found if item.kind is Kind.ILLEGAL_TURN)
+    assert act.from_s == pytest.approx(from_s, abs=0.3)
+    assert act.to_s == pytest.approx(to_s, abs=0.3)

@@ -227,8 +227,8 @@ def test_a_rider_whom_the_edge_cuts_for_a_moment_is_the_same_rider(name, cut_at,
 
 def test_a_truck_that_stood_on_the_line_turns_when_it_drives_on():
     """Whether its front was on the line or just before it nobody can tell."""
-    stands = standing(20.0, 30, 1.0)
-    turns = riding(50.2, 4.0, 30, from_m=1.2)
+    stands = standing(20.0, 30, 0.3)
+    turns = riding(50.2, 4.0, 30, from_m=0.5)
     story = a_story(
         [sighting(19.0, -1.0), *stands, *turns],
         crossing_s=19.5,

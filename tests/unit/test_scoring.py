@@ -50,6 +50,16 @@ def test_other_time_camera_or_kind_is_no_match(flag: Act) -> None:
     assert match_acts([flag], [red(10.0)], WITHIN) == []
 
 
+@pytest.mark.parametrize(
+    ("flagged_s", "matched"), [(9.1, 1), (12.0, 1), (15.9, 1), (8.9, 0), (16.1, 0)]
+)
+def test_what_one_did_who_waited_on_the_line_is_right_at_any_moment_of_it(
+    flagged_s: float, matched: int
+) -> None:
+    act = replace(red(10.5), from_s=10.0, to_s=15.0)
+    assert compare([red(flagged_s)], [act], WITHIN).scores()[RED].matched == matched
+
+
 def test_nothing_to_score_is_none_not_one() -> None:
     score = compare([], [], WITHIN).scores()[RED]
     assert score.precision is None
