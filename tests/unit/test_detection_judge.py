@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 from test_line_counter import VIEW, rider
-from test_rules import back_again, standing
+from test_rules import back_again, riding, standing
 
 from detection.approach_signals import ApproachSignals
 from detection.counting import LineCrossing
@@ -12,7 +12,7 @@ from detection.judge import Judge, Watch
 from detection.movements import MovementMatcher
 from detection.rules import RuleSettings
 from detection.trajectory import TrajectoryPoint
-from models.camera import AreaKind, CameraView, RoadArea, RoadRules
+from models.camera import AreaKind, CameraView, MovementPath, RoadArea, RoadRules
 from models.signals import SignalChange, SignalState, SignalTimeline
 from models.violation import ViolationKind
 
@@ -96,3 +96,31 @@ def test_one_who_waited_on_the_line_all_red_is_judged_when_he_turns_back():
         track = rider(1, 0.0, point.depth_m - 2.0, speed=ahead_mps)
         found += judge.judge(track._replace(centre=point.centre), watch, points)
     assert [finding.kind for finding, _ in found] == [ViolationKind.U_TURN]
+
+
+def test_a_stop_past_the_line_is_judged_when_the_way_tells_whose_head_it_was():
+    """The arrow to the left is green all the while; he stands past the line, then drives ahead."""
+    ahead, left = "J:a>b", "J:a>c"
+    signals = ApproachSignals([ahead, left])
+    paths = (
+        MovementPath(ahead, ((0.0, -20.0), (0.0, 40.0))),
+        MovementPath(left, ((0.0, -20.0), (0.0, 8.0), (-30.0, 8.0))),
+    )
+    judge = judge_of(dataclasses.replace(VIEW, movements=paths), signals)
+    points = [*riding(8.0, 1.2, 24, from_m=-2.4), *standing(12.0, 30.0, 2.4)]
+    points += riding(43.0, 5.0, 30, from_m=2.4)
+    watch, seen, found = Watch(), [], []
+    for second in range(8):
+        signals.note(float(second), {ahead: SignalState.GREEN, left: SignalState.GREEN})
+    for point in points:
+        shown = SignalState.GREEN if point.time_s > 42.5 else SignalState.RED
+        signals.note(point.time_s, {ahead: shown, left: SignalState.GREEN})
+        seen.append(point)
+        if watch.crossing is None and point.depth_m >= 0.0:
+            judge.crossed(watch, LineCrossing(1, "in", point.time_s, 0, (0, 0), 1.2))
+        track = rider(1, 0.0, point.depth_m - 2.0, speed=point.speed_mps)
+        found += [(point.time_s, finding) for finding, _ in judge.judge(track, watch, seen)]
+    ((told_s, finding),) = found
+    assert finding.kind is ViolationKind.STOP_LINE
+    assert 11.0 < finding.time_s < 13.0
+    assert told_s > 43.0
