@@ -43,8 +43,9 @@ class HiddenSettings:
     ``travel_m`` or more. ``settle_s`` after the watch began whoever was in the junction before
     has left.
 
-    **Goes in**: lost with its front ``front_m`` over the line, or driving at ``drive_mps`` or more
-    with less than ``reach_s`` to go, with nobody in sight where it must be now.
+    **Goes in**: lost with its front ``front_m`` over the line (on red if it drove as fast, too), or
+    driving at ``drive_mps`` or more with less than ``reach_s`` to go, with nobody in sight where it
+    must be now.
 
     A counted vehicle lost up to ``lost_s`` before (``stood_s`` where it stood) that may have come
     there (``slack_m`` more or less than at its speed, ``aside_m`` aside) is the same one.
@@ -178,8 +179,9 @@ class HiddenPassages:
         speed_mps = last.velocity[0] * normal[0] + last.velocity[1] * normal[1]
         to_go_s = max(-wheels_m, 0.0) / max(speed_mps, LEAST_MPS)
         over = entered and max(point.depth_m for point in points) >= s.front_m
-        # Who stands there at red waits, seen or not.
-        over &= speed_mps >= LEAST_MPS or self._let_in(lost_s, lost_s + to_go_s)
+        # Who stands there at red waits, seen or not; so does who brakes. One leap is no drive.
+        driven_mps = min(speed_mps, points[-2].speed_mps)
+        over &= driven_mps >= s.drive_mps or self._let_in(lost_s, lost_s + to_go_s)
         if not over:
             drives = speed_mps >= s.drive_mps and to_go_s < s.reach_s
             if not drives or not self._let_in(lost_s, lost_s + to_go_s):

@@ -90,7 +90,7 @@ def test_who_passes_the_line_unseen_and_stands_there_at_once_is_another_vehicle(
 def test_who_stood_over_the_line_at_red_and_is_lost_from_sight_has_not_gone_in():
     """One who rode, or was let in, has: a larger vehicle hides him."""
 
-    def went(state: SignalState, speed: float) -> bool:
+    def went(state: SignalState, speed: float, seen: float | None = None) -> bool:
         signals = ApproachSignals(["J:a>b"])
         for second in range(5):
             signals.note(float(second), state)
@@ -98,13 +98,16 @@ def test_who_stood_over_the_line_at_red_and_is_lost_from_sight_has_not_gone_in()
         last = rider(1, 0.0, -0.6, speed=speed)
         points = [
             TrajectoryPoint(
-                step / 6, step, (0, 0), last.centre, last.front, 1.4, 0.0, speed, True, (0, 0, 1, 1)
+                step / 6, step, (0, 0), last.centre, last.front, 1.4, 0.0,
+                speed if seen is None else seen, True, (0, 0, 1, 1),
             )
             for step in range(6)
         ]  # fmt: skip
         return hidden.went_s(points, -0.6, last, [], entered=True) is not None
 
     assert not went(SignalState.RED, 0.0)
+    assert not went(SignalState.RED, 1.5)  # he brakes
+    assert not went(SignalState.RED, 4.0, seen=0.0)  # the last box, and that alone, leapt
     assert went(SignalState.RED, 4.0)
     assert went(SignalState.GREEN, 0.0)
 
