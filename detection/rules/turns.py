@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from detection.rules.story import Finding, Story, apart_m, drove_over_s, way_m
+from models.camera import Point
 from models.violation import ViolationKind
 
 
@@ -32,8 +34,8 @@ class UTurnRule:
     Its last ``min_back_m`` point back within ``max_off_deg`` of the opposite of the approach, no
     more than ``max_step`` of them between two sightings,
     after a way of ``min_way_m`` to ``max_way_m`` since the line, ``min_beside_m`` beside where it
-    crossed, without a gap longer than ``max_gap_s`` or a step further than its speed, such an
-    acceleration and the boxes' jitter allow.
+    crossed and beside its own way, without a gap longer than ``max_gap_s`` or a step further than
+    its speed, such an acceleration and the boxes' jitter allow.
     """
 
     enabled: bool = True
@@ -117,6 +119,9 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
     beside_m = abs(bx * story.inward[1] - by * story.inward[0])
     if back < math.cos(math.radians(rule.max_off_deg)) or beside_m < rule.min_beside_m:
         return None
+    # One who stands far off, where boxes scatter by metres, seems to move back on his own way.
+    if _off_way_m(last.centre, [point.centre for point in after[: index + 1]]) < rule.min_beside_m:
+        return None
     return Finding(
         ViolationKind.U_TURN,
         crossing_s,
@@ -130,3 +135,16 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
             "rule_min_way_m": rule.min_way_m,
         },
     )
+
+
+def _off_way_m(place: Point, way: Sequence[Point]) -> float:
+    """Distance of a place from a way of at least one point, metres."""
+    x, y = place
+    nearest_m = math.dist(place, way[0])
+    for (ax, ay), (bx, by) in pairwise(way):
+        dx, dy = bx - ax, by - ay
+        square = dx * dx + dy * dy
+        share = ((x - ax) * dx + (y - ay) * dy) / square if square > 0.0 else 0.0
+        share = min(max(share, 0.0), 1.0)
+        nearest_m = min(nearest_m, math.hypot(x - ax - share * dx, y - ay - share * dy))
+    return nearest_m
