@@ -37,7 +37,7 @@ STRAIGHT: Final = 0.9
 RODE_CHANGE_MPS: Final = 2.5
 """By so much at most is he faster or slower than before."""
 
-TURNED_LOST_S: Final = 1.2
+TURNED_LOST_S: Final = 1.8
 """What one who turns does while not seen for longer is anybody's guess."""
 MIXED_S: Final = 1.2
 """The last sightings of a lost track, so long, may be of another, in one box with it;"""

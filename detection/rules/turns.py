@@ -45,7 +45,7 @@ class UTurnRule:
     min_way_m: float = 8.0
     max_way_m: float = 45.0
     min_beside_m: float = 2.0
-    max_gap_s: float = 1.2
+    max_gap_s: float = 1.8
     max_gain_mps2: float = 4.0
     jitter_m: float = 1.2
 

@@ -114,6 +114,15 @@ def test_one_whose_track_has_ended_is_known_for_a_while():
     assert late.watch.crossing is None
 
 
+@pytest.mark.parametrize(("from_s", "found"), [(2.6, True), (3.2, False)])
+def test_one_who_turns_round_wide_is_hidden_for_a_second_and_a_half(from_s, found):
+    def wide(t: float) -> tuple[float, float]:
+        x, y = turning(t / 1.7)
+        return 1.7 * x, 10.0 + 1.7 * (y - 10.0)
+
+    assert goes_on(after(from_s, way=wide), before(way=wide)) is found
+
+
 def test_the_last_boxes_may_have_been_anothers():
     """For four frames his box was one with a passing rider's, and his track went with that one."""
     lost = before(to_s=0.4)
