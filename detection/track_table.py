@@ -137,7 +137,8 @@ class TrackTable:
     ``tall`` is the height of the whole vehicle in pixels over the depth scale of its contact;
     ``reach_m`` is how far the front of one that the picture's edge cuts is from its position, 0
     where its length must tell; ``size_m`` are length and height of one of ``size_class`` with their
-    covariance ``size_m2`` (:mod:`detection.extents`);
+    covariance ``size_m2`` (:mod:`detection.extents`); ``wide_m`` is how wide the boxes of a
+    two-wheeler are (:mod:`detection.slant`), 0 where none has told;
     ``held`` says that the picture has not changed where it stands, ``moved`` the share of its box
     that had when it was last seen.
     """
@@ -171,6 +172,7 @@ class TrackTable:
     size_class: IntArray
     size_m: FloatArray
     size_m2: FloatArray
+    wide_m: FloatArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -183,7 +185,7 @@ class TrackTable:
         return cls(
             whole, pair, pair, block, block, block, pair, pair, pair, np.zeros((0, 4)), pair,
             number, np.zeros((0, len(VEHICLE_CLASSES))), whole, number, whole, number, number,
-            number, flag, flag, flag, flag, flag, number, number, whole, pair, block,
+            number, flag, flag, flag, flag, flag, number, number, whole, pair, block, number,
         )  # fmt: skip
 
     @classmethod
@@ -220,7 +222,7 @@ class TrackTable:
             np.full(count, time_s), np.full(count, time_s), np.zeros(count),
             flag, ~flag, flag.copy(), flag.copy(), found.cut[rows].copy(),
             found.moved[rows].copy(), np.zeros(count), np.full(count, -1),
-            np.zeros((count, 2)), np.zeros((count, 2, 2)),
+            np.zeros((count, 2)), np.zeros((count, 2, 2)), np.zeros(count),
         )  # fmt: skip
 
     def select(self, chosen: BoolArray | IntArray) -> TrackTable:

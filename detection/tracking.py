@@ -33,6 +33,7 @@ from detection.kalman_kernel import correct
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, Detections, FloatArray, IntArray
 from detection.rider_size import RiderSize
+from detection.slant import learn_widths, slanted
 from detection.stillness import Changes
 from detection.track_table import (
     LENGTH_M,
@@ -42,7 +43,7 @@ from detection.track_table import (
     TrackTable,
 )
 from detection.tracker_settings import TrackerSettings
-from models.camera import CameraView
+from models.camera import CameraView, SourceKind
 from models.site import LONG_VEHICLES, TWO_WHEELERS, VEHICLE_CLASSES
 
 __all__ = ["LENGTH_M", "WIDTH_M", "TrackState", "Tracker", "TrackerSettings"]
@@ -132,6 +133,7 @@ class Tracker:
         self.plane = GroundPlane(view)
         self._size = (view.width_px, view.height_px)
         self._inward: FloatArray = np.array(view.inward, np.float64)
+        self._hull = view.source_kind is not SourceKind.PROJECTED
         self._next_id = 1
         self._time_s: float | None = None
         self._walkers = False
@@ -301,6 +303,8 @@ class Tracker:
         if self.plane.metric:
             whole = (hidden <= 0) & (over <= 0) & _LARGE[t.classes[rows]]
             learn_sizes(t, rows[whole], found.box[chosen[whole]], self.plane)
+            shown = (hidden <= 0) & (over <= 0) & ~found.cut[chosen] & SMALL[t.classes[rows]]
+            learn_widths(t, rows[shown], found.box[chosen[shown]], self.plane, self._size[0])
         t.fastest[rows] = np.where(
             t.hits[rows] >= 4, np.maximum(0.8 * t.fastest[rows], speed), t.fastest[rows]
         )
@@ -461,7 +465,7 @@ class Tracker:
         """From where each track's position is to its front, (N, 2)."""
         t = self._tracks
         if self.plane.metric:
-            return reaches(t, rows, classes, _LARGE)
+            return reaches(t, rows, classes, _LARGE) + slanted(t, rows, classes, self._hull)
         # In the picture the position is the contact: the rear of one that drives away.
         heading = t.heading[rows]
         ahead = np.clip((heading * t.away[rows]).sum(axis=1), 0.0, 1.0)[:, None]

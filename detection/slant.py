@@ -1,0 +1,103 @@
+"""How slantwise a two-wheeler stands, told by how wide its boxes are.
+
+One that stands or creeps shows no way it drives, and the way it last showed may be another than
+the one it stands in now. A footprint of the length ``L`` and the width ``W`` that is turned by the
+angle ``a`` from the line of sight looks
+
+    W cos a + L sin a            wide where its box is a cuboid's (a projected camera),
+    hypot(W cos a, L sin a)      wide where it is that of a machine, thin at both ends.
+
+The bottom of its box touches its near end. Half its extent along the line of sight beyond that is
+its centre, and ``L/2 cos a`` beyond the centre its front: together the front is
+
+    L cos a + W/2 sin a
+
+beyond the bottom of the box: 1.9 m for one seen from behind, 1.25 m for one turned by 60 degrees.
+To which side it is turned its width does not tell: of the front only the part along the line of
+sight is moved. The place by which it is followed stays what it was.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from detection.plane import GroundPlane
+from detection.ports import BoolArray, FloatArray, IntArray
+from detection.track_table import LENGTH_M, WIDTH_M, TrackTable
+from models.site import TWO_WHEELERS, VEHICLE_CLASSES
+
+TWO_WHEELED: Final = np.array([name in TWO_WHEELERS for name in VEHICLE_CLASSES])
+EDGE_PX: Final = 2.0
+GAIN: Final = 0.25
+DRIVING_GAIN: Final = 0.5
+"""How fast boxes of one that stands, and of one that drives, are believed."""
+STEP_M: Final = 0.5
+JUMP_GAIN: Final = 0.03
+"""Nobody turns on the spot from one picture to the next: a box so much wider is of two, mostly."""
+WIDEST: Final = 1.3
+"""No two-wheeler looks wider than this share of its length."""
+LOOSE: Final = 0.96
+"""So much of the width of a box is believed: boxes are drawn a little too wide."""
+CREEPS_MPS: Final = 1.0
+DRIVES_MPS: Final = 2.0
+"""Up to the first its width alone tells how one stands; from the second on its way does."""
+
+
+def learn_widths(
+    t: TrackTable, rows: IntArray, box: FloatArray, plane: GroundPlane, width_px: int
+) -> None:
+    """Take what the whole boxes (N, 4) of tracks tell of how wide they look."""
+    shown = (box[:, 0] >= EDGE_PX) & (box[:, 2] <= width_px - 1 - EDGE_PX)
+    rows, box = rows[shown], box[shown]
+    if len(rows) == 0:
+        return
+    contact = np.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], axis=1)
+    across = plane.jacobian(contact)[:, :, 0]
+    wide = (box[:, 2] - box[:, 0]) * np.hypot(across[:, 0], across[:, 1])
+    single = wide < WIDEST * LENGTH_M[t.classes[rows]]
+    rows, wide = rows[single], wide[single]
+    more = wide - t.wide_m[rows]
+    standing_gain = np.where(np.abs(more) > STEP_M, JUMP_GAIN, GAIN)
+    gain = np.where(t.standing[rows], standing_gain, DRIVING_GAIN)
+    gain = np.where(t.wide_m[rows] > 0, gain, 1.0)
+    t.wide_m[rows] += gain * np.where(gain < 1.0, np.clip(more, -STEP_M, STEP_M), more)
+
+
+def angles(wide_m: FloatArray, classes: IntArray, hull: bool) -> FloatArray:
+    """By how much (N,), in radians, footprints are turned at the least that look so wide."""
+    length, width = LENGTH_M[classes], WIDTH_M[classes]
+    wide = LOOSE * wide_m
+    if hull:
+        sine2 = (wide**2 - width**2) / (length**2 - width**2)
+        return np.asarray(np.arcsin(np.sqrt(np.clip(sine2, 0.0, 1.0))))
+    most = np.arcsin(np.clip(wide / np.hypot(length, width), -1.0, 1.0))
+    return np.asarray(np.clip(most - np.arctan2(width, length), 0.0, None))
+
+
+def slanted(t: TrackTable, rows: IntArray, classes: IntArray, hull: bool) -> FloatArray:
+    """By how much (N, 2), in metres, the fronts of tracks are elsewhere than their headings say.
+
+    Args:
+        t: All tracks of a calibrated view.
+        rows: Those asked for.
+        classes: What each of them is.
+        hull: Their boxes are those of machines, not of cuboids.
+    """
+    heading, away = t.heading[rows], t.away[rows]
+    length, width = LENGTH_M[classes], WIDTH_M[classes]
+    cosine = np.clip((heading * away).sum(axis=1), -1.0, 1.0)
+    speed = np.hypot(*t.velocity[rows].T)
+    share = np.clip((DRIVES_MPS - speed) / (DRIVES_MPS - CREEPS_MPS), 0.0, 1.0)
+    believed = np.arccos(cosine)
+    turned = np.maximum(angles(t.wide_m[rows], classes, hull), believed)
+    known: BoolArray = TWO_WHEELED[classes] & (t.wide_m[rows] > 0) & (cosine > 0)
+
+    def far(angle: FloatArray) -> FloatArray:
+        result: FloatArray = length * np.cos(angle) + width * np.sin(angle) / 2
+        return result
+
+    nearer = np.where(known, share * (far(turned) - far(believed)), 0.0)
+    result: FloatArray = away * nearer[:, None]
+    return result
