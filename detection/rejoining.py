@@ -1,9 +1,10 @@
 """Whose life a vehicle goes on with that has just begun to be seen.
 
 A track breaks: its vehicle is hidden, seen from the side, or in one box with another for a moment,
-and goes on under a new number that never came over the line. Three kinds of the lost are known
+and goes on under a new number that never came over the line. Four kinds of the lost are known
 again: who **stands** past the line (a bus drove before him; or a box that was off began a track
-beside his own), who **rides back** out of the junction against a one-way approach (the queue at the
+beside his own), who **stays** where nobody may stop, whether he was seen to come over the line or
+not, who **rides back** out of the junction against a one-way approach (the queue at the
 line hides him; hardly anybody else drives that way there) and who **turns back** in the junction.
 Where exactly one of the lost may have become the found one, and nobody else who has begun since may
 be that one as well, it goes on with what was known; else nothing is joined.
@@ -19,6 +20,7 @@ from typing import Final, TypeAlias
 from detection.lives import Life, as_many_wheels
 from detection.same_vehicle import (
     SLOW_MPS,
+    STAYED_S,
     STOOD_HIDDEN_S,
     STOOD_LOST_S,
     WINDOW_S,
@@ -27,10 +29,11 @@ from detection.same_vehicle import (
     motion,
     rides_back,
     stands,
+    stays,
     turns_back,
 )
 from detection.trajectory import Trajectory, TrajectoryPoint
-from models.camera import CameraView, Point
+from models.camera import AreaKind, CameraView, Point
 from models.site import TWO_WHEELERS
 
 BROKEN_S: Final = 0.45
@@ -56,6 +59,8 @@ class LostLives:
     def __init__(self, view: CameraView) -> None:
         self._inward = view.inward
         self._ended: deque[Life] = deque(maxlen=128)
+        areas = enumerate(view.road.areas)
+        self._no_stopping = sum(1 << i for i, a in areas if a.kind is AreaKind.NO_STOPPING)
         self._of_the_new: list[Test] = [_stands]
         # On a road of two directions many come back, on the opposite carriageway.
         if view.wrong_way:
@@ -98,11 +103,20 @@ class LostLives:
             return
         if len(points) == 1:
             yield from ((test, points) for test in self._of_the_new)
+        here = points[-1].areas & self._no_stopping
+        if here and STAYED_S - 0.05 <= _for_s(points) <= BEGUN_S:
+            yield self._stays, points
         back_mps = -last.velocity[0] * self._inward[0] - last.velocity[1] * self._inward[1]
         if life.wheels_m > PAST_M and back_mps >= SLOW_MPS:
             begun = unbroken(points)
             if begun and not _himself(points, begun):
                 yield _turns_back, begun
+
+    def _stays(self, lost: Life, found: Found) -> float | None:
+        """Whether one who stood where nobody may stop is there still."""
+        if not lost.trajectory.points[-1].areas & self._no_stopping:
+            return None
+        return stays(lost.trajectory.points, found, _lost_for_s(lost))
 
     def _whose(
         self, life: Life, begun: Sequence[TrajectoryPoint], test: Test, lives: Mapping[int, Life]
@@ -142,8 +156,12 @@ def _alike(other: Life, life: Life) -> bool:
 def _stands(lost: Life, found: Found) -> float | None:
     if not lost.over and lost.front is None:
         return None
-    most_s = STOOD_HIDDEN_S if lost.hidden >= HIDDEN else STOOD_LOST_S
-    return stands(lost.trajectory.points, found, most_s)
+    return stands(lost.trajectory.points, found, _lost_for_s(lost))
+
+
+def _lost_for_s(lost: Life) -> float:
+    """How long one who stood may be unseen."""
+    return STOOD_HIDDEN_S if lost.hidden >= HIDDEN else STOOD_LOST_S
 
 
 def _rides_back(lost: Life, found: Found, inward: Point) -> float | None:
@@ -165,10 +183,14 @@ def _found(life: Life, begun: Sequence[TrajectoryPoint]) -> Found:
 def _himself(points: Sequence[TrajectoryPoint], begun: Sequence[TrajectoryPoint]) -> bool:
     """Whether one who was unseen for a while is who he was before, or it cannot be told yet."""
     after = motion(begun, begun[0].time_s, forward=True)
-    if after is None or begun[-1].time_s - begun[0].time_s < WINDOW_S - 0.05:
+    if after is None or _for_s(begun) < WINDOW_S - 0.05:
         return True
     own = [point for point in points if point.time_s < begun[0].time_s]
     return len(own) >= KNOWN_POINTS and bends_into(own, after) is not None
+
+
+def _for_s(points: Sequence[TrajectoryPoint]) -> float:
+    return points[-1].time_s - points[0].time_s
 
 
 def _last_s(life: Life) -> float:

@@ -1,4 +1,4 @@
-"""May one track have become another? Three tests of the gap between, of place and of velocity.
+"""May one track have become another? Four tests of the gap between, of place and of velocity.
 
 Each takes what was seen of a vehicle before it was lost and how another one began, and tells until
 when the sightings of the first are of the second one's vehicle; None if they hardly are. Distances
@@ -8,6 +8,7 @@ are metres.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -27,6 +28,12 @@ STOOD_S: Final = 1.5
 NEAR_M: Final = 1.2
 """Who is found again so near to where he stood has not moved; four wheels are placed less well."""
 NEAR_LARGE_M: Final = 2.0
+
+STAYED_S: Final = 1.0
+"""Who was seen so long at a place is there by the middle of his sightings: one alone is off by half
+a metre where riders are twenty pixels tall."""
+SCATTER: Final = 0.5
+"""Of places that scatter by more than this share of what may lie between, nothing is told."""
 
 RODE_LOST_S: Final = 3.0
 """Where one who rides back is after longer is anybody's guess."""
@@ -97,6 +104,22 @@ def stands(
         and _stood(lost)
     )
     return last.time_s if again else None
+
+
+def stays(
+    lost: Sequence[TrajectoryPoint], found: Found, most_s: float = STOOD_LOST_S
+) -> float | None:
+    """One who stood is found standing there, by the middle of what was seen of both."""
+    last, first = lost[-1], found.points[0]
+    if not 0.0 < first.time_s - last.time_s <= most_s:
+        return None
+    near_m = NEAR_LARGE_M if found.large else NEAR_M
+    before = _stood_at([p for p in lost if last.time_s - p.time_s <= 2 * STOOD_S], STOOD_S, near_m)
+    begun = [p for p in found.points if p.time_s - first.time_s <= 2 * STAYED_S]
+    after = _stood_at(begun, STAYED_S, near_m)
+    if before is None or after is None or math.dist(before, after) > near_m:
+        return None
+    return last.time_s
 
 
 def rides_back(lost: Sequence[TrajectoryPoint], found: Found, inward: Point) -> float | None:
@@ -188,6 +211,18 @@ def _stood(points: Sequence[TrajectoryPoint]) -> bool:
     since = next((p for p in points if last.time_s - p.time_s <= 2 * STOOD_S), last)
     near = math.dist(since.centre, last.centre) <= NEAR_M
     return near and last.time_s - since.time_s >= STOOD_S
+
+
+def _stood_at(points: Sequence[TrajectoryPoint], least_s: float, near_m: float) -> Point | None:
+    """Where one stood so long; None if he was not seen so long, or not at one place."""
+    if points[-1].time_s - points[0].time_s < least_s - 0.05:
+        return None
+    middle = (
+        statistics.median(point.centre[0] for point in points),
+        statistics.median(point.centre[1] for point in points),
+    )
+    off_m = statistics.median(math.dist(point.centre, middle) for point in points)
+    return middle if off_m <= SCATTER * near_m else None
 
 
 def _before(points: Iterable[TrajectoryPoint], until_s: float) -> Motion | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_line_counter import VIEW, rider
@@ -13,10 +15,13 @@ from detection.pipeline import CameraPipeline
 from detection.ports import Detections
 from detection.rejoining import LostLives
 from detection.trajectory import Trajectory
+from models.camera import AreaKind, RoadArea, RoadRules
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
 
 STANDS_M = 12.0
+ZONE = RoadArea(AreaKind.NO_STOPPING, ((-5.0, 5.0), (5.0, 5.0), (5.0, 40.0), (-5.0, 40.0)))
+NO_STOPPING = replace(VIEW, road=RoadRules(areas=(ZONE,)))
 
 
 def lost_life(
@@ -138,3 +143,68 @@ def test_the_pipeline_lets_a_new_track_go_on_where_one_stood(monkeypatch):
     life = pipeline._lives[seen.id]
     assert life.watch is before.watch
     assert len(life.trajectory.points) == 6
+
+
+def stander(
+    track: int, begin_s: float, seconds: float, *, at_m: float = STANDS_M,
+    scatter_m: float = 0.0, speed_mps: float = 0.0, areas: int = 1,
+) -> Life:  # fmt: skip
+    """One who stands where nobody may, his places off to either side in turn; never over a line."""
+    trajectory = Trajectory()
+    for frame in range(round(seconds * 6) + 1):
+        off_m = (0.0, scatter_m, -scatter_m)[frame % 3]
+        depth_m = at_m + off_m + frame / 6 * speed_mps
+        point = sighting(begin_s + frame / 6, depth_m, speed_mps=0.1, in_zone=False, areas=areas)
+        trajectory.add(point)
+    last = rider(track, 0.0, at_m - 1.0, speed=0.1)
+    return Life(trajectory, last, began_s=begin_s - 0.3)
+
+
+def stays(lost: list[Life], now: Life, *, beside: Life | None = None) -> bool:
+    """Whether one goes on with the life of who stood in the zone."""
+    memory = LostLives(NO_STOPPING)
+    for life in lost:
+        memory.ended(life)
+    memory.rejoin(_last_s(now), {now.last.id: now} | ({3: beside} if beside else {}))
+    return now.rejoined
+
+
+def _last_s(life: Life) -> float:
+    return life.trajectory.points[-1].time_s
+
+
+def test_who_stays_where_nobody_may_is_known_again_though_he_never_came_over_the_line():
+    before, now = stander(1, 10.0, 8.0), stander(2, 18.2, 1.2)
+    assert stays([before], now)
+    assert now.trajectory.points[0].time_s == 10.0
+    # Single sightings of far riders lie further apart than the same man may be.
+    first, last = stander(2, 18.2, 1.2, scatter_m=0.55), stander(1, 10.0, 8.0, scatter_m=0.55)
+    assert stays([last], first)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (stander(1, 10.0, 8.0), stander(2, 18.2, 1.2, at_m=STANDS_M - 1.8)),
+        (stander(1, 10.0, 8.0), stander(2, 17.5, 1.2)),
+        (stander(1, 10.0, 8.0), stander(2, 18.2, 0.5)),
+        (stander(1, 10.0, 8.0), stander(2, 25.0, 1.2)),
+        (stander(1, 10.0, 8.0), stander(2, 18.2, 1.2, areas=0)),
+        (stander(1, 10.0, 8.0, areas=0), stander(2, 18.2, 1.2)),
+        (stander(1, 10.0, 8.0, speed_mps=1.5, at_m=0.0), stander(2, 18.2, 1.2)),
+        (stander(1, 10.0, 8.0), stander(2, 18.2, 1.2, scatter_m=1.5)),
+    ],
+    ids=[
+        "behind", "seen beside him", "too shortly", "long ago", "elsewhere now", "elsewhere before",
+        "rode", "at no one place",
+    ],
+)  # fmt: skip
+def test_who_may_be_another_one_who_stays_begins_anew(before, now):
+    assert not stays([before], now)
+
+
+def test_of_riders_who_stand_one_behind_the_other_neither_is_the_other():
+    front, rear = stander(1, 10.0, 8.0), stander(4, 10.0, 8.0, at_m=STANDS_M - 1.0)
+    assert not stays([front, rear], stander(2, 18.2, 1.2, at_m=STANDS_M - 0.5))
+    rival = stander(3, 18.2, 1.2, at_m=STANDS_M - 1.0)
+    assert not stays([front], stander(2, 18.2, 1.2), beside=rival)
