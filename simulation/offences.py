@@ -61,7 +61,7 @@ class Offence:
 
     ``clear`` is False near a limit of the definition. One told at the crossing of a line took place
     at any moment from ``from_s`` to ``to_s`` as far as anybody can see: so long its front was on
-    the line.
+    the line. One that lasts and is not clear, so long it lasted.
     """
 
     kind: Kind
@@ -105,6 +105,7 @@ class _Act:
     """Something that lasts: since when, how much of it so far, whether clear of edges."""
 
     begin_s: float
+    until_s: float
     vehicle_class: str
     approach: str
     junction: str
@@ -507,6 +508,7 @@ class OffenceWatch:
             stood = kind in _STANDING
             self._acts[key] = _Act(
                 begin_s if stood else begin_s + 1.0,
+                begin_s + 1.0,
                 crossing.vehicle_class,
                 crossing.approach,
                 crossing.junction,
@@ -514,6 +516,7 @@ class OffenceWatch:
                 firm,
             )
             return
+        act.until_s = begin_s + 1.0
         act.amount += amount
         act.firm &= firm
         enough = kind is not Kind.ILLEGAL_STOPPING or len(act.passed) >= PASSED
@@ -533,8 +536,9 @@ class OffenceWatch:
         """
         if act.amount >= _LEAST_SHARE * _LASTING[kind].least:
             yield Offence(
-                kind, act.begin_s, vehicle, act.vehicle_class, act.junction, act.approach, False
-            )
+                kind, act.begin_s, vehicle, act.vehicle_class, act.junction, act.approach, False,
+                act.begin_s, act.until_s,
+            )  # fmt: skip
 
 
 def _was_before(passage: _Passage) -> bool:
