@@ -52,6 +52,8 @@ NEAR_LINE_M: Final = 3.0
 MIN_SEEN_M: Final = 1.5
 """One that is lost before the line was seen to come from at least so far before it."""
 EDGE_PX: Final = 2.0
+AFOOT: Final = 0.6
+"""Of a track whose latest boxes are a walker's, to this share, no rule tells anything."""
 EDGE_SHARE: Final = 0.04
 """A box nearer than this to the picture's edge may show only part of its vehicle."""
 
@@ -476,6 +478,10 @@ class CameraPipeline:
             seen=line.seen,
         )
 
+    def _afoot(self, track: TrackState) -> bool:
+        """Whether a rider's track seems to have gone on with somebody on foot who hid him."""
+        return self._tells_walkers and track.afoot > AFOOT
+
     def _flag_all(
         self, tracks: Sequence[TrackState], users: Detections, lost: list[str]
     ) -> tuple[Violation, ...]:
@@ -483,7 +489,7 @@ class CameraPipeline:
         seen = [
             (track, self._lives[track.id])
             for track in tracks
-            if track.seen and track.vehicle_class != "pedestrian"
+            if track.seen and track.vehicle_class != "pedestrian" and not self._afoot(track)
         ]
         note_riders([life for _, life in seen], users)
         self._judge.watch_passing(

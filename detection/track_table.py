@@ -138,7 +138,8 @@ class TrackTable:
     ``reach_m`` is how far the front of one that the picture's edge cuts is from its position, 0
     where its length must tell; ``size_m`` are length and height of one of ``size_class`` with their
     covariance ``size_m2`` (:mod:`detection.extents`); ``wide_m`` is how wide the boxes of a
-    two-wheeler are (:mod:`detection.slant`), 0 where none has told;
+    two-wheeler are (:mod:`detection.slant`), 0 where none has told; ``afoot`` the share of its
+    latest boxes that were called a walker's;
     ``held`` says that the picture has not changed where it stands, ``moved`` the share of its box
     that had when it was last seen.
     """
@@ -173,6 +174,7 @@ class TrackTable:
     size_m: FloatArray
     size_m2: FloatArray
     wide_m: FloatArray
+    afoot: FloatArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -185,7 +187,8 @@ class TrackTable:
         return cls(
             whole, pair, pair, block, block, block, pair, pair, pair, np.zeros((0, 4)), pair,
             number, np.zeros((0, len(VEHICLE_CLASSES))), whole, number, whole, number, number,
-            number, flag, flag, flag, flag, flag, number, number, whole, pair, block, number,
+            number, flag, flag, flag, flag, flag, number, number, whole, pair, block,
+            number, number,
         )  # fmt: skip
 
     @classmethod
@@ -223,6 +226,7 @@ class TrackTable:
             flag, ~flag, flag.copy(), flag.copy(), found.cut[rows].copy(),
             found.moved[rows].copy(), np.zeros(count), np.full(count, -1),
             np.zeros((count, 2)), np.zeros((count, 2, 2)), np.zeros(count),
+            (found.classes[rows] == PERSON).astype(np.float64),
         )  # fmt: skip
 
     def select(self, chosen: BoolArray | IntArray) -> TrackTable:

@@ -68,6 +68,8 @@ JOINED_GAIN: Final = 0.15
 LARGE_FORGETS: Final = 0.96
 RIDER_SHARE: Final = 0.15
 """Of a detector that tells walkers from riders: one who rides was called so at times."""
+AFOOT_GAIN: Final = 0.12
+"""How fast a track is believed to have gone on with somebody on foot: in about two seconds."""
 DOUBLE: Final = 0.8
 WEAKER: Final = 0.8
 """Of two two-wheelers' boxes one that lies within the other to this share, with so small a share of
@@ -86,7 +88,8 @@ class TrackState(NamedTuple):
     ``metric``), ``heading`` a unit vector in it. ``units_per_m`` converts metres to plane units
     along x and y. ``seen`` is False while the track coasts without a detection, ``held`` True
     while the picture does not change where it stands. ``contact`` is the place of
-    ``contact_px`` on the plane, smoothed as the centre is.
+    ``contact_px`` on the plane, smoothed as the centre is, ``afoot`` the share of its latest boxes
+    that the detector called a walker's.
     """
 
     id: int
@@ -104,6 +107,7 @@ class TrackState(NamedTuple):
     age_s: float
     contact: tuple[float, float]
     held: bool = False
+    afoot: float = 0.0
 
 
 class Places(NamedTuple):
@@ -265,6 +269,7 @@ class Tracker:
             * np.where(t.held[rows], HELD_VOTE, 1.0)
         )
         t.classes[rows] = t.votes[rows].argmax(axis=1)
+        t.afoot[rows] += AFOOT_GAIN * ((found.classes[chosen] == _PERSON) - t.afoot[rows])
         box, contact_px = found.box[chosen], found.contact_px[chosen]
         contact, noise = found.contact[chosen], found.noise[chosen]
         hidden = self._hidden(rows, box, contact_px)
@@ -458,6 +463,7 @@ class Tracker:
             (time_s - t.born_s[rows]).tolist(),
             _tuples(contact_m),
             t.held[rows].tolist(),
+            t.afoot[rows].tolist(),
         )
         return list(map(TrackState._make, zip(*columns, strict=True)))
 

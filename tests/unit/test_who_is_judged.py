@@ -41,6 +41,15 @@ def test_who_came_over_the_line_on_foot_is_not_judged_when_a_rider_has_his_track
     assert flags(on_foot) == []
 
 
+def test_a_riders_track_that_went_on_with_a_walker_tells_nothing_of_him() -> None:
+    """Who waits is hidden by a walker, whose boxes his track takes over the line."""
+    walker = ["motorcycle"] * (LINE_FRAME - 5) + ["pedestrian"] * (FRAMES - LINE_FRAME + 5)
+    called_so_once = ["motorcycle"] * FRAMES
+    called_so_once[LINE_FRAME - 2 : LINE_FRAME + 2] = ["pedestrian"] * 4
+    assert flags(walker) == []
+    assert flags(called_so_once) == [ViolationKind.RED_LIGHT]
+
+
 @pytest.mark.parametrize(
     ("box", "whole"),
     [
