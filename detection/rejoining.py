@@ -123,15 +123,11 @@ class LostLives:
     ) -> tuple[Life, float] | None:
         """Whose life it is, and until when that one was seen; None if nobody's, or it is open."""
         found = _found(life, begun)
-        others = [
-            other
-            for other in (*self._ended, *lives.values())
-            if other is not life and _alike(other, life)
-        ]
+        unseen = (other for other in lives.values() if not other.last.seen)
         fits = [
             (other, until_s)
-            for other in others
-            if not (other.last.seen and lives.get(other.last.id) is other)
+            for other in (*self._ended, *unseen)
+            if other is not life and _alike(other, life)
             if (until_s := test(other, found)) is not None
         ]
         if len(fits) != 1:
@@ -139,9 +135,9 @@ class LostLives:
         lost, until_s = fits[0]
         meanwhile = (
             _found(other, other.trajectory.points)
-            for other in others
-            if other is not lost
-            and until_s < other.trajectory.points[0].time_s <= begun[0].time_s + BROKEN_S
+            for other in (*self._ended, *lives.values())
+            if other is not life and other is not lost and _alike(other, life)
+            if until_s < other.trajectory.points[0].time_s <= begun[0].time_s + BROKEN_S
         )
         return None if any(test(lost, rival) is not None for rival in meanwhile) else fits[0]
 
