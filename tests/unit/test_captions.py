@@ -11,12 +11,22 @@ from detection.captions import CLASS_WORDS, FONTS, SIGNAL_WORDS, draw_text, widt
 from detection.overlay import FOOTER_PX, with_footer
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
+from traffic.web.i18n import catalog
 
 
 def test_every_class_and_state_has_words() -> None:
     assert set(CLASS_WORDS) == set(VEHICLE_CLASSES)
     assert set(SIGNAL_WORDS) == set(SignalState)
     assert all(words.count(" · ") == 1 for words in (*CLASS_WORDS.values(), *SIGNAL_WORDS.values()))
+
+
+@pytest.mark.parametrize(("language", "side"), [("vi", 0), ("en", 1)])
+def test_pictures_say_what_the_console_says(language: str, side: int) -> None:
+    words = {f"class.{name}": text for name, text in CLASS_WORDS.items()}
+    words |= {f"signal.{state.value}": text for state, text in SIGNAL_WORDS.items()}
+    said = {key: text.split(" · ")[side] for key, text in words.items()}
+    console = catalog(language)
+    assert said == {key: console[key] for key in said}
 
 
 def _glyph(letter: str) -> bytes:

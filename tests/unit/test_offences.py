@@ -255,33 +255,30 @@ def test_one_who_stands_inside_after_green_blocks(site):
     assert not live(site, "C2-c1", front, 26)
 
 
+def blocking(site: Site, depth_m: float, until_s: float) -> list[Offence]:
+    """What one does who stands so far past the line, from second 5, while its head is red."""
+    found = live(
+        site,
+        "C2-c1",
+        lambda t: (
+            min(depth_m / 2 * (t - 3), depth_m) if t < until_s else depth_m + 6 * (t - until_s)
+        ),
+        int(until_s) + 6,
+        shown=lambda t: GREEN if t < 4.5 else RED,
+    )
+    return [item for item in found if item.kind is Kind.BLOCKING]
+
+
 def test_what_lasted_and_is_not_clear_was_done_as_long_as_it_lasted(site):
     """He stands at the junction's edge from second 5 to 40: a flag on it at 25 s is not wrong."""
     edge_m = next(
-        d for d in np.arange(1.0, 20.0, 0.2) if blocks(site, float(d)) == [(Kind.BLOCKING, False)]
+        d
+        for d in np.arange(1.0, 20.0, 0.2).tolist()
+        if kinds(blocking(site, d, 20)) == [(Kind.BLOCKING, False)]
     )
-    found = live(
-        site,
-        "C2-c1",
-        lambda t: min(edge_m / 2 * (t - 3), edge_m) if t < 40 else edge_m + 6 * (t - 40),
-        46,
-        shown=lambda t: GREEN if t < 4.5 else RED,
-    )
-    (act,) = [item for item in found if item.kind is Kind.BLOCKING]
+    (act,) = blocking(site, edge_m, 40)
     assert act.from_s == act.time_s == pytest.approx(5.0, abs=1.0)
     assert act.to_s == pytest.approx(40.0, abs=1.0)
-
-
-def blocks(site: Site, depth_m: float) -> list[tuple[Kind, bool]]:
-    """What one does who stands so far past the line for long."""
-    found = live(
-        site,
-        "C2-c1",
-        lambda t: min(depth_m / 2 * (t - 3), depth_m) if t < 20 else depth_m + 6 * (t - 20),
-        26,
-        shown=lambda t: GREEN if t < 4.5 else RED,
-    )
-    return kinds([item for item in found if item.kind is Kind.BLOCKING])
 
 
 @pytest.mark.parametrize(
