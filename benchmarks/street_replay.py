@@ -16,6 +16,7 @@ from pathlib import Path
 
 from models.counts import counts_from_csv
 from simulation.people import People
+from simulation.projection import MISS_RATE
 from simulation.street import Street
 from traffic.detection_score import figures, table
 from traffic.planfiles import read_plan
@@ -73,7 +74,7 @@ def main() -> None:
     two = does.add_parser("replay")
     two.add_argument("path", type=Path)
     two.add_argument("--level", type=int, default=1)
-    two.add_argument("--miss-rate", type=float, default=ScoreOptions.miss_rate)
+    two.add_argument("--miss-rate", type=float, default=MISS_RATE)
     two.add_argument("--cameras", nargs="*", default=[])
     asked = parser.parse_args()
     if asked.does == "record":
