@@ -12,8 +12,9 @@ from detection import boxes as bx
 from detection.pair_kernel import MISSING, NEVER, pair_costs_of
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, FloatArray, IntArray
-from detection.track_table import LENGTH_M, SMALL, WIDTH_M, Measured, TrackTable
+from detection.track_table import SMALL, Measured, TrackTable
 from detection.tracker_settings import TrackerSettings
+from detection.wheels import CUBOID, MACHINE
 from models.site import VEHICLE_CLASSES
 
 PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
@@ -39,13 +40,15 @@ def centre_offset(
     """From the point under the box's bottom centre to the vehicle's centre, (N, 2).
 
     The bottom edge of the box touches the side of the footprint that is nearest to the
-    camera; half the footprint's extent along the line of sight lies behind it.
+    camera; half the footprint's extent along the line of sight lies behind it. The footprint of
+    a machine is that of its wheels (:mod:`detection.wheels`).
     """
     if not plane.metric:
         return np.zeros_like(away)
     along = np.abs((away * heading).sum(axis=1))
     across = np.abs(away[:, 0] * heading[:, 1] - away[:, 1] * heading[:, 0])
-    half = (LENGTH_M[classes] * along + WIDTH_M[classes] * across) / 2
+    length, width = MACHINE if plane.hull else CUBOID
+    half = (length[classes] * along + width[classes] * across) / 2
     result: FloatArray = away * half[:, None]
     return result
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from detection.ports import FloatArray
-from models.camera import CameraView, Matrix3
+from models.camera import CameraView, Matrix3, SourceKind
 
 UNCALIBRATED_FORESHORTENING: Final = 0.42
 """Metres along the road look this much shorter than across it: the sine of 25 degrees."""
@@ -53,6 +53,8 @@ class GroundPlane:
 
     def __init__(self, view: CameraView) -> None:
         self.metric = view.metric
+        self.hull = view.source_kind is not SourceKind.PROJECTED
+        """Boxes are those of machines, not of cuboids."""
         self._matrix: FloatArray = np.array(view.ground_from_image, np.float64)
         self._inverse: FloatArray = np.asarray(np.linalg.inv(self._matrix), np.float64)
         self._height_px = view.height_px

@@ -7,12 +7,14 @@ angle ``a`` from the line of sight looks
     W cos a + L sin a            wide where its box is a cuboid's (a projected camera),
     hypot(W cos a, L sin a)      wide where it is that of a machine, thin at both ends.
 
-The bottom of its box touches its near end. Half its extent along the line of sight beyond that is
-its centre, and ``L/2 cos a`` beyond the centre its front: together the front is
+The bottom of its box is the near end of what touches the ground, ``l`` long and ``w`` wide
+(:mod:`detection.wheels`). Half of that along the line of sight beyond is its centre, and
+``L/2 cos a`` beyond the centre its front: together the front is
 
-    L cos a + W/2 sin a
+    (L + l)/2 cos a + w/2 sin a
 
-beyond the bottom of the box: 1.9 m for one seen from behind, 1.25 m for one turned by 60 degrees.
+beyond the bottom of the box: 1.9 m for a cuboid seen from behind, 1.25 m for one turned by 60
+degrees, 1.65 m and 0.8 m for a machine.
 To which side it is turned its width does not tell: of the front only the part along the line of
 sight is moved. The place by which it is followed stays what it was.
 """
@@ -26,6 +28,7 @@ import numpy as np
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, FloatArray, IntArray
 from detection.track_table import LENGTH_M, WIDTH_M, TrackTable
+from detection.wheels import CUBOID, MACHINE
 from models.site import TWO_WHEELERS, VEHICLE_CLASSES
 
 TWO_WHEELED: Final = np.array([name in TWO_WHEELERS for name in VEHICLE_CLASSES])
@@ -86,7 +89,8 @@ def slanted(t: TrackTable, rows: IntArray, classes: IntArray, hull: bool) -> Flo
         hull: Their boxes are those of machines, not of cuboids.
     """
     heading, away = t.heading[rows], t.away[rows]
-    length, width = LENGTH_M[classes], WIDTH_M[classes]
+    length = LENGTH_M[classes]
+    long, wide = (size[classes] for size in (MACHINE if hull else CUBOID))
     cosine = np.clip((heading * away).sum(axis=1), -1.0, 1.0)
     speed = np.hypot(*t.velocity[rows].T)
     share = np.clip((DRIVES_MPS - speed) / (DRIVES_MPS - CREEPS_MPS), 0.0, 1.0)
@@ -95,7 +99,7 @@ def slanted(t: TrackTable, rows: IntArray, classes: IntArray, hull: bool) -> Flo
     known: BoolArray = TWO_WHEELED[classes] & (t.wide_m[rows] > 0) & (cosine > 0)
 
     def far(angle: FloatArray) -> FloatArray:
-        result: FloatArray = length * np.cos(angle) + width * np.sin(angle) / 2
+        result: FloatArray = (length + long) / 2 * np.cos(angle) + wide * np.sin(angle) / 2
         return result
 
     nearer = np.where(known, share * (far(turned) - far(believed)), 0.0)

@@ -43,7 +43,7 @@ from detection.track_table import (
     TrackTable,
 )
 from detection.tracker_settings import TrackerSettings
-from models.camera import CameraView, SourceKind
+from models.camera import CameraView
 from models.site import LONG_VEHICLES, TWO_WHEELERS, VEHICLE_CLASSES
 
 __all__ = ["LENGTH_M", "WIDTH_M", "TrackState", "Tracker", "TrackerSettings"]
@@ -137,7 +137,6 @@ class Tracker:
         self.plane = GroundPlane(view)
         self._size = (view.width_px, view.height_px)
         self._inward: FloatArray = np.array(view.inward, np.float64)
-        self._hull = view.source_kind is not SourceKind.PROJECTED
         self._next_id = 1
         self._time_s: float | None = None
         self._walkers = False
@@ -471,7 +470,7 @@ class Tracker:
         """From where each track's position is to its front, (N, 2)."""
         t = self._tracks
         if self.plane.metric:
-            return reaches(t, rows, classes, _LARGE) + slanted(t, rows, classes, self._hull)
+            return reaches(t, rows, classes, _LARGE) + slanted(t, rows, classes, self.plane.hull)
         # In the picture the position is the contact: the rear of one that drives away.
         heading = t.heading[rows]
         ahead = np.clip((heading * t.away[rows]).sum(axis=1), 0.0, 1.0)[:, None]
