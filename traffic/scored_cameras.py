@@ -324,7 +324,7 @@ class StreetWatch:
             item.see(frame.begin_s, frame.previous, frame.current, frame.aspects)
         for act in true_acts(frame.offences, frame.wrong_way, self._camera_of):
             # One told at once is looked at when its camera has seen what follows.
-            self._told.append((frame.begin_s + LOOK_S, act))
+            self._told.append((frame.begin_s + LOOK_S, replace(act, done_s=frame.end_s)))
         while self._told and self._told[0][0] <= frame.begin_s:
             self._look_at(self._told.popleft()[1])
         row = {int(vehicle): index for index, vehicle in enumerate(frame.current.id.tolist())}

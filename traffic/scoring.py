@@ -22,7 +22,8 @@ class Act:
     A truth that is not ``clear`` lies at the limit of its definition, or out of the camera's sight:
     it need not be flagged, and a flag on it is neither right nor wrong. ``vehicle`` is the
     street's number of who did it, where it is known. A truth may have been at any moment from
-    ``from_s`` to ``to_s``, by default at ``time_s``: the front was on the line so long.
+    ``from_s`` to ``to_s``, by default at ``time_s``: the front was on the line so long. At
+    ``done_s``, where it is known, all that makes it one had been done.
     """
 
     camera: str
@@ -32,6 +33,7 @@ class Act:
     vehicle: int = -1
     from_s: float | None = None
     to_s: float | None = None
+    done_s: float | None = None
 
     def apart_s(self, time_s: float) -> float:
         """How far a moment is from it, seconds."""
@@ -78,6 +80,8 @@ WATCHED_S = {
 }
 """So long from its beginning an act has to be watched; an instant one for ``INSTANT_S``. Standing
 lasts at least so long where it is clear (``simulation.offences``)."""
+BACK_S = 2.0
+"""Who drives back has turned back: one whom others hide so long before that may have turned off."""
 READ_BY_BOXES = frozenset({ViolationKind.OVERLOADED, ViolationKind.NO_HELMET})
 """Rules that rest on what a detector reads of the riders; packaged weights read nothing."""
 READ_S = (3.0, 1.5)
@@ -106,21 +110,29 @@ def watched(act: Act, sights: Iterable[Sight], least_px: Mapping[ViolationKind, 
     """Whether an act could be seen: most of its frames, by what they show, show who does it.
 
     One of an instant, at the line, is to be seen before it as well, who stands from when he does;
-    riders about the line. ``least_px`` is how tall he must be for a kind to be told.
+    who turns back as he drives back, too; riders about the line. ``least_px`` is how tall he must
+    be for a kind to be told.
     """
     lead_s = 0.0 if act.kind in STANDING else 1.5
     before_s, after_s = (lead_s, WATCHED_S.get(act.kind, INSTANT_S))
     if act.kind in READ_BY_BOXES:
         before_s, after_s = READ_S
-    shown = [
+    frames = [
         (item.time_s, _shown(act, item.glimpses.get(act.vehicle), least_px[act.kind]))
         for item in sights
-        if act.time_s - before_s <= item.time_s <= act.time_s + after_s
     ]
-    before = max((share for at_s, share in shown if at_s <= act.time_s), default=0.0)
+
+    def mostly(from_s: float, to_s: float) -> bool:
+        shares = [share for at_s, share in frames if from_s <= at_s <= to_s]
+        return sum(shares) > MOST * len(shares)
+
+    begin_s, done_s = act.time_s - before_s, act.done_s
+    before = max((share for at_s, share in frames if begin_s <= at_s <= act.time_s), default=0.0)
     if act.kind in AT_THE_LINE and before <= MOST:
         return False
-    return sum(share for _, share in shown) > MOST * len(shown)
+    if act.kind is ViolationKind.U_TURN and done_s is not None:
+        return mostly(begin_s, act.time_s + after_s) and mostly(done_s - BACK_S, done_s)
+    return mostly(begin_s, act.time_s + after_s)
 
 
 def _shown(act: Act, glimpse: Glimpse | None, least_px: float) -> float:

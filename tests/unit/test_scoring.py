@@ -162,6 +162,18 @@ def test_an_act_is_held_against_a_camera_that_is_given_most_of_its_frames(
     assert watched(Act("C1", kind, 20.0, vehicle=7), sights, least_px) is told
 
 
+@pytest.mark.parametrize(("hidden_s", "told"), [((), True), ((26,), True), ((26, 27), False)])
+def test_who_turns_back_is_to_be_seen_driving_back(hidden_s: Iterable[int], told: bool) -> None:
+    """He crosses the line at 20 s, and has turned back at 28 s."""
+    sights = [
+        Sight(frame / 6, {7: Glimpse(0.0 if frame // 6 in hidden_s else 1.0, 40.0, True)})
+        for frame in range(240)
+    ]
+    least_px = dict.fromkeys(ViolationKind, 18.0)
+    act = Act("C1", ViolationKind.U_TURN, 20.0, vehicle=7, done_s=28.0)
+    assert watched(act, sights, least_px) is told
+
+
 def test_a_rule_on_riders_is_judged_where_the_detector_tells_of_them() -> None:
     packaged = Detections.empty(("motorcycle", "car"))
     coco = Detections.empty(("person", "motorcycle"))
