@@ -226,7 +226,7 @@ class Judge:
         self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
     ) -> list[tuple[rules.Finding, str | None]]:
         """What is to be flagged now, each with the vehicle's movement where it is known."""
-        return self._ask(track, watch, points, self._due(track, watch, points[-1]))
+        return self._ask(track, watch, points, self._due(track, watch, points))
 
     def judge_lost(
         self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
@@ -259,8 +259,11 @@ class Judge:
                 found.append((finding, None if match is None else match.movement))
         return found
 
-    def _due(self, track: TrackState, watch: Watch, last: TrajectoryPoint) -> list[Kind]:
+    def _due(
+        self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
+    ) -> list[Kind]:
         """The rules worth asking now."""
+        last = points[-1]
         name = track.vehicle_class
         still = last.speed_mps < STILL_MPS
         due: list[Kind] = []
@@ -292,7 +295,22 @@ class Judge:
             # One that stood on the line turns when it drives on.
             if since_s < STOOD_S and name in self._no_turn_for:
                 due.append(Kind.ILLEGAL_TURN)
+        if watch.crossing is None and self._sped_by(track, points, forward_mps):
+            due.append(Kind.SPEEDING)
         return self._open(due, watch)
+
+    def _sped_by(
+        self, track: TrackState, points: Sequence[TrajectoryPoint], forward_mps: float
+    ) -> bool:
+        """Whether one first seen past the line, between its ends, drives on fast.
+
+        At such a speed three frames are ten metres: a track may begin only there.
+        """
+        limit_mps = self._road.speed_limit_mps
+        if limit_mps is None or forward_mps <= limit_mps:
+            return False
+        past = points[-1].depth_m >= self._settings.speeding.end_m
+        return past and self._line.beside_m(points[0].front, track.units_per_m) == 0.0
 
     def _open(self, due: list[Kind], watch: Watch) -> list[Kind]:
         return [kind for kind in due if kind in self._enabled and kind not in watch.settled]

@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from detection.rules.story import STANDING_MPS, Finding, Story
+from detection.rules.story import ASTRIDE_M, STANDING_MPS, Finding, Story
 from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState, SignalTimeline
 from models.site import LONG_VEHICLES
 from models.violation import ViolationKind
 
 JUST_S = 1e-3
+STOOD_S = 0.8
+"""A shorter stand past the line may be the scatter of one that creeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,12 @@ def early_start(story: Story, rule: EarlyStartRule) -> Finding | None:
         return None
     green_s: float | None = None
     past_m = 0.0
+    red: list[TrajectoryPoint] = []
     for point in after:
         state = signal.state_at(point.time_s)
         if state is SignalState.RED and green_s is None:
-            if point.depth_m >= rule.inside_m or point.speed_mps < STANDING_MPS < point.depth_m:
+            red.append(point)
+            if point.depth_m >= rule.inside_m or _stood_past(red):
                 return None
             past_m = max(past_m, point.depth_m)
             continue
@@ -277,6 +281,18 @@ def _was_before(story: Story, since_s: float | None, least_m: float) -> bool:
         first_m = after.depth_m - after.speed_mps * (after.time_s - since_s)
     depths = [first_m, *(point.depth_m for point in later if point.time_s < story.crossing_s)]
     return sum(depths) / len(depths) <= -least_m
+
+
+def _stood_past(points: Sequence[TrajectoryPoint]) -> bool:
+    """Whether the latest sightings show it standing past the line.
+
+    By the way it went: of one that drives off the speed lags behind for half a second.
+    """
+    last = points[-1]
+    before = next((p for p in reversed(points) if last.time_s - p.time_s >= STOOD_S), None)
+    if before is None or before.depth_m <= ASTRIDE_M:
+        return False
+    return last.depth_m - before.depth_m < STANDING_MPS * (last.time_s - before.time_s)
 
 
 def _seen_throughout(points: Sequence[TrajectoryPoint], max_gap_s: float) -> bool:

@@ -6,10 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from detection.rules.story import Finding, Story, apart_m, drove_over_s, way_m
+from detection.trajectory import TrajectoryPoint, mean_velocity
 from models.camera import Point
 from models.violation import ViolationKind
+
+BESIDE_S: Final = 0.6
+LEAST_S: Final = 0.3
+"""How one drove before or after it was unseen is told by its way over so long, and no less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class UTurnRule:
     more than ``max_step`` of them between two sightings,
     after a way of ``min_way_m`` to ``max_way_m`` since the line, ``min_beside_m`` beside where it
     crossed and beside its own way, without a gap longer than ``max_gap_s`` or a step further than
-    its speed, such an acceleration and the boxes' jitter allow.
+    its speed, such an acceleration and the boxes' jitter allow; nor, over a gap longer than
+    ``unseen_s``, further than its ways on either side explain, give or take ``slack_m``.
     """
 
     enabled: bool = True
@@ -46,6 +53,8 @@ class UTurnRule:
     max_way_m: float = 45.0
     min_beside_m: float = 2.0
     max_gap_s: float = 1.8
+    unseen_s: float = 0.45
+    slack_m: float = 1.5
     max_gain_mps2: float = 4.0
     jitter_m: float = 1.2
 
@@ -95,12 +104,14 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
         return None
     if not rule.min_way_m <= way_m(after) <= rule.max_way_m:
         return None
-    for now, later in pairwise(after):
+    for at, (now, later) in enumerate(pairwise(after), start=1):
         gap_s = later.time_s - now.time_s
         step_m = apart_m(now, later)
         # A track that leaps may have changed vehicles; those that drive back are beside it.
         reach_m = (now.speed_mps + rule.max_gain_mps2 * gap_s) * gap_s + rule.jitter_m
         if step_m > reach_m or (gap_s > rule.max_gap_s and step_m > 1.0):
+            return None
+        if gap_s > rule.unseen_s and step_m > _explained_m(after, at, rule):
             return None
     last = after[-1]
     index = next(
@@ -135,6 +146,20 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
             "rule_min_way_m": rule.min_way_m,
         },
     )
+
+
+def _explained_m(points: Sequence[TrajectoryPoint], at: int, rule: UTurnRule) -> float:
+    """How far one may have come unseen before its sighting ``at``, by its ways before and after.
+
+    Its speed right after the gap is no witness: the leap itself makes it.
+    """
+    now, later = points[at - 1], points[at]
+    before = mean_velocity([p for p in points[:at] if now.time_s - p.time_s <= BESIDE_S], LEAST_S)
+    after = mean_velocity([p for p in points[at:] if p.time_s - later.time_s <= BESIDE_S], LEAST_S)
+    before_mps = now.speed_mps if before is None else math.hypot(*before)
+    # Not seen for long enough since: it is asked again.
+    after_mps = 0.0 if after is None else math.hypot(*after)
+    return (before_mps + after_mps) / 2 * (later.time_s - now.time_s) + rule.slack_m
 
 
 def _off_way_m(place: Point, way: Sequence[Point]) -> float:

@@ -119,6 +119,20 @@ def test_early_start(crossing_s, speed, flagged):
     assert ran is None or finding is None
 
 
+@pytest.mark.parametrize(("halts_s", "flagged"), [(0.0, True), (1.5, False)])
+def test_who_drives_off_over_the_line_does_not_stand_past_it(halts_s, flagged):
+    """Whose speed, as a filter tells it, is still small where its front is."""
+    points = [sighting(36.0 + k / 6, -0.5, speed_mps=0.1) for k in range(12)]
+    points += [sighting(38.0 + k / 6, -0.5 + 0.3 * k, speed_mps=0.1 * k) for k in range(6)]
+    points += [sighting(39.0 + k / 6, 1.3, speed_mps=0.3) for k in range(int(6 * halts_s))]
+    points += riding(39.0 + halts_s, 3.0, 30, from_m=1.3)
+    signal = SignalTimeline(
+        (SignalChange(0.0, SignalState.RED), SignalChange(39.2 + halts_s, SignalState.GREEN))
+    )
+    story = a_story(points, crossing_s=38.3, signal=signal)
+    assert (rules.early_start(story, rules.EarlyStartRule()) is not None) is flagged
+
+
 @pytest.mark.parametrize(
     ("crossing_s", "past_m", "stands_s", "flagged"),
     [
@@ -293,6 +307,20 @@ def test_who_stood_on_the_line_turned_back_when_he_drove_off():
     assert finding.time_s == 20.0
 
 
+@pytest.mark.parametrize(("leapt_m", "flagged"), [(3.0, True), (7.0, False)])
+def test_who_is_hidden_as_he_turns_comes_out_where_his_ways_take_him(leapt_m, flagged):
+    """He rides in at 4 m/s, is unseen for 1.2 s, and rides back at 2.5 m/s, 4 m beside."""
+    points = riding(20.0, 4.0, 16)
+    last = points[-1]
+    out = [
+        sighting(last.time_s + 1.2 + k / 6, last.depth_m + leapt_m - 2.5 * k / 6, x_m=-4.0,
+                 speed_mps=6.0 if k == 0 else 2.5)
+        for k in range(14)
+    ]  # fmt: skip
+    story = a_story(points + out, crossing_s=20.0)
+    assert (rules.u_turn(story, rules.UTurnRule()) is not None) is flagged
+
+
 def test_a_leap_back_is_no_u_turn():
     """One who stopped in the junction is hidden; his track goes on with another behind him."""
     points = riding(20.0, 5.0, 13)
@@ -404,6 +432,27 @@ def test_speeding(speed, limit, flagged):
     assert (finding is not None) is flagged
     if finding is not None:
         assert finding.measures["speed_mps"] == pytest.approx(speed, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("first_m", "aside", "flagged"),
+    [
+        (7.0, 0.0, True),
+        (7.0, 0.2, True),
+        (7.0, 0.5, False),  # comes from elsewhere
+        (18.0, 0.0, False),  # too short a way
+    ],
+)
+def test_who_comes_into_sight_past_the_line_came_over_it_as_fast(first_m, aside, flagged):
+    points = [
+        point._replace(centre=(aside * point.progress_m, point.centre[1]))
+        for point in riding(19.0, 20.0, 14, from_m=first_m)
+    ]
+    finding = rules.speeding(a_story(points, speed_limit_mps=13.9), rules.SpeedingRule())
+    assert (finding is not None) is flagged
+    if finding is not None:
+        assert finding.time_s == pytest.approx(19.0 - first_m / 20.0, abs=0.01)
+        assert finding.before_s == 19.0
 
 
 def test_a_speed_from_few_or_scattered_sightings_is_none():
