@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Callable
+from typing import Final, cast
 
+import numba
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from detection import boxes as bx
-from detection.pair_kernel import MISSING, NEVER, pair_costs_of
+from detection.pair_kernel import NEVER, pair_costs_of
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, FloatArray, IntArray
 from detection.track_table import SMALL, Measured, TrackTable
@@ -20,7 +22,6 @@ from models.site import VEHICLE_CLASSES
 PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
 KNOWN_HITS: Final = 4
 """After so many sightings a track's motion is known."""
-_XX_XY_YY: Final = [0, 1, 3]
 
 
 def solve(cost: FloatArray, rows: BoolArray, columns: BoolArray, matched: IntArray) -> None:
@@ -45,42 +46,46 @@ def centre_offset(
     """
     if not plane.metric:
         return np.zeros_like(away)
-    along = np.abs((away * heading).sum(axis=1))
-    across = np.abs(away[:, 0] * heading[:, 1] - away[:, 1] * heading[:, 0])
     length, width = MACHINE if plane.hull else CUBOID
-    half = (length[classes] * along + width[classes] * across) / 2
-    result: FloatArray = away * half[:, None]
+    return _half_extents(away, heading, length[classes], width[classes])
+
+
+def _offsets(
+    away: FloatArray, heading: FloatArray, length: FloatArray, width: FloatArray
+) -> FloatArray:
+    result = np.empty((len(away), 2))
+    for row in range(len(away)):
+        (ax, ay), (hx, hy) = away[row], heading[row]
+        along, across = abs(ax * hx + ay * hy), abs(ax * hy - ay * hx)
+        half = (length[row] * along + width[row] * across) / 2
+        result[row, 0], result[row, 1] = ax * half, ay * half
     return result
+
+
+_half_extents = cast(Callable[..., FloatArray], numba.njit(cache=True)(_offsets))
 
 
 def predicted_boxes(t: TrackTable, contact: FloatArray, plane: GroundPlane) -> FloatArray:
     """Each track's box, moved and scaled to its predicted contact point."""
     centre = plane.to_image(contact)
     centre = np.where(np.isfinite(centre), centre, t.contact_px)
-    last = plane.size_scale(t.contact_px)
-    scale = np.clip(plane.size_scale(centre) / last, 0.5, 2.0)
-    width = (t.box[:, 2] - t.box[:, 0]) * scale
-    height = t.tall * last * scale
-    low = np.stack([centre[:, 0] - width / 2, centre[:, 1] - height], axis=1)
-    return np.concatenate([low, low + np.stack([width, height], axis=1)], axis=1)
+    return _scaled(centre, plane.size_scale(centre), plane.size_scale(t.contact_px), t.box, t.tall)
 
 
-def hidden_px(
-    expected: FloatArray, box: FloatArray, contact_px: FloatArray, short_share: float
+def _boxes_at(
+    centre: FloatArray, scale: FloatArray, last: FloatArray, box: FloatArray, tall: FloatArray
 ) -> FloatArray:
-    """By how many pixels the wheels may lie below each box (N, 4) of the vehicle expected there.
-
-    Where the top of a box is where the vehicle's should be and its bottom is not, the vehicle
-    behind hides the wheels (or the detector saw the rider alone); elsewhere 0.
-    """
-    height = expected[:, 3] - expected[:, 1]
-    shown = contact_px[:, 1] - box[:, 1]
-    middle = (expected[:, 0] + expected[:, 2]) / 2
-    beside = np.abs((box[:, 0] + box[:, 2]) / 2 - middle)
-    short = (shown < short_share * height) & (np.abs(box[:, 1] - expected[:, 1]) < MISSING * height)
-    short &= beside < 0.5 * (expected[:, 2] - expected[:, 0])
-    result: FloatArray = np.where(short, np.maximum(height - shown, 0.0), 0.0)
+    result = np.empty((len(box), 4))
+    for row in range(len(box)):
+        grown = min(max(scale[row] / last[row], 0.5), 2.0)
+        width = (box[row, 2] - box[row, 0]) * grown
+        height = tall[row] * last[row] * grown
+        left, top = centre[row, 0] - width / 2, centre[row, 1] - height
+        result[row] = left, top, left + width, top + height
     return result
+
+
+_scaled = cast(Callable[..., FloatArray], numba.njit(cache=True)(_boxes_at))
 
 
 def pair_costs(
@@ -106,33 +111,14 @@ def pair_costs(
     """
     s = settings
     small = t.votes @ SMALL > 0.5 * t.votes.sum(axis=1)
-    walks = t.classes == PERSON
-    tracks = np.concatenate(
-        [
-            expected, t.box, contact, t.p_pp.reshape(-1, 4)[:, _XX_XY_YY],
-            t.units, _columns(small, walks, t.hits >= KNOWN_HITS, time_s - t.seen_s, t.held),
-        ], axis=1,
+    return pair_costs_of(
+        expected, t.box, contact, t.p_pp, t.units, small, t.classes == PERSON,
+        t.hits >= KNOWN_HITS, time_s - t.seen_s, t.held,
+        found.box, found.contact, found.contact_px, found.noise, found.down, found.spread_m2,
+        found.small, found.classes == PERSON, found.moved,
+        walkers, s.gate, s.slack_m, s.surprise_mps2, s.max_speed_mps, s.short_share,
+        math.log(s.max_size_ratio), math.log(s.known_size_ratio), s.still_share, s.moved_share,
     )  # fmt: skip
-    np.maximum(tracks[:, 18], 0.05, out=tracks[:, 18])
-    boxes = np.concatenate(
-        [
-            found.box, found.contact, found.contact_px[:, 1:],
-            found.noise.reshape(-1, 4)[:, _XX_XY_YY], found.down,
-            _columns(found.spread_m2, found.small, found.classes == PERSON, found.moved),
-        ], axis=1,
-    )  # fmt: skip
-    limits = np.array(
-        [
-            s.gate, s.slack_m, s.surprise_mps2, s.max_speed_mps, s.short_share,
-            math.log(s.max_size_ratio), math.log(s.known_size_ratio), s.still_share,
-            s.moved_share, float(walkers),
-        ]
-    )  # fmt: skip
-    return pair_costs_of(tracks, boxes, limits)
-
-
-def _columns(*values: FloatArray | BoolArray) -> FloatArray:
-    return np.stack([value.astype(np.float64) for value in values], axis=1)
 
 
 def turn_costs(

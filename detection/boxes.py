@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -10,16 +14,26 @@ from detection.ports import FloatArray, IntArray
 AnyFloat = npt.NDArray[np.floating]
 
 
+def _intersections(first: AnyFloat, second: AnyFloat) -> AnyFloat:
+    shared: AnyFloat = np.zeros((len(first), len(second)), first.dtype)
+    for row in range(len(first)):
+        a = first[row]
+        for column in range(len(second)):
+            b = second[column]
+            width = min(a[2], b[2]) - max(a[0], b[0])
+            height = min(a[3], b[3]) - max(a[1], b[1])
+            if width > 0.0 and height > 0.0:
+                shared[row, column] = width * height
+    return shared
+
+
+_shared = cast(Callable[[AnyFloat, AnyFloat], FloatArray], numba.njit(cache=True)(_intersections))
+"""One pass instead of seven: sixty boxes are 3,600 pairs."""
+
+
 def intersections(first: AnyFloat, second: AnyFloat) -> FloatArray:
     """Area (N, M) that boxes (N, 4) and (M, 4) share."""
-    a, b = first.T[:, :, None], second.T[:, None, :]
-    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
-    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
-    np.maximum(width, 0.0, out=width)
-    np.maximum(height, 0.0, out=height)
-    width *= height
-    shared: FloatArray = width
-    return shared
+    return _shared(np.ascontiguousarray(first), np.ascontiguousarray(second))
 
 
 def areas(boxes: AnyFloat) -> FloatArray:

@@ -132,13 +132,11 @@ class _Watch:
     """A passage that was not seen: when and how deep the vehicle came out, and how fast it was."""
     held_s: float | None = None
 
-    def start(self, depth: float) -> None:
+    def start(self, depth: float, stood_s: float) -> None:
         """After standing travel begins anew: boxes that differ about the line are no passage."""
-        if self.held_s is None:
-            return
         self.least = self.most = depth
         if self.last is not None:
-            self.last = (self.held_s, *self.last[1:])
+            self.last = (stood_s, *self.last[1:])
         self.held_s = None
 
 
@@ -178,7 +176,8 @@ class LineCounter:
         self._settings = settings
         self._fronts = fronts
         self._watches: dict[int, _Watch] = {}
-        self._done: set[int] = set()
+        self.done: set[int] = set()
+        """Tracks that came in over the line: nothing more is asked of them."""
         self._recent: deque[_Passed] = deque(maxlen=64)
 
     def update(
@@ -197,7 +196,7 @@ class LineCounter:
         track's sightings up to now, which tell it from others close by. One that ``entered``
         between the line's ends with its front may swing its rear beyond them.
         """
-        if track.id in self._done or not track.seen:
+        if track.id in self.done or not track.seen:
             return None
         watch = self._watches.get(track.id)
         if track.held and watch is not None:
@@ -211,7 +210,8 @@ class LineCounter:
             depth = self.line.depth_m(point, track.units_per_m)
         if watch is None:
             watch = self._watches[track.id] = _Watch(depth, depth)
-        watch.start(depth)
+        if watch.held_s is not None:
+            watch.start(depth, watch.held_s)
         watch.least, watch.most = min(watch.least, depth), max(watch.most, depth)
         if watch.side == 0 and abs(depth) >= band:
             watch.side = 1 if depth > 0 else -1
@@ -279,7 +279,7 @@ class LineCounter:
     def forget(self, track: int) -> None:
         """Drop what is kept of a track that has ended."""
         self._watches.pop(track, None)
-        self._done.discard(track)
+        self.done.discard(track)
 
     def _crossing(
         self,
@@ -298,7 +298,7 @@ class LineCounter:
             return None
         direction = "in" if watch.side < 0 else "out"
         if direction == "in":
-            self._done.add(track.id)
+            self.done.add(track.id)
         else:
             # Whoever comes in after this is another that the track was taken for, or comes back.
             self._start_again(track, self.line.depth_m(place, track.units_per_m))
@@ -331,15 +331,18 @@ class LineCounter:
         length_m, width_m = float(LENGTH_M[kind]), float(WIDTH_M[kind])
         new = _Passed(direction, over_s, place, track.speed_mps, length_m, width_m, boxes)
         units = track.units_per_m
-        for old in self._recent:
-            gap_s = abs(over_s - old.time_s)
-            if old.direction != direction or gap_s > TWICE_S:
+        lately = [old for old in self._recent if abs(over_s - old.time_s) <= TWICE_S]
+        for old in lately:
+            if old.direction != direction:
                 continue
-            beside_m = self.line.apart_m(place, old.place, units)
+            gap_s = abs(over_s - old.time_s)
             ahead_m = gap_s * max(old.speed_mps, track.speed_mps, 0.5)
             # Of two vehicles the later one's rear is its own length behind, fronts the earlier's.
             first, later = (old, new) if over_s >= old.time_s else (new, old)
             along = ahead_m / (TWICE_LENGTH * (first if self._fronts else later).length_m)
+            if along >= 1.0:
+                continue
+            beside_m = self.line.apart_m(place, old.place, units)
             across = beside_m / (TWICE_WIDTH * (width_m + old.width_m) / 2.0)
             if along * along + across * across < 1.0 and not old.beside(new):
                 return True

@@ -51,6 +51,12 @@ def part(lives: dict[int, Life], inward: Point) -> None:
         lives: What is kept of each track, by its number; changed in place.
         inward: Unit vector into the junction. The view's plane is in metres.
     """
+    # Mostly nobody drives back.
+    if not any(
+        life.wheels_m > PAST_M and _along(life.last.velocity, inward) <= -SLOW_MPS
+        for life in lives.values()
+    ):
+        return
     past = {
         track: life
         for track, life in lives.items()

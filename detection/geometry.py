@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
+import numba
 import numpy as np
 
 from detection.ports import BoolArray, FloatArray, IntArray
 from models.camera import CameraView, Point
 
 
+def _bits_within(points: FloatArray, outlines: FloatArray) -> IntArray:
+    """For each of the points (N, 2), bit ``i`` set where it lies in outline ``i`` (M, C, 2)."""
+    bits = np.zeros(len(points), np.int64)
+    for index in range(len(points)):
+        x, y = points[index]
+        for area in range(len(outlines)):
+            odd = False
+            for corner in range(outlines.shape[1]):
+                x0, y0 = outlines[area, corner]
+                x1, y1 = outlines[area, corner - 1]
+                if (y0 > y) != (y1 > y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
+                    odd = not odd
+            if odd:
+                bits[index] |= 1 << area
+    return bits
+
+
+_within = cast(Callable[[FloatArray, FloatArray], IntArray], numba.njit(cache=True)(_bits_within))
+
+
 def inside(points: FloatArray, polygon: Sequence[Point]) -> BoolArray:
     """Which of the points (N, 2) lie within the polygon (even-odd rule)."""
-    corners = np.array(polygon, np.float64)
-    before = np.roll(corners, 1, axis=0)
-    x, y = points[:, :1], points[:, 1:]
-    spans = (corners[:, 1] > y) != (before[:, 1] > y)
-    rise = before[:, 1] - corners[:, 1]
-    safe = np.where(rise == 0, 1.0, rise)
-    at = corners[:, 0] + (y - corners[:, 1]) * (before[:, 0] - corners[:, 0]) / safe
-    result: BoolArray = (spans & (x < at)).sum(axis=1) % 2 == 1
+    outline = np.array(polygon, np.float64)[None]
+    result: BoolArray = _within(np.asarray(points, np.float64, order="C"), outline) > 0
     return result
 
 
@@ -33,20 +49,12 @@ class AreaMap:
         # A repeated corner is an edge without length: it changes nothing.
         rows = [[*outline, *[outline[-1]] * (longest - len(outline))] for outline in outlines]
         self._corners = np.array(rows, np.float64).reshape(self._count, longest, 2)
-        self._bits = np.array([1 << index for index in range(self._count)], np.int64)
 
     def bits(self, points: FloatArray) -> IntArray:
         """For each of the points (N, 2), bit ``i`` set where it lies in area ``i``."""
         if self._count == 0 or len(points) == 0:
             return np.zeros(len(points), np.int64)
-        x0, y0 = self._corners[None, ..., 0], self._corners[None, ..., 1]
-        x1, y1 = np.roll(x0, 1, axis=2), np.roll(y0, 1, axis=2)
-        x, y = points[:, None, :1], points[:, None, 1:]
-        spans = (y0 > y) != (y1 > y)
-        rise = np.where(y1 == y0, 1.0, y1 - y0)
-        within = (spans & (x < x0 + (y - y0) * (x1 - x0) / rise)).sum(axis=2) % 2 == 1
-        result: IntArray = (within * self._bits).sum(axis=1)
-        return result
+        return _within(np.asarray(points, np.float64, order="C"), self._corners)
 
 
 class StopLine:
@@ -77,9 +85,9 @@ class StopLine:
         return depth * math.hypot(self.normal[0] / units_per_m[0], self.normal[1] / units_per_m[1])
 
     def depths_m(self, points: FloatArray, units_per_m: FloatArray) -> FloatArray:
-        """:meth:`depth_m` of points (N, 2) with their units (N, 2)."""
+        """:meth:`depth_m` of points (..., N, 2) with their units (N, 2)."""
         nx, ny = self.normal
-        along = (points[:, 0] - self.start[0]) * nx + (points[:, 1] - self.start[1]) * ny
+        along = (points[..., 0] - self.start[0]) * nx + (points[..., 1] - self.start[1]) * ny
         depths: FloatArray = along * np.hypot(nx / units_per_m[:, 0], ny / units_per_m[:, 1])
         return depths
 

@@ -1,4 +1,4 @@
-"""The tracker's filter step for the tracks that were found: constant velocity on the plane.
+"""The tracker's filter: constant velocity on the plane.
 
 Compiled, because two-by-two matrices are too small for array expressions to pay.
 """
@@ -6,14 +6,55 @@ Compiled, because two-by-two matrices are too small for array expressions to pay
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 import numba
 import numpy as np
 
 from detection.ports import BoolArray, FloatArray, IntArray
 
+CALM: Final = 0.1
+"""Of the noise of one that drives, the square's share for one that has stood for a while: it is
+left to stand, so that jitter stays jitter."""
+
 _Kernel = Callable[..., None]
+
+
+def _predict(
+    dt: float,
+    acceleration: float,
+    units: FloatArray,
+    held: BoolArray,
+    standing: BoolArray,
+    position: FloatArray,
+    velocity: FloatArray,
+    p_pp: FloatArray,
+    p_pv: FloatArray,
+    p_vv: FloatArray,
+) -> None:
+    """Move all tracks (T,) on by ``dt`` seconds, in place.
+
+    ``acceleration`` is the spread of what drivers do meanwhile, metres per second squared; those
+    that are ``held`` stay as they are. The others are as in :func:`correct`.
+    """
+    for row in range(len(position)):
+        for i in range(2):
+            position[row, i] += velocity[row, i] * dt
+        if held[row]:
+            continue
+        pp, pv, vv = p_pp[row], p_pv[row], p_vv[row]
+        for i in range(2):
+            for j in range(i, 2):
+                pp[i, j] += dt * (pv[i, j] + pv[j, i]) + dt * dt * vv[i, j]
+                pp[j, i] = pp[i, j]
+        for i in range(2):
+            for j in range(2):
+                pv[i, j] += dt * vv[i, j]
+            spread = acceleration * units[row, i]
+            noise = spread * spread * (CALM if standing[row] else 1.0)
+            pp[i, i] += noise * (dt**4 / 4)
+            pv[i, i] += noise * (dt**3 / 2)
+            vv[i, i] += noise * (dt * dt)
 
 
 def _correct(
@@ -86,4 +127,5 @@ def _correct(
                 pp[i, j] = (new_pp[i, j] + new_pp[j, i]) / 2.0
 
 
+predict = cast(_Kernel, numba.njit(cache=True)(_predict))
 correct = cast(_Kernel, numba.njit(cache=True)(_correct))

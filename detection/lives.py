@@ -18,15 +18,14 @@ from detection.trajectory import Trajectory, TrajectoryPoint
 from models.signals import SignalState
 from models.site import TWO_WHEELERS
 
-ON_LINE_M: Final = 0.2
-"""A vehicle whose body is so near the line stands on it."""
 ENTERED_M: Final = 4.0
 """So near past the line its first sighting still tells when a front crossed."""
 
 
 class Place(NamedTuple):
     """Where a vehicle is: in the zone, bits of the areas, front and wheels past the line, along
-    ``inward``, and whether the picture's edge cuts nothing off."""
+    ``inward``, and whether the picture's edge cuts nothing off; whether it stands or drives on the
+    line, and whether it is so far past it that it has shown where it goes."""
 
     in_zone: bool
     areas: int
@@ -34,6 +33,8 @@ class Place(NamedTuple):
     wheels_m: float
     progress_m: float
     whole: bool
+    on_line: bool = False
+    far: bool = False
 
 
 @dataclass(slots=True)
@@ -109,12 +110,6 @@ def entered_at(wheels: LineCrossing, points: Sequence[TrajectoryPoint]) -> LineC
         return wheels
     since_s = first.depth_m / max(first.speed_mps, LEAST_MPS)
     return replace(wheels, time_s=min(first.time_s - since_s, wheels.time_s))
-
-
-def on_line(track: TrackState, place: Place) -> bool:
-    """Whether a vehicle stands or drives on the stop line."""
-    low, high = min(place.front_m, place.wheels_m), max(place.front_m, place.wheels_m)
-    return track.vehicle_class != "pedestrian" and low - ON_LINE_M <= 0.0 <= high + ON_LINE_M
 
 
 def note_riders(lives: Collection[Life], users: Detections) -> None:

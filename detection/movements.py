@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
+import numba
 import numpy as np
 
-from detection.ports import FloatArray
+from detection.ports import FloatArray, IntArray
 from models.camera import CameraView, Point
 
 SAMPLES: Final = 40
@@ -15,6 +18,8 @@ HEADING_WEIGHT_M: Final = 6.0
 """A final heading that differs by one radian weighs as much as this distance."""
 MOST_POINTS: Final = 24
 """So many points of a way tell where it leads as well as all of them do."""
+WEIGHTS: Final = [np.linspace(0.3, 1.0, count) for count in range(MOST_POINTS + 1)]
+"""By how many points are told."""
 CERTAIN_M: Final = 6.0
 """After this distance beyond the line a movement can be told."""
 
@@ -60,18 +65,16 @@ class MovementMatcher:
         # Later points tell more: all paths start alike.
         if len(points) > MOST_POINTS:
             points = points[np.linspace(0, len(points) - 1, MOST_POINTS).astype(np.int64)]
-        weights = np.linspace(0.3, 1.0, len(points))
-        delta = (points[None, :, None] - self._paths[:, None]) / units
-        distance = np.hypot(delta[..., 0], delta[..., 1])
+        weights = WEIGHTS[len(points)]
+        distance, nearest = _nearest(self._paths, points, units)
         which = np.arange(len(self._paths))
-        nearest = distance[:, -1].argmin(axis=1)
         direction = (
             self._paths[which, np.minimum(nearest + 1, SAMPLES - 1)]
             - self._paths[which, np.maximum(nearest - 1, 0)]
         )
         direction /= np.maximum(np.hypot(*direction.T), 1e-9)[:, None]
         turns = np.arccos(np.clip(direction @ heading, -1.0, 1.0))
-        away = (distance.min(axis=2) * weights).sum(axis=1) / weights.sum()
+        away = (distance * weights).sum(axis=1) / weights.sum()
         costs = away + HEADING_WEIGHT_M * turns
         best = int(np.argmin(costs))
         return MovementMatch(
@@ -81,6 +84,35 @@ class MovementMatcher:
     def _straightest(self) -> int:
         ends = [path[-1] - path[0] for path in self._paths]
         return int(np.argmax([end @ self._inward / max(np.hypot(*end), 1e-9) for end in ends]))
+
+
+def _distances(
+    paths: FloatArray, points: FloatArray, units: FloatArray
+) -> tuple[FloatArray, IntArray]:
+    """How far each of the points (N, 2) is from each path (P, S, 2), metres (P, N).
+
+    Also which of a path's own points (P,) is nearest to the last one.
+    """
+    nearest_m = np.full((len(paths), len(points)), np.inf)
+    which = np.zeros(len(paths), np.int64)
+    for path in range(len(paths)):
+        for index in range(len(points)):
+            for sample in range(paths.shape[1]):
+                dx = (points[index, 0] - paths[path, sample, 0]) / units[0]
+                dy = (points[index, 1] - paths[path, sample, 1]) / units[1]
+                away_m = math.hypot(dx, dy)
+                if away_m < nearest_m[path, index]:
+                    nearest_m[path, index] = away_m
+                    if index == len(points) - 1:
+                        which[path] = sample
+    return nearest_m, which
+
+
+_nearest = cast(
+    Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, IntArray]],
+    numba.njit(cache=True)(_distances),
+)
+"""Compiled: as array expressions it takes thousands of distances a time to keep a few."""
 
 
 def _evenly(points: tuple[Point, ...]) -> FloatArray:

@@ -15,7 +15,7 @@ from typing import Final, cast
 import numba
 import numpy as np
 
-from detection.ports import FloatArray
+from detection.ports import BoolArray, FloatArray
 
 NEVER: Final = 1e6
 HELD_OVERLAP: Final = 0.3
@@ -29,6 +29,8 @@ KIND_OVERLAP: Final = 0.3
 """One of the other kind, two wheels for four, is the same vehicle only where that one must be."""
 MISSED: Final = 4.0
 """What a second costs in which a track was not seen: whoever was seen just now is likelier."""
+LEAST_GAP_S: Final = 0.05
+"""Reaches and costs are those of so short a gap at least."""
 MISSING: Final = 0.3
 """The top of a box that hides its vehicle's wheels is, to this share of its height, in place."""
 
@@ -51,81 +53,128 @@ _overlap = numba.njit(inline="always")(_overlap)
 _area = numba.njit(inline="always")(_area)
 
 
-def _costs(tracks: FloatArray, found: FloatArray, limits: FloatArray) -> FloatArray:
+def _costs(
+    expected_boxes: FloatArray,
+    last_boxes: FloatArray,
+    contact: FloatArray,
+    covariance: FloatArray,
+    units: FloatArray,
+    small: BoolArray,
+    walks: BoolArray,
+    known: BoolArray,
+    unseen_s: FloatArray,
+    held: BoolArray,
+    boxes: FloatArray,
+    places: FloatArray,
+    places_px: FloatArray,
+    noise: FloatArray,
+    down: FloatArray,
+    spread_m2: FloatArray,
+    found_small: BoolArray,
+    found_walks: BoolArray,
+    moved: FloatArray,
+    told_apart: bool,
+    gate: float,
+    slack: float,
+    surprise: float,
+    most_mps: float,
+    short_share: float,
+    new_ratio: float,
+    known_ratio: float,
+    still_share: float,
+    moved_share: float,
+) -> FloatArray:
     """Costs (T, D).
 
     Args:
-        tracks: (T, 23): expected box, last box, contact x y, covariance xx xy yy, units x y,
-            two-wheeler or walker, walker, settled, seconds since seen, held.
-        found: (D, 17): box, contact x y, contact pixel's row, noise xx xy yy, way down x y,
-            spread, two-wheeler or walker, walker, moved share, score.
-        limits: gate, slack, surprise, largest speed, short share, log of the size ratio of a new
-            and of a settled track, still share, moved share, whether walkers are told apart.
+        expected_boxes: (T, 4) where the tracks' boxes must be now.
+        last_boxes: (T, 4) where they were last.
+        contact: (T, 2) where on the plane their wheels must be.
+        covariance: (T, 2, 2) of that place.
+        units: (T, 2) of the plane per metre.
+        small: (T,) two-wheeler or walker.
+        walks: (T,) walker.
+        known: (T,) its motion is settled.
+        unseen_s: (T,) seconds since it was seen.
+        held: (T,) stands.
+        boxes: (D, 4) of the detections, as all that follows.
+        places: (D, 2) on the plane.
+        places_px: (D, 2) in the picture.
+        noise: (D, 2, 2) of the place.
+        down: (D, 2) way on the plane for one pixel down.
+        spread_m2: (D,) of the place.
+        found_small: (D,) two-wheeler or walker.
+        found_walks: (D,) walker.
+        moved: (D,) share that changed lately.
+        told_apart: Whether the detector tells walkers from riders.
+        gate: See :class:`~detection.tracker_settings.TrackerSettings`, as all that follows.
+        slack: Metres.
+        surprise: Metres per second squared.
+        most_mps: Largest speed.
+        short_share: Of a height.
+        new_ratio: Log of the size ratio of a new track,
+        known_ratio: and of a settled one.
+        still_share: Of a box.
+        moved_share: Of a box.
     """
-    gate, slack, surprise, most_mps, short_share = (
-        limits[0],
-        limits[1],
-        limits[2],
-        limits[3],
-        limits[4],
-    )
-    new_ratio, known_ratio, still_share, moved_share = limits[5], limits[6], limits[7], limits[8]
-    told_apart = limits[9] > 0.0
-    result = np.full((len(tracks), len(found)), NEVER)
-    for row in range(len(tracks)):
-        t = tracks[row]
-        expected, last = t[0:4], t[4:8]
+    result = np.full((len(last_boxes), len(boxes)), NEVER)
+    for row in range(len(last_boxes)):
+        expected, last, p = expected_boxes[row], last_boxes[row], covariance[row]
         height, width = expected[3] - expected[1], expected[2] - expected[0]
         middle = (expected[0] + expected[2]) / 2.0
-        ux, uy = t[13], t[14]
+        ux, uy = units[row, 0], units[row, 1]
         unit_area = ux * uy
-        settled, gap_s, held = t[17] > 0.0, t[18], t[19] > 0.0
+        settled, gap_s = known[row], max(unseen_s[row], LEAST_GAP_S)
         last_area, expected_area = _area(last), _area(expected)
-        for column in range(len(found)):
-            d = found[column]
-            box = d[0:4]
-            mismatch = OTHER_SIZE if t[15] != d[13] else 0.0
-            if told_apart and t[15] == d[13] and t[16] != d[14]:
+        for column in range(len(boxes)):
+            box = boxes[column]
+            alike = small[row] == found_small[column]
+            mismatch = 0.0 if alike else OTHER_SIZE
+            if told_apart and alike and walks[row] != found_walks[column]:
                 mismatch = WALKS
             box_area = _area(box)
             shared = _overlap(last, box)
             now = shared / max(last_area + box_area - shared, 1e-9)
-            if held:
+            if held[row]:
                 # One that stands is found where it is; what drives past in front is another.
                 part = max(now, 0.6 * shared / max(box_area, 1e-9))
-                if part > HELD_OVERLAP and not (d[15] > moved_share and now < 0.6):
+                if part > HELD_OVERLAP and not (moved[column] > moved_share and now < 0.6):
                     result[row, column] = -6.0 + 12.0 * (1.0 - part) + mismatch / 2.0
                 continue
             # What stands stood there before: it is no vehicle that was elsewhere a moment ago.
-            if d[15] < still_share and now < SAME_PLACE:
+            if moved[column] < still_share and now < SAME_PLACE:
                 continue
-            wide = math.log(max(width / (box[2] - box[0]), 1e-3))
-            if abs(wide) >= new_ratio:
-                continue
-            shown = d[6] - box[1]
+            shown = places_px[column, 1] - box[1]
             hidden = 0.0
             top_fits = abs(box[1] - expected[1]) < MISSING * height
             aligned = abs((box[0] + box[2]) / 2.0 - middle) < 0.5 * width
             if shown < short_share * height and top_fits and aligned:
                 hidden = max(height - shown, 0.0)
+            dx = places[column, 0] - contact[row, 0] + hidden * down[column, 0]
+            dy = places[column, 1] - contact[row, 1] + hidden * down[column, 1]
+            if settled:
+                reach = slack + surprise / 2.0 * gap_s * gap_s + math.sqrt(spread_m2[column])
+            else:
+                reach = slack + most_mps * gap_s
+            # Most pairs are too far apart: that is asked before what takes roots and logarithms.
+            if max(abs(dx / ux), abs(dy / uy)) >= 2.0 * reach:
+                continue
+            metres = math.hypot(dx / ux, dy / uy)
+            if metres >= 2.0 * reach:
+                continue
+            wide = math.log(max(width / (box[2] - box[0]), 1e-3))
+            if abs(wide) >= new_ratio:
+                continue
             ratio = abs(math.log(max(height / (shown + hidden), 1e-3)))
             if ratio >= (known_ratio if settled else new_ratio):
                 continue
-            dx = d[4] - t[8] + hidden * d[10]
-            dy = d[5] - t[9] + hidden * d[11]
-            metres = math.hypot(dx / ux, dy / uy)
-            if settled:
-                reach = slack + surprise / 2.0 * gap_s * gap_s + math.sqrt(d[12])
-            else:
-                reach = slack + most_mps * gap_s
-            if metres >= 2.0 * reach:
-                continue
-            a, b, c = t[10] + d[7], t[11] + d[8], t[12] + d[9]
+            noise_of = noise[column]
+            a, b, c = p[0, 0] + noise_of[0, 0], p[0, 1] + noise_of[0, 1], p[1, 1] + noise_of[1, 1]
             det = max(a * c - b * b, 1e-9)
             distance2 = (c * dx * dx - 2.0 * b * dx * dy + a * dy * dy) / det
             shared = _overlap(expected, box)
             overlap = shared / max(expected_area + box_area - shared, 1e-9)
-            if settled and t[15] != d[13] and overlap < KIND_OVERLAP:
+            if settled and not alike and overlap < KIND_OVERLAP:
                 continue
             # An occluded box has a wrong bottom edge but still lies on the predicted one.
             near = distance2 < gate and metres < reach

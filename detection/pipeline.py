@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -22,10 +25,10 @@ from detection.counting import (
 )
 from detection.evidence import EvidenceSettings, EvidenceWriter
 from detection.exchange import part
-from detection.geometry import AreaMap, inside
+from detection.geometry import AreaMap
 from detection.hidden import HiddenPassages, HiddenSettings
 from detection.judge import Judge
-from detection.lives import Life, Pending, Place, entered_at, note_riders, on_line
+from detection.lives import Life, Pending, Place, entered_at, note_riders
 from detection.measures import PCU, MeasureRow
 from detection.movements import MovementMatch, MovementMatcher
 from detection.ports import Detections, FloatArray, Image
@@ -51,11 +54,17 @@ NEARER: Final = 0.08
 NEAR_LINE_M: Final = 3.0
 MIN_SEEN_M: Final = 1.5
 """One that is lost before the line was seen to come from at least so far before it."""
+ON_LINE_M: Final = 0.2
+"""A vehicle whose body is so near the line stands on it."""
 EDGE_PX: Final = 2.0
 AFOOT: Final = 0.6
 """Of a track whose latest boxes are a walker's, to this share, no rule tells anything."""
 EDGE_SHARE: Final = 0.04
 """A box nearer than this to the picture's edge may show only part of its vehicle."""
+
+# Made for every vehicle of every frame: what a named tuple's own constructor asks is known here.
+_PLACE: Final = partial(tuple.__new__, Place)
+_POINT: Final = partial(tuple.__new__, TrajectoryPoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,10 @@ class CameraPipeline:
         self._hidden = HiddenPassages(self._counter.line, self.settings.hidden, self._signals)
         self._matcher = MovementMatcher(view)
         self._tells_walkers = False
-        self._areas = AreaMap([area.outline for area in view.road.areas])
+        areas = [area.outline for area in view.road.areas]
+        self._areas = AreaMap([*areas, view.zone])
+        self._zone = 1 << len(areas)
+        """The zone's bit."""
         self._lost = LostLives(view)
         self._judge = Judge(view, self.settings.rules, self._signals, self._movement)
         self._casework = Casework(
@@ -202,15 +214,19 @@ class CameraPipeline:
         crossings, ended = self._end_tracks({track.id for track in tracks}, lost)
         standing = tuple(self._standing_of(len(tracks)))
         self._screens = self._tracker.places.box_px[[track.seen for track in tracks]]
-        for track, place in zip(tracks, standing, strict=True):
-            self._follow(track, place, time_s, crossings)
+        points = self._sightings(time_s, tracks, standing)
+        for track, place, point in zip(tracks, standing, points, strict=True):
+            self._follow(track, place, point, crossings)
         if self.view.metric:
             part(self._lives, self.view.inward)
             self._lost.rejoin(time_s, self._lives)
         violations = (*ended, *self._flag_all(tracks, users, lost))
         self._tally.add(crossings)
         queue = measure_queue(tracks, [place.in_zone for place in standing], self._counter.line)
-        occupied = any(map(on_line, tracks, standing))
+        occupied = any(
+            place.on_line and track.vehicle_class != "pedestrian"
+            for track, place in zip(tracks, standing, strict=True)
+        )
         self._tally.frame(time_s, queue, shown, occupied=occupied)
         return FrameResult(
             frame=self._frame,
@@ -272,24 +288,46 @@ class CameraPipeline:
         margin_px = np.maximum(EDGE_PX, EDGE_SHARE * (box[:, 2:] - box[:, :2]))
         whole = (box[:, :2] >= margin_px).all(axis=1)
         whole &= (box[:, 2:] <= size_px - margin_px).all(axis=1)
+        areas = self._areas.bits(centre)
+        front_m, wheels_m, centre_m = line.depths_m(np.stack([front, contact, centre]), units)
+        on_line = np.minimum(front_m, wheels_m) <= ON_LINE_M
+        on_line &= np.maximum(front_m, wheels_m) >= -ON_LINE_M
         columns = (
-            inside(centre, self.view.zone),
-            self._areas.bits(centre),
-            line.depths_m(front, units),
-            line.depths_m(contact, units),
+            areas & self._zone > 0,
+            areas & ~self._zone,
+            front_m,
+            wheels_m,
             (centre / units) @ inward,
             whole,
+            on_line,
+            centre_m > MOVEMENT_KNOWN_M,
         )
-        return map(Place._make, zip(*(column.tolist() for column in columns), strict=True))
+        return map(_PLACE, zip(*(column.tolist() for column in columns), strict=True))
+
+    def _sightings(
+        self, time_s: float, tracks: Sequence[TrackState], places: Sequence[Place]
+    ) -> Iterable[TrajectoryPoint]:
+        """What is remembered of each of this frame's tracks, all of them in one go."""
+        if not tracks:
+            return ()
+        (_, _, box_px, contact_px, centre, front, _, _, _, speed_mps, *_) = zip(
+            *tracks, strict=True
+        )
+        in_zone, areas, front_m, _, progress_m, whole, *_ = zip(*places, strict=True)
+        columns = (
+            repeat(time_s), repeat(self._frame), contact_px, centre, front, front_m, progress_m,
+            speed_mps, in_zone, box_px, areas, whole,
+        )  # fmt: skip
+        return map(_POINT, zip(*columns, strict=False))
 
     def _follow(
         self,
         track: TrackState,
         place: Place,
-        time_s: float,
+        point: TrajectoryPoint,
         crossings: list[Crossing],
     ) -> None:
-        life, wheels_m = self._lives.get(track.id), place.wheels_m
+        life, wheels_m, time_s = self._lives.get(track.id), place.wheels_m, point.time_s
         if life is None:
             life = self._lives[track.id] = Life(Trajectory(), track)
             life.first_m, life.began_s = wheels_m, time_s - track.age_s
@@ -304,32 +342,19 @@ class CameraPipeline:
         if not track.seen:
             return
         life.wheels_m = wheels_m
-        line = self._counter.line
-        life.trajectory.add(
-            TrajectoryPoint(
-                time_s,
-                self._frame,
-                track.contact_px,
-                track.centre,
-                track.front,
-                place.front_m,
-                place.progress_m,
-                track.speed_mps,
-                place.in_zone,
-                track.box_px,
-                place.areas,
-                place.whole,
-            )
-        )
+        life.trajectory.add(point)
         # The law looks at the front; counted is who is over the line as a whole.
         points = life.trajectory.points
-        front = self._fronts.update(track, time_s, self._frame, place.front_m, points)
-        if front is not None:
-            self._front_over(life, front)
-        entered = life.front is not None and life.front.direction == "in"
-        crossed = self._counter.update(
-            track, time_s, self._frame, wheels_m, points, entered=entered
-        )
+        if track.id not in self._fronts.done:
+            front = self._fronts.update(track, time_s, self._frame, place.front_m, points)
+            if front is not None:
+                self._front_over(life, front)
+        crossed = None
+        if track.id not in self._counter.done:
+            entered = life.front is not None and life.front.direction == "in"
+            crossed = self._counter.update(
+                track, time_s, self._frame, wheels_m, points, entered=entered
+            )
         if crossed is not None and not (life.over and crossed.direction == "in"):
             if life.pending is not None:
                 self._settle(life, life.pending, crossings)
@@ -343,10 +368,9 @@ class CameraPipeline:
             since_s = time_s - life.trajectory.points[0].time_s
             if since_s > self.settings.hidden.wait_s:
                 self._came_out(life)
-        if life.pending is not None:
-            far = line.depth_m(track.centre, track.units_per_m) > MOVEMENT_KNOWN_M
-            if far or time_s - life.pending.line.time_s > MOVEMENT_WAIT_S:
-                self._settle(life, life.pending, crossings)
+        pending = life.pending
+        if pending is not None and (place.far or time_s - pending.line.time_s > MOVEMENT_WAIT_S):
+            self._settle(life, pending, crossings)
 
     def _front_over(self, life: Life, crossing: LineCrossing) -> None:
         life.front = crossing
@@ -478,18 +502,16 @@ class CameraPipeline:
             seen=line.seen,
         )
 
-    def _afoot(self, track: TrackState) -> bool:
-        """Whether a rider's track seems to have gone on with somebody on foot who hid him."""
-        return self._tells_walkers and track.afoot > AFOOT
-
     def _flag_all(
         self, tracks: Sequence[TrackState], users: Detections, lost: list[str]
     ) -> tuple[Violation, ...]:
         """Hold every vehicle that was seen now against the rules."""
+        # A rider's track may go on with somebody on foot who hid him.
+        afoot = AFOOT if self._tells_walkers else math.inf
         seen = [
             (track, self._lives[track.id])
             for track in tracks
-            if track.seen and track.vehicle_class != "pedestrian" and not self._afoot(track)
+            if track.seen and track.vehicle_class != "pedestrian" and track.afoot <= afoot
         ]
         note_riders([life for _, life in seen], users)
         self._judge.watch_passing(
@@ -498,5 +520,6 @@ class CameraPipeline:
         flagged: list[Violation] = []
         for track, life in seen:
             found = self._judge.judge(track, life.watch, life.trajectory.points)
-            flagged += self._casework.take(track, life, found, lost)
+            if found:
+                flagged += self._casework.take(track, life, found, lost)
         return tuple(flagged)

@@ -9,8 +9,10 @@ screening only where a speed or length is shown.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
 
+import numba
 import numpy as np
 
 from detection.ports import FloatArray
@@ -46,6 +48,42 @@ class Eye(NamedTuple):
 
     foot: FloatArray
     height_m: float
+
+
+def _to_plane(matrix: FloatArray, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points (N, 2) under pixels (N, 2) below the horizon, and their derivatives (N, 2, 2)."""
+    points, jacobian = np.empty((len(pixels), 2)), np.empty((len(pixels), 2, 2))
+    for index in range(len(pixels)):
+        x, y = pixels[index]
+        scale = max(x * matrix[2, 0] + y * matrix[2, 1] + matrix[2, 2], 1e-9)
+        for axis in range(2):
+            at = (x * matrix[axis, 0] + y * matrix[axis, 1] + matrix[axis, 2]) / scale
+            points[index, axis] = at
+            for way in range(2):
+                jacobian[index, axis, way] = (matrix[axis, way] - at * matrix[2, way]) / scale
+    return points, jacobian
+
+
+def _to_image(inverse: FloatArray, points: FloatArray) -> FloatArray:
+    """Pixels (N, 2) of points (N, 2) of the plane; NaN behind the camera."""
+    pixels = np.full((len(points), 2), np.nan)
+    for index in range(len(points)):
+        x, y = points[index]
+        scale = x * inverse[2, 0] + y * inverse[2, 1] + inverse[2, 2]
+        if scale > 1e-12:
+            for axis in range(2):
+                flat = x * inverse[axis, 0] + y * inverse[axis, 1] + inverse[axis, 2]
+                pixels[index, axis] = flat / scale
+    return pixels
+
+
+_on_plane = cast(
+    Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]],
+    numba.njit(cache=True)(_to_plane),
+)
+_in_picture = cast(
+    Callable[[FloatArray, FloatArray], FloatArray], numba.njit(cache=True)(_to_image)
+)
 
 
 class GroundPlane:
@@ -89,10 +127,7 @@ class GroundPlane:
 
     def to_image(self, points: FloatArray) -> FloatArray:
         """Pixels (N, 2) of points (N, 2) of the plane; NaN behind the camera."""
-        flat = points @ self._inverse[:, :2].T + self._inverse[:, 2]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            result: FloatArray = np.where(flat[:, 2:] > 1e-12, flat[:, :2] / flat[:, 2:], np.nan)
-        return result
+        return _in_picture(self._inverse, np.asarray(points, np.float64, order="C"))
 
     def jacobian(self, pixels: FloatArray) -> FloatArray:
         """Derivative (N, 2, 2) of the plane's point with respect to the pixel."""
@@ -105,12 +140,7 @@ class GroundPlane:
 
     def to_plane_with_jacobian(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
         """:meth:`to_plane` and :meth:`jacobian` of points below the horizon, in one go."""
-        scale = np.maximum(self.depth_scale(pixels), 1e-9)
-        points = (pixels @ self._matrix[:2, :2].T + self._matrix[:2, 2]) / scale[:, None]
-        jacobian = (
-            self._matrix[None, :2, :2] - points[:, :, None] * self._matrix[None, 2:, :2]
-        ) / scale[:, None, None]
-        return points, jacobian
+        return _on_plane(self._matrix, np.asarray(pixels, np.float64, order="C"))
 
     def away(self, pixels: FloatArray) -> FloatArray:
         """Unit vectors (N, 2) in the plane that point away from the camera at these pixels."""

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from detection.lives import Life, as_many_wheels
+from detection.rules.story import STANDING_MPS
 from detection.same_vehicle import (
     SLOW_MPS,
     STAYED_S,
@@ -80,6 +81,8 @@ class LostLives:
         while self._ended and time_s - _last_s(self._ended[0]) > KEPT_S:
             self._ended.popleft()
         for life in list(lives.values()):
+            if life.rejoined or life.front is not None:
+                continue
             for test, begun in self._questions(life):
                 lost = self._whose(life, begun, test, lives)
                 if lost is not None:
@@ -98,8 +101,7 @@ class LostLives:
     def _questions(self, life: Life) -> Iterator[tuple[Test, Sequence[TrajectoryPoint]]]:
         """What is to be asked now of one who may have just begun to be seen, and its sightings."""
         last, points = life.last, life.trajectory.points
-        known = life.rejoined or life.front is not None
-        if known or not last.seen or last.vehicle_class == "pedestrian":
+        if not last.seen or last.vehicle_class == "pedestrian":
             return
         if len(points) == 1:
             yield from ((test, points) for test in self._of_the_new)
@@ -127,8 +129,10 @@ class LostLives:
         fits = [
             (other, until_s)
             for other in (*self._ended, *unseen)
-            if other is not life and _alike(other, life)
-            if (until_s := test(other, found)) is not None
+            if other is not life
+            and other.trajectory.points
+            and (until_s := test(other, found)) is not None
+            and _alike(other, life)
         ]
         if len(fits) != 1:
             return None
@@ -150,7 +154,8 @@ def _alike(other: Life, life: Life) -> bool:
 
 
 def _stands(lost: Life, found: Found) -> float | None:
-    if not lost.over and lost.front is None:
+    drove = lost.trajectory.points[-1].speed_mps >= STANDING_MPS
+    if drove or (not lost.over and lost.front is None):
         return None
     return stands(lost.trajectory.points, found, _lost_for_s(lost))
 

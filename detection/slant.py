@@ -57,7 +57,7 @@ def learn_widths(
     if len(rows) == 0:
         return
     contact = np.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], axis=1)
-    across = plane.jacobian(contact)[:, :, 0]
+    across = plane.to_plane_with_jacobian(contact)[1][:, :, 0]
     wide = (box[:, 2] - box[:, 0]) * np.hypot(across[:, 0], across[:, 1])
     single = wide < WIDEST * LENGTH_M[t.classes[rows]]
     rows, wide = rows[single], wide[single]
@@ -91,9 +91,11 @@ def slanted(t: TrackTable, rows: IntArray, classes: IntArray, hull: bool) -> Flo
     heading, away = t.heading[rows], t.away[rows]
     length = LENGTH_M[classes]
     long, wide = (size[classes] for size in (MACHINE if hull else CUBOID))
-    cosine = np.clip((heading * away).sum(axis=1), -1.0, 1.0)
     speed = np.hypot(*t.velocity[rows].T)
     share = np.clip((DRIVES_MPS - speed) / (DRIVES_MPS - CREEPS_MPS), 0.0, 1.0)
+    if not share.any():
+        return np.zeros_like(away)
+    cosine = np.clip((heading * away).sum(axis=1), -1.0, 1.0)
     believed = np.arccos(cosine)
     turned = np.maximum(angles(t.wide_m[rows], classes, hull), believed)
     known: BoolArray = TWO_WHEELED[classes] & (t.wide_m[rows] > 0) & (cosine > 0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
+import numba
 import numpy as np
 
 from detection.plane import CLASS_HEIGHT_M, GroundPlane
@@ -68,7 +71,8 @@ class Measured:
         box = users.boxes.astype(np.float64)
         score = users.scores.astype(np.float64)
         classes = users.classes
-        contact_px = np.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], axis=1)
+        contact_px = box[:, 2:].copy()
+        contact_px[:, 0] = (box[:, 0] + box[:, 2]) / 2
         width, height = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]
         _stretch_persons(box, classes, contact_px, size, riders)
         keep = (score >= settings.low_score) & (width > 1) & (height > 1)
@@ -82,12 +86,9 @@ class Measured:
         cut_y = box[:, 3] > size[1] - np.where(SMALL[classes], 3.0, CUT_MARGIN * size[1])
         sigma_x = 0.7 + np.where(cut_x, 0.25, 0.03) * width
         sigma_y = 0.7 + np.where(cut_y, 0.3, 0.035) * height
-        scaled = jacobian * np.stack([sigma_x, sigma_y], axis=1)[:, None, :]
         units = plane.units_per_m(height, HEIGHT_M[classes])
-        noise = scaled @ np.swapaxes(scaled, 1, 2)
+        noise, down, away = _about(jacobian, sigma_x, sigma_y)
         spread_m2 = (noise[:, 0, 0] + noise[:, 1, 1]) / (units[:, 0] * units[:, 1])
-        down = jacobian[:, :, 1]
-        away = -down / np.maximum(np.hypot(down[:, 0], down[:, 1])[:, None], 1e-12)
         moved = np.ones(len(box)) if changes is None else changes.shares(box)
         found = cls(
             box, score, classes, SMALL[classes], contact_px, contact, noise, away, down, units,
@@ -105,6 +106,34 @@ class Measured:
     def select(self, chosen: BoolArray) -> Measured:
         """Those that the mask chooses."""
         return Measured(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+
+def _scatter(
+    jacobian: FloatArray, sigma_x: FloatArray, sigma_y: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of places on the plane: covariance (N, 2, 2), way for one pixel down, direction away (N, 2).
+
+    ``jacobian`` (N, 2, 2) is by the pixel, whose standard deviations are ``sigma_x``, ``sigma_y``.
+    """
+    count = len(jacobian)
+    noise, down, away = np.empty((count, 2, 2)), np.empty((count, 2)), np.empty((count, 2))
+    for index in range(count):
+        j, sx, sy = jacobian[index], sigma_x[index], sigma_y[index]
+        for a in range(2):
+            for b in range(2):
+                noise[index, a, b] = (j[a, 0] * sx) * (j[b, 0] * sx) + (j[a, 1] * sy) * (
+                    j[b, 1] * sy
+                )
+        length = max(math.hypot(j[0, 1], j[1, 1]), 1e-12)
+        for a in range(2):
+            down[index, a], away[index, a] = j[a, 1], -j[a, 1] / length
+    return noise, down, away
+
+
+_about = cast(
+    Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]],
+    numba.njit(cache=True)(_scatter),
+)
 
 
 def _stretch_persons(

@@ -15,6 +15,7 @@ All tracks live in arrays; one step costs a few dozen numpy calls whatever their
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,17 +23,17 @@ import numpy as np
 from detection import boxes as bx
 from detection.association import (
     centre_offset,
-    hidden_px,
     pair_costs,
     predicted_boxes,
     solve,
     turn_costs,
 )
 from detection.extents import learn_sizes, reaches
-from detection.kalman_kernel import correct
+from detection.kalman_kernel import correct, predict
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, Detections, FloatArray, IntArray
 from detection.rider_size import RiderSize
+from detection.sighting_kernel import KNOWN_HITS, learn_heights, misfits, note_motion, vote
 from detection.slant import learn_widths, slanted
 from detection.stillness import Changes
 from detection.track_table import (
@@ -50,26 +51,15 @@ __all__ = ["LENGTH_M", "WIDTH_M", "TrackState", "Tracker", "TrackerSettings"]
 
 HELD_GAIN: Final = 0.05
 """How far one box moves a vehicle that stands."""
-HELD_VOTE: Final = 0.1
-"""And what it says of its class."""
 SLOW_MPS: Final = 4.0
 """One who is as slow as this may stand at the next look."""
 DRIVES_MPS: Final = 4.5
 DRIVES_HITS: Final = 6
 """One who was seen so often, and drives so fast, does not stand at the next look."""
-KNOWN_HITS: Final = 3
-"""After so many sightings the height of a vehicle is known."""
-JOINED: Final = 1.25
-"""A box so much taller than the vehicle known may hold two: its bottom may be the other's."""
-JOINED_TOP: Final = 0.12
 JOINED_SHARE: Final = 0.5
-JOINED_GAIN: Final = 0.15
-"""How fast it is believed that the vehicle itself is so tall."""
-LARGE_FORGETS: Final = 0.96
+"""Of the height by which a box is too tall, its bottom is so unsure: it may be another's."""
 RIDER_SHARE: Final = 0.15
 """Of a detector that tells walkers from riders: one who rides was called so at times."""
-AFOOT_GAIN: Final = 0.12
-"""How fast a track is believed to have gone on with somebody on foot: in about two seconds."""
 DOUBLE: Final = 0.8
 WEAKER: Final = 0.8
 """Of two two-wheelers' boxes one that lies within the other to this share, with so small a share of
@@ -108,6 +98,11 @@ class TrackState(NamedTuple):
     contact: tuple[float, float]
     held: bool = False
     afoot: float = 0.0
+
+
+_METRE: Final = (1.0, 1.0)
+# Sixty are made for every frame: what a named tuple's own constructor asks is known here.
+_STATE: Final = partial(tuple.__new__, TrackState)
 
 
 class Places(NamedTuple):
@@ -220,17 +215,10 @@ class Tracker:
 
     def _predict(self, dt: float) -> None:
         t = self._tracks
-        t.position += t.velocity * dt
-        spread = (self.settings.acceleration_mps2 * t.units) ** 2
-        noise = np.zeros((len(t), 2, 2))
-        # A vehicle that has stood still for a while is left to stand, so that jitter stays jitter.
-        calm = np.where(t.held, 0.0, np.where(t.standing, 0.1, 1.0))[:, None]
-        noise[:, 0, 0], noise[:, 1, 1] = (spread * calm).T
-        free = ~t.held[:, None, None]
-        cross = t.p_pv + np.swapaxes(t.p_pv, 1, 2)
-        t.p_pp += free * (dt * cross + dt * dt * t.p_vv) + noise * (dt**4 / 4)
-        t.p_pv += free * (dt * t.p_vv) + noise * (dt**3 / 2)
-        t.p_vv += noise * (dt * dt)
+        predict(
+            dt, self.settings.acceleration_mps2, t.units, t.held, t.standing,
+            t.position, t.velocity, t.p_pp, t.p_pv, t.p_vv,
+        )  # fmt: skip
 
     def _assign(self, found: Measured, time_s: float, walkers: bool) -> IntArray:
         """Index of the track of each detection, -1 for none."""
@@ -261,33 +249,30 @@ class Tracker:
         if len(chosen) == 0:
             return
         rows = matched[chosen]
-        # While one stands every picture of it says the same again.
-        t.votes[rows, found.classes[chosen]] += (
-            found.votes[chosen]
-            * np.where(found.classes[chosen] == _PERSON, 0.4, 1.0)
-            * np.where(t.held[rows], HELD_VOTE, 1.0)
-        )
-        t.classes[rows] = t.votes[rows].argmax(axis=1)
-        t.afoot[rows] += AFOOT_GAIN * ((found.classes[chosen] == _PERSON) - t.afoot[rows])
+        kinds = found.classes[chosen]
+        vote(rows, kinds, found.votes[chosen], _PERSON, t.held, t.votes, t.classes, t.afoot)
         box, contact_px = found.box[chosen], found.contact_px[chosen]
         contact, noise = found.contact[chosen], found.noise[chosen]
-        hidden = self._hidden(rows, box, contact_px)
+        hidden, over = misfits(rows, box, contact_px, self._expected, t.hits, s.short_share)
         low = hidden > 0
         if low.any():
-            contact_px, noise = contact_px.copy(), noise.copy()
             contact_px[low, 1] += hidden[low]
-            contact, jacobian = self.plane.to_plane_with_jacobian(contact_px)
-            more = jacobian[low, :, 1] * (0.15 * hidden[low])[:, None]
+            contact[low], jacobian = self.plane.to_plane_with_jacobian(contact_px[low])
+            more = jacobian[:, :, 1] * (0.15 * hidden[low])[:, None]
             noise[low] += more[:, :, None] * more[:, None, :]
-        over = self._joined(rows, box, contact_px)
-        if over.any():
+        joined = over > 0
+        if joined.any():
             unsure = found.down[chosen] * (JOINED_SHARE * over)[:, None]
             noise = noise + unsure[:, :, None] * unsure[:, None, :]
-        self._learn_height(rows, box, contact_px, low, found.cut[chosen], over > 0)
+        cut, large = found.cut[chosen], _LARGE[t.classes[rows]]
+        shown = (contact_px[:, 1] - box[:, 1]) / self.plane.size_scale(contact_px)
+        learn_heights(rows, shown, low, cut, joined, large, t.hits, t.tall)
         away = found.away[chosen]
         measured = contact + centre_offset(self.plane, away, t.heading[rows], t.classes[rows])
         held = t.held[rows]
-        self._let_in(rows[t.cut[rows] & ~found.cut[chosen] & ~held])
+        let_in = large & t.cut[rows] & ~cut & ~held
+        if let_in.any():
+            self._let_in(rows[let_in])
         correct(
             rows, measured - t.position[rows], noise, held, s.gate, HELD_GAIN,
             t.position, t.velocity, t.p_pp, t.p_pv, t.p_vv,
@@ -297,82 +282,26 @@ class Tracker:
             box = keep * t.box[rows] + (1.0 - keep) * box
             contact_px = keep * t.contact_px[rows] + (1.0 - keep) * contact_px
         t.box[rows], t.contact_px[rows] = box, contact_px
-        t.away[rows], t.units[rows], t.cut[rows] = away, found.units[chosen], found.cut[chosen]
+        t.away[rows], t.units[rows], t.cut[rows] = away, found.units[chosen], cut
         t.score[rows], t.seen_s[rows], t.seen[rows] = found.score[chosen], time_s, True
         t.moved[rows] = found.moved[chosen]
         t.hits[rows] += 1
-        speed = np.hypot(*(t.velocity[rows] / t.units[rows]).T)
-        t.standing[rows] = speed < 0.6
-        self._turn_heads(rows, speed)
+        note_motion(rows, t.velocity, t.units, t.hits, t.standing, t.heading, t.fastest)
         if self.plane.metric:
-            whole = (hidden <= 0) & (over <= 0) & _LARGE[t.classes[rows]]
-            learn_sizes(t, rows[whole], found.box[chosen[whole]], self.plane)
-            shown = (hidden <= 0) & (over <= 0) & ~found.cut[chosen] & SMALL[t.classes[rows]]
-            learn_widths(t, rows[shown], found.box[chosen[shown]], self.plane, self._size[0])
-        t.fastest[rows] = np.where(
-            t.hits[rows] >= 4, np.maximum(0.8 * t.fastest[rows], speed), t.fastest[rows]
-        )
+            clear = ~(low | joined)
+            whole, small = clear & large, clear & ~cut & SMALL[t.classes[rows]]
+            if whole.any():
+                learn_sizes(t, rows[whole], found.box[chosen[whole]], self.plane)
+            learn_widths(t, rows[small], found.box[chosen[small]], self.plane, self._size[0])
 
     def _let_in(self, rows: IntArray) -> None:
         """Forget the way of large vehicles while the picture's edge cut them: it was the edge's."""
         t, s = self._tracks, self.settings
-        rows = rows[_LARGE[t.classes[rows]] & ~t.standing[rows]]
+        rows = rows[~t.standing[rows]]
         for block, spread in ((t.p_pp, s.max_ground_sigma_m), (t.p_vv, s.first_speed_mps)):
             block[rows] = 0.0
             block[rows, 0, 0], block[rows, 1, 1] = ((spread * t.units[rows]) ** 2).T
         t.p_pv[rows] = 0.0
-
-    def _hidden(self, rows: IntArray, box: FloatArray, contact_px: FloatArray) -> FloatArray:
-        """Pixels of each matched vehicle that are hidden below its box."""
-        expected = self._expected[rows]
-        hidden = hidden_px(expected, box, contact_px, self.settings.short_share)
-        result: FloatArray = np.where(self._tracks.hits[rows] >= KNOWN_HITS, hidden, 0.0)
-        return result
-
-    def _joined(self, rows: IntArray, box: FloatArray, contact_px: FloatArray) -> FloatArray:
-        """Pixels by which each box is taller than its vehicle, where two may share one."""
-        height = self._expected[rows, 3] - self._expected[rows, 1]
-        shown = contact_px[:, 1] - box[:, 1]
-        joined = (shown > JOINED * height) & (self._tracks.hits[rows] >= KNOWN_HITS)
-        joined &= box[:, 1] < self._expected[rows, 1] - JOINED_TOP * height
-        result: FloatArray = np.where(joined, shown - height, 0.0)
-        return result
-
-    def _learn_height(
-        self,
-        rows: IntArray,
-        box: FloatArray,
-        contact_px: FloatArray,
-        low: BoolArray,
-        cut: BoolArray,
-        joined: BoolArray,
-    ) -> None:
-        """Remember how tall each vehicle is when all of it is seen."""
-        t = self._tracks
-        seen = (contact_px[:, 1] - box[:, 1]) / self.plane.size_scale(contact_px)
-        change = seen - t.tall[rows]
-        unsure = low | cut
-        # Boxes are too short more often than too tall; those of large vehicles may be either.
-        up = np.where(_LARGE[t.classes[rows]] & (t.hits[rows] >= KNOWN_HITS), 0.15, 0.5)
-        gain = np.where(joined, JOINED_GAIN, np.where(change > 0, up, 0.15))
-        gain[unsure] = 0.0
-        t.tall[rows] += gain * change
-        # A large one shows ever less of its roof as it drives away: what it lacks may be that.
-        large = _LARGE[t.classes[rows]] & low & ~cut
-        t.tall[rows[unsure]] *= np.where(large, LARGE_FORGETS, 0.99)[unsure]
-        # What the picture's border cuts is at least as tall as the part that is seen.
-        t.tall[rows[cut]] = np.maximum(t.tall[rows[cut]], seen[cut])
-
-    def _turn_heads(self, rows: IntArray, speed: FloatArray) -> None:
-        t = self._tracks
-        moving = speed > 1.5
-        turned = rows[moving]
-        motion = t.velocity[turned]
-        direction = motion / np.maximum(np.hypot(*motion.T)[:, None], 1e-9)
-        t.heading[turned] = 0.5 * t.heading[turned] + 0.5 * direction
-        against = np.hypot(*t.heading[turned].T) < 0.3
-        t.heading[turned[against]] = direction[against]
-        t.heading[turned] /= np.hypot(*t.heading[turned].T)[:, None]
 
     def _end_lost(self, time_s: float) -> None:
         t, s = self._tracks, self.settings
@@ -455,7 +384,7 @@ class Tracker:
             _tuples(front),
             _tuples(velocity),
             _tuples(heading),
-            _tuples(units),
+            [_METRE] * len(rows) if self.plane.metric else _tuples(units),
             speed.tolist(),
             t.score[rows].tolist(),
             t.seen[rows].tolist(),
@@ -464,7 +393,7 @@ class Tracker:
             t.held[rows].tolist(),
             t.afoot[rows].tolist(),
         )
-        return list(map(TrackState._make, zip(*columns, strict=True)))
+        return list(map(_STATE, zip(*columns, strict=True)))
 
     def _reach(self, rows: IntArray, classes: IntArray) -> FloatArray:
         """From where each track's position is to its front, (N, 2)."""

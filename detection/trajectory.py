@@ -10,6 +10,7 @@ from models.camera import Point
 
 MAX_POINTS: Final = 360
 STILL_M: Final = 0.15
+STILL_MPS: Final = 0.6
 STILL_S: Final = 1.0
 OFF_M: Final = 1.5
 OFF_SHARE: Final = 0.1
@@ -48,9 +49,9 @@ class Trajectory:
 
     def add(self, point: TrajectoryPoint) -> None:
         """Remember a sighting."""
-        if len(self.points) >= 2:
+        if point.speed_mps < STILL_MPS and len(self.points) >= 2:
             last = self.points[-2]
-            still = abs(point.progress_m - last.progress_m) < STILL_M and point.speed_mps < 0.6
+            still = abs(point.progress_m - last.progress_m) < STILL_M
             if still and point.time_s - last.time_s < STILL_S:
                 self.points.pop()
         self.points.append(point)
