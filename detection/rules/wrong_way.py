@@ -28,7 +28,7 @@ class WrongWayRule:
     sightings of one vehicle; more may be a track that jumped to another, and so may more than
     ``max_cut_s`` in which a two-wheeler's box was cut. One who was hidden for up
     to ``max_hidden_s`` is believed to be the same where his speeds before and after explain the
-    way in between, and he was seen ``min_after`` times since.
+    way in between, and he was seen ``min_after`` times since, cut by the picture's edge or not.
     ``max_backward_share`` is the share of steps that may point the other way (jitter).
     """
 
@@ -84,7 +84,7 @@ def _run(story: Story, rule: WrongWayRule) -> list[TrajectoryPoint]:
     rides = story.vehicle_class in TWO_WHEELERS
     run: list[TrajectoryPoint] = []
     was_cut = False
-    for point in reversed(story.points):
+    for since, point in enumerate(reversed(story.points)):
         turning_in = point.depth_m > -TURNING_IN_M
         if not (point.in_zone or turning_in) or not (point.whole or rides):
             break
@@ -93,7 +93,7 @@ def _run(story: Story, rule: WrongWayRule) -> list[TrajectoryPoint]:
             continue
         if run and was_cut and run[-1].time_s - point.time_s > rule.max_cut_s:
             break
-        if run and not _same(point, run[-1], len(run), rule):
+        if run and not _same(point, run[-1], since, rule):
             break
         run.append(point)
         was_cut = False

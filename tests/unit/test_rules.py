@@ -209,15 +209,28 @@ def test_who_waits_in_the_junction_before_he_rides_against_the_approach_rides_no
 
 
 @pytest.mark.parametrize(
-    ("hidden_s", "off_m", "seen", "flagged"),
-    [(2.0, 0.0, 3, True), (2.0, 0.0, 2, False), (2.0, 5.0, 3, False), (3.5, 0.0, 3, False)],
-    ids=["his way", "a glimpse", "too far", "too long"],
+    ("hidden_s", "off_m", "seen", "cut", "flagged"),
+    [
+        (2.0, 0.0, 3, 0, True),
+        (2.0, 0.0, 3, 2, True),
+        (2.0, 0.0, 3, 3, False),
+        (2.0, 0.0, 2, 0, False),
+        (2.0, 5.0, 3, 0, False),
+        (3.5, 0.0, 3, 0, False),
+    ],
+    ids=["his way", "at the edge", "never whole", "a glimpse", "too far", "too long"],
 )
-def test_one_hidden_as_he_rides_against_the_approach(hidden_s, off_m, seen, flagged):
-    """He comes out of the junction and is seen again where his speed takes him, or elsewhere."""
+def test_one_hidden_as_he_rides_against_the_approach(hidden_s, off_m, seen, cut, flagged):
+    """He comes out of the junction and is seen again where his speed takes him, or elsewhere.
+
+    The picture's edge may cut his last boxes: they say that he rides on, not how far.
+    """
     out = [sighting(k / 6, 8 - k, speed_mps=6.0, in_zone=False) for k in range(7)]
     again_s, at_m = 1.0 + hidden_s, 2.0 - 6.0 * hidden_s - off_m
-    after = [sighting(again_s + k / 6, at_m - k, speed_mps=6.0) for k in range(seen)]
+    after = [
+        sighting(again_s + k / 6, at_m - k, speed_mps=6.0, whole=k < seen - cut)
+        for k in range(seen)
+    ]
     finding = rules.wrong_way(a_story([*out, *after]), rules.WrongWayRule())
     assert (finding is not None) is flagged
 
