@@ -14,9 +14,8 @@ from detection import boxes as bx
 from detection.pair_kernel import NEVER, pair_costs_of
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, FloatArray, IntArray
-from detection.track_table import SMALL, Measured, TrackTable
+from detection.track_table import LENGTH_M, SMALL, WIDTH_M, Measured, TrackTable
 from detection.tracker_settings import TrackerSettings
-from detection.wheels import CUBOID, MACHINE
 from models.site import VEHICLE_CLASSES
 
 PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
@@ -41,13 +40,11 @@ def centre_offset(
     """From the point under the box's bottom centre to the vehicle's centre, (N, 2).
 
     The bottom edge of the box touches the side of the footprint that is nearest to the
-    camera; half the footprint's extent along the line of sight lies behind it. The footprint of
-    a machine is that of its wheels (:mod:`detection.wheels`).
+    camera; half the footprint's extent along the line of sight lies behind it.
     """
     if not plane.metric:
         return np.zeros_like(away)
-    length, width = MACHINE if plane.hull else CUBOID
-    return _half_extents(away, heading, length[classes], width[classes])
+    return _half_extents(away, heading, LENGTH_M[classes], WIDTH_M[classes])
 
 
 def _offsets(

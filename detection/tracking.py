@@ -44,6 +44,7 @@ from detection.track_table import (
     TrackTable,
 )
 from detection.tracker_settings import TrackerSettings
+from detection.wheels import beyond_wheels
 from models.camera import CameraView
 from models.site import LONG_VEHICLES, TWO_WHEELERS, VEHICLE_CLASSES
 
@@ -399,7 +400,10 @@ class Tracker:
         """From where each track's position is to its front, (N, 2)."""
         t = self._tracks
         if self.plane.metric:
-            return reaches(t, rows, classes, _LARGE) + slanted(t, rows, classes, self.plane.hull)
+            ahead = reaches(t, rows, classes, _LARGE) + slanted(t, rows, classes, self.plane.hull)
+            if self.plane.hull:
+                ahead -= beyond_wheels(t.heading[rows], t.away[rows], classes)
+            return ahead
         # In the picture the position is the contact: the rear of one that drives away.
         heading = t.heading[rows]
         ahead = np.clip((heading * t.away[rows]).sum(axis=1), 0.0, 1.0)[:, None]
