@@ -51,6 +51,8 @@ STILL_MPS: Final = 2.0
 """One who stays at a place may seem to move as fast as this far from the camera."""
 GUESSED: Final = 2.5
 """So much more a place jumps where metres are guessed from the heights of boxes."""
+YOUNG_S: Final = 0.95
+"""What a track does is not known before it was seen so long: its speed begins anywhere."""
 PASSED_M: Final = 2.0
 PASSING_MPS: Final = 3.0
 """Who passes more slowly threads his way through a queue."""
@@ -104,6 +106,8 @@ class Watch:
     """Kinds that were flagged, or can no longer be."""
     riders: list[int] = field(default_factory=list)
     bare_heads: list[int] = field(default_factory=list)
+    since_s: float = math.inf
+    """When it was seen first."""
     alone_s: float = -math.inf
     """Since when it has not driven, nor waited for another, in a no-stopping zone."""
     behind: set[int] = field(default_factory=set)
@@ -185,11 +189,18 @@ class Judge:
         zone = self._bits[AreaKind.NO_STOPPING]
         if not zone:
             return
-        everybody = [*seen]
-        here = [item for item in everybody if item[0].areas & zone]
+        here: list[tuple[TrajectoryPoint, int, Watch]] = []
+        standing: list[TrajectoryPoint] = []
+        for item in seen:
+            point, _, watch = item
+            watch.since_s = min(watch.since_s, point.time_s)
+            if point.areas & zone:
+                here.append(item)
+            if point.speed_mps < STANDING_MPS and not _young(point, watch):
+                standing.append(point)
         for point, _, watch in here:
-            moves = point.speed_mps >= STILL_MPS
-            beside_m = math.inf if moves else self._next_in_queue_m(point, everybody)
+            moves = point.speed_mps >= STILL_MPS and not _young(point, watch)
+            beside_m = math.inf if moves else self._next_in_queue_m(point, standing)
             if moves or beside_m < SAME_LANE_M:
                 watch.alone_s = point.time_s
             if moves or beside_m < QUEUE_BESIDE_M:
@@ -207,14 +218,14 @@ class Judge:
                     watch.passed.add(track)
 
     def _next_in_queue_m(
-        self, point: TrajectoryPoint, seen: Sequence[tuple[TrajectoryPoint, int, Watch]]
+        self, point: TrajectoryPoint, standing: Iterable[TrajectoryPoint]
     ) -> float:
         """How far to the side the nearest one stands ahead of it, in the zone or beyond it."""
         ix, iy = self._view.inward
         nearest_m = math.inf
-        for other, _, _ in seen:
+        for other in standing:
             ahead_m = other.progress_m - point.progress_m
-            if not 0.5 < ahead_m < QUEUE_AHEAD_M or other.speed_mps >= STANDING_MPS:
+            if not 0.5 < ahead_m < QUEUE_AHEAD_M:
                 continue
             dx, dy = other.centre[0] - point.centre[0], other.centre[1] - point.centre[1]
             beside_m = abs(dx * iy - dy * ix)
@@ -407,6 +418,10 @@ class Judge:
             bare_heads=watch.bare_heads,
         )
         return story, match
+
+
+def _young(point: TrajectoryPoint, watch: Watch) -> bool:
+    return point.time_s - watch.since_s < YOUNG_S
 
 
 def _for_guessed_metres(settings: rules.RuleSettings) -> rules.RuleSettings:

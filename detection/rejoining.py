@@ -116,7 +116,8 @@ class LostLives:
 
     def _stays(self, lost: Life, found: Found) -> float | None:
         """Whether one who stood where nobody may stop is there still."""
-        if not lost.trajectory.points[-1].areas & self._no_stopping:
+        last = lost.trajectory.points[-1]
+        if last.time_s < found.points[0].time_s and not last.areas & self._no_stopping:
             return None
         return stays(lost.trajectory.points, found, _lost_for_s(lost))
 

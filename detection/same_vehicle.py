@@ -27,6 +27,8 @@ STOOD_HIDDEN_S: Final = 20.0
 STOOD_S: Final = 1.5
 NEAR_M: Final = 1.2
 """Who is found again so near to where he stood has not moved; four wheels are placed less well."""
+RIDES_MPS: Final = 2.0
+"""Whose first boxes move so fast rides by: of one who stands they seldom scatter so."""
 NEAR_LARGE_M: Final = 2.0
 
 STAYED_S: Final = 1.0
@@ -47,7 +49,8 @@ RODE_CHANGE_MPS: Final = 2.5
 TURNED_LOST_S: Final = 1.8
 """What one who turns does while not seen for longer is anybody's guess."""
 MIXED_S: Final = 1.2
-"""The last sightings of a lost track, so long, may be of another, in one box with it;"""
+"""The last sightings of a lost track, so long, may be of another, in one box with it (of one who
+stood: all of another that passed him, if he is found so soon after);"""
 BESIDE_S: Final = 1.0
 """so long it may go on, on second boxes, beside the track that its vehicle has now."""
 SLOW_MPS: Final = 1.0
@@ -101,6 +104,7 @@ def stands(
         last.depth_m > 0.0
         and 0.0 < found.since_s - last.time_s <= most_s
         and math.dist(first.centre, last.centre) <= near_m
+        and math.hypot(*found.velocity) < RIDES_MPS
         and _stood(lost)
     )
     return last.time_s if again else None
@@ -109,17 +113,26 @@ def stands(
 def stays(
     lost: Sequence[TrajectoryPoint], found: Found, most_s: float = STOOD_LOST_S
 ) -> float | None:
-    """One who stood is found standing there, by the middle of what was seen of both."""
+    """One who stood is found standing there, by the middle of what was seen of both.
+
+    His earlier track may have gone on with another that passed him, away from there.
+    """
     last, first = lost[-1], found.points[0]
-    if not 0.0 < first.time_s - last.time_s <= most_s:
+    strayed = last.time_s >= first.time_s
+    if not strayed and first.time_s - last.time_s > most_s:
         return None
     near_m = NEAR_LARGE_M if found.large else NEAR_M
-    before = _stood_at([p for p in lost if last.time_s - p.time_s <= 2 * STOOD_S], STOOD_S, near_m)
     begun = [p for p in found.points if p.time_s - first.time_s <= 2 * STAYED_S]
     after = _stood_at(begun, STAYED_S, near_m)
-    if before is None or after is None or math.dist(before, after) > near_m:
+    if after is None:
         return None
-    return last.time_s
+    if strayed:
+        last = next((p for p in reversed(lost) if math.dist(p.centre, after) <= near_m), last)
+        if not 0.0 < first.time_s - last.time_s <= MIXED_S:
+            return None
+    own = [p for p in lost if 0.0 <= last.time_s - p.time_s <= 2 * STOOD_S]
+    before = _stood_at(own, STOOD_S, near_m)
+    return last.time_s if before and math.dist(before, after) <= near_m else None
 
 
 def rides_back(lost: Sequence[TrajectoryPoint], found: Found, inward: Point) -> float | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 from test_line_counter import VIEW, rider
@@ -67,7 +68,7 @@ def test_who_drives_past_one_that_stands_and_does_not_queue(ahead, passing_mps, 
     view = dataclasses.replace(VIEW, road=RoadRules(areas=(ZONE,)))
     signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.RED),)))
     judge = Judge(view, RuleSettings(), signals, lambda points, track, since_s: None)
-    stands, drives, other = Watch(), Watch(), Watch()
+    stands, drives, other = (Watch(since_s=0.0) for _ in range(3))
 
     def place(x: float, y: float, speed: float, areas: int = 1) -> TrajectoryPoint:
         return TrajectoryPoint(
@@ -81,6 +82,38 @@ def test_who_drives_past_one_that_stands_and_does_not_queue(ahead, passing_mps, 
             seen.append((place(aside, 40.0 + beyond, 0.0, areas), 3, other))
         judge.watch_passing(seen)
     assert len(stands.passed) == passed
+
+
+def test_what_a_track_seems_to_do_when_it_begins_undoes_no_stop():
+    """A new track's speed begins anywhere: it may seem to stand ahead, or to drive as it stands."""
+    view = dataclasses.replace(VIEW, road=RoadRules(areas=(ZONE,)))
+    signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.RED),)))
+    judge = Judge(view, RuleSettings(), signals, lambda points, track, since_s: None)
+    stands, again, ahead = Watch(passed={7, 8}), Watch(passed={7, 8}), Watch()
+
+    def place(time_s: float, x: float, y: float, speed: float) -> TrajectoryPoint:
+        return TrajectoryPoint(
+            time_s, 0, (0, 0), (x, y), (x, y), y, y, speed, False, (0, 0, 9, 9), 1
+        )
+
+    judge.watch_passing([(place(5.0, 0.0, 40.0, 0.1), 1, stands)])
+    for step, speed in enumerate((4.0, 2.5, 0.6, 0.3)):
+        time_s = 20.0 + step / 6
+        judge.watch_passing([
+            (place(time_s, 0.0, 40.0, 0.1), 1, stands),
+            (place(time_s, 3.0, 48.0, 0.3), 2, ahead),
+            (place(time_s, 8.0, 25.0, speed), 3, again),
+        ])  # fmt: skip
+    assert (stands.passed, stands.alone_s) == ({7, 8}, -math.inf)
+    assert (again.passed, again.alone_s) == ({7, 8}, -math.inf)
+    # Seen for a second it does.
+    judge.watch_passing([
+        (place(21.0, 0.0, 40.0, 0.1), 1, stands),
+        (place(21.0, 3.0, 48.0, 0.3), 2, ahead),
+        (place(21.0, 8.0, 25.0, 4.0), 3, again),
+    ])  # fmt: skip
+    assert not stands.passed
+    assert (again.passed, again.alone_s) == (set(), 21.0)
 
 
 def test_one_who_waited_on_the_line_all_red_is_judged_when_he_turns_back():

@@ -45,12 +45,13 @@ def found(
     depth_m: float = STANDS_M + 0.4,
     x_m: float = 0.0,
     name: str = "motorcycle",
+    speed: float = 0.1,
 ) -> Life:
     """A new track there; it is confirmed a third of a second after its first box."""
     trajectory = Trajectory()
     point = sighting(time_s, depth_m, speed_mps=0.1, in_zone=False)
     trajectory.add(point._replace(centre=(x_m, point.centre[1])))
-    last = rider(2, x_m, depth_m - 1.0, speed=0.1)
+    last = rider(2, x_m, depth_m - 1.0, speed=speed)
     last = last._replace(vehicle_class=name, age_s=0.3)
     return Life(trajectory, last, hidden_m=11.0, began_s=time_s - last.age_s)
 
@@ -97,6 +98,7 @@ def test_what_was_known_of_one_who_stood_holds_under_the_new_number(followed):
         (lost_life(), found(x_m=1.5)),
         (lost_life(), found(name="car")),
         (lost_life(), found(name="pedestrian")),
+        (lost_life(), found(speed=2.8)),
     ],
     ids=[
         "drove",
@@ -108,6 +110,7 @@ def test_what_was_known_of_one_who_stood_holds_under_the_new_number(followed):
         "beside",
         "a car",
         "on foot",
+        "rides by",
     ],
 )
 def test_who_may_be_somebody_else_begins_anew(before, life):
@@ -180,6 +183,23 @@ def test_who_stays_where_nobody_may_is_known_again_though_he_never_came_over_the
     # Single sightings of far riders lie further apart than the same man may be.
     first, last = stander(2, 18.2, 1.2, scatter_m=0.55), stander(1, 10.0, 8.0, scatter_m=0.55)
     assert stays([last], first)
+
+
+@pytest.mark.parametrize(
+    ("began_s", "known"), [(18.5, True), (19.5, False), (17.9, False)],
+    ids=["at once", "later", "seen there at once"],
+)  # fmt: skip
+def test_whose_track_goes_on_with_one_who_walks_past_is_known_where_he_stands(began_s, known):
+    before = stander(1, 10.0, 8.0)
+    for step in range(4):
+        away = sighting(18.8 + step / 6, STANDS_M, speed_mps=1.5, in_zone=False, areas=0)
+        before.trajectory.add(away._replace(centre=(1.6 + step / 4, away.centre[1])))
+    now = stander(2, began_s, 1.2)
+    assert stays([before], now) is known
+    if known:
+        times = [point.time_s for point in now.trajectory.points]
+        assert times == sorted(times)
+        assert all(point.areas for point in now.trajectory.points)
 
 
 @pytest.mark.parametrize(
