@@ -16,7 +16,7 @@ from detection.kalman_kernel import CALM, predict
 from detection.movements import MovementMatcher
 from detection.plane import GroundPlane
 from detection.sighting_kernel import misfits, note_motion
-from detection.wheels import MACHINE
+from detection.track_table import LENGTH_M, WIDTH_M
 from models.site import VEHICLE_CLASSES
 from traffic.sites import load_site
 
@@ -90,7 +90,7 @@ def test_one_that_is_held_stays_as_unsure_as_it_was(random: np.random.Generator)
 def test_half_a_footprint_lies_beyond_its_near_end(random: np.random.Generator) -> None:
     away, heading = _units(random, 8), _units(random, 8)
     kinds = random.integers(0, len(VEHICLE_CLASSES), 8)
-    length, width = (size[kinds] for size in MACHINE)
+    length, width = LENGTH_M[kinds], WIDTH_M[kinds]
     along = np.abs((away * heading).sum(axis=1))
     across = np.sqrt(np.clip(1.0 - along**2, 0.0, None))
     half = (length * along + width * across) / 2
