@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from models.counts import counts_from_csv
@@ -20,7 +22,15 @@ from simulation.projection import MISS_RATE
 from simulation.street import Street
 from traffic.detection_score import figures, table
 from traffic.planfiles import read_plan
-from traffic.scored_cameras import LEAD_S, TAIL_S, ScoreOptions, StreetWatch, behaviour_of
+from traffic.scored_cameras import (
+    LEAD_S,
+    TAIL_S,
+    ScoreOptions,
+    StreetWatch,
+    Watched,
+    behaviour_of,
+    cameras_of,
+)
 from traffic.sites import load_site
 
 SITE = Path(__file__).parents[1] / "sites" / "pho-hue"
@@ -43,22 +53,31 @@ def record(path: Path, options: ScoreOptions) -> None:
                 pickle.dump(frame, file)
 
 
-def replay(path: Path, level: int, miss_rate: float, cameras: tuple[str, ...]) -> str:
-    """Show it to cameras; the table of ``xanh score detection``, and each false and missed act."""
+def watch(path: Path, level: int, miss_rate: float, cameras: tuple[str, ...]) -> Watched:
+    """Show it to some cameras."""
     site = load_site(SITE)
     with path.open("rb") as file:
         options = replace(pickle.load(file), level=level, miss_rate=miss_rate)
         behaviour = behaviour_of(site, options)
         people = People(options.seed, behaviour.overloaded_share, behaviour.no_helmet_share)
-        watching = StreetWatch(site, options, people, cameras or None, threads=1)
+        watching = StreetWatch(site, options, people, cameras, threads=1)
         while True:
             try:
                 watching.add(pickle.load(file))
             except EOFError:
-                break
-    shown = replace(options, cameras=tuple(item.camera.id for item in watching.cameras))
-    result = figures([watching.finish()], site, shown)
-    return table(result)
+                return watching.finish()
+
+
+def replay(path: Path, level: int, miss_rate: float, cameras: tuple[str, ...], workers: int) -> str:
+    """Show it to cameras; the table of ``xanh score detection``."""
+    site = load_site(SITE)
+    with path.open("rb") as file:
+        options = replace(pickle.load(file), level=level, cameras=cameras)
+    names = [camera.id for camera in cameras_of(site, options)]
+    shares = [tuple(names[first::workers]) for first in range(min(workers, len(names)))]
+    with ProcessPoolExecutor(len(shares)) as pool:
+        parts = [*pool.map(partial(watch, path, level, miss_rate), shares)]
+    return table(figures(parts, site, options))
 
 
 def main() -> None:
@@ -75,6 +94,7 @@ def main() -> None:
     two.add_argument("path", type=Path)
     two.add_argument("--level", type=int, default=1)
     two.add_argument("--miss-rate", type=float, default=MISS_RATE)
+    two.add_argument("--workers", type=int, default=1)
     two.add_argument("--cameras", nargs="*", default=[])
     asked = parser.parse_args()
     if asked.does == "record":
@@ -83,7 +103,8 @@ def main() -> None:
         )
         record(asked.path, options)
     else:
-        print(replay(asked.path, asked.level, asked.miss_rate, tuple(asked.cameras)))
+        cameras = tuple(asked.cameras)
+        print(replay(asked.path, asked.level, asked.miss_rate, cameras, asked.workers))
 
 
 if __name__ == "__main__":
