@@ -121,7 +121,7 @@ def pair_costs(
 def turn_costs(
     t: TrackTable, found: Measured, plane: GroundPlane, s: TrackerSettings, time_s: float
 ) -> FloatArray:
-    """Distance, in metres, of what is left over to moving tracks that lost their vehicle.
+    """Distance, in metres, of detections to moving tracks that lost their vehicle.
 
     A sharp turn is nothing a steady motion predicts; yet the vehicle is still about where it
     was, as large as it was, within reach of its speed in any direction.

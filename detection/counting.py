@@ -331,11 +331,10 @@ class LineCounter:
         length_m, width_m = float(LENGTH_M[kind]), float(WIDTH_M[kind])
         new = _Passed(direction, over_s, place, track.speed_mps, length_m, width_m, boxes)
         units = track.units_per_m
-        lately = [old for old in self._recent if abs(over_s - old.time_s) <= TWICE_S]
-        for old in lately:
-            if old.direction != direction:
-                continue
+        for old in self._recent:
             gap_s = abs(over_s - old.time_s)
+            if gap_s > TWICE_S or old.direction != direction:
+                continue
             ahead_m = gap_s * max(old.speed_mps, track.speed_mps, 0.5)
             # Of two vehicles the later one's rear is its own length behind, fronts the earlier's.
             first, later = (old, new) if over_s >= old.time_s else (new, old)

@@ -15,8 +15,10 @@ tells where its front is.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
 
+import numba
 import numpy as np
 
 from detection.plane import CLASS_HEIGHT_M, Eye, GroundPlane
@@ -138,13 +140,40 @@ def reaches(t: TrackTable, rows: IntArray, classes: IntArray, large: BoolArray) 
     A track's place is half the length of its class behind the end that is seen; so much of what
     it is longer or shorter lies on its far side.
     """
-    heading, away = t.heading[rows], t.away[rows]
-    usual = LENGTH_M[classes]
-    known = LONG[classes] & (t.size_class[rows] == classes)
-    length = np.where(known, t.size_m[rows, 0], usual)
-    along = np.abs((heading * away).sum(axis=1))
-    more = away * (along * (length - usual) / 2)[:, None]
-    half = heading * (length / 2)[:, None] + more
-    told = t.cut[rows] & (t.reach_m[rows] > 0) & large[classes]
-    result: FloatArray = np.where(told[:, None], heading * t.reach_m[rows][:, None], half)
+    return _fronts(
+        rows, classes, LENGTH_M, LONG, large, t.heading, t.away, t.size_class, t.size_m[:, 0],
+        t.cut, t.reach_m,
+    )  # fmt: skip
+
+
+def _to_fronts(
+    rows: IntArray,
+    classes: IntArray,
+    usual_m: FloatArray,
+    long: BoolArray,
+    large: BoolArray,
+    heading: FloatArray,
+    away: FloatArray,
+    size_class: IntArray,
+    length_m: FloatArray,
+    cut: BoolArray,
+    reach_m: FloatArray,
+) -> FloatArray:
+    """:func:`reaches`; what follows the classes' tables is all tracks'."""
+    result = np.empty((len(rows), 2))
+    for index in range(len(rows)):
+        row, kind = rows[index], classes[index]
+        (hx, hy), (ax, ay) = heading[row], away[row]
+        usual = length = usual_m[kind]
+        if long[kind] and size_class[row] == kind:
+            length = length_m[row]
+        if cut[row] and reach_m[row] > 0 and large[kind]:
+            result[index, 0], result[index, 1] = hx * reach_m[row], hy * reach_m[row]
+        else:
+            more = abs(hx * ax + hy * ay) * (length - usual) / 2
+            result[index, 0] = hx * (length / 2) + ax * more
+            result[index, 1] = hy * (length / 2) + ay * more
     return result
+
+
+_fronts = cast(Callable[..., FloatArray], numba.njit(cache=True)(_to_fronts))

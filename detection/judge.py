@@ -237,7 +237,8 @@ class Judge:
         self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
     ) -> list[tuple[rules.Finding, str | None]]:
         """What is to be flagged now, each with the vehicle's movement where it is known."""
-        return self._ask(track, watch, points, self._due(track, watch, points))
+        due = self._due(track, watch, points)
+        return self._ask(track, watch, points, due) if due else []
 
     def judge_lost(
         self, track: TrackState, watch: Watch, points: Sequence[TrajectoryPoint]
@@ -308,7 +309,7 @@ class Judge:
                 due.append(Kind.ILLEGAL_TURN)
         if watch.crossing is None and self._sped_by(track, points, forward_mps):
             due.append(Kind.SPEEDING)
-        return self._open(due, watch)
+        return self._open(due, watch) if due else due
 
     def _sped_by(
         self, track: TrackState, points: Sequence[TrajectoryPoint], forward_mps: float

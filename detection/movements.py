@@ -10,7 +10,7 @@ from typing import Final, cast
 import numba
 import numpy as np
 
-from detection.ports import FloatArray, IntArray
+from detection.ports import FloatArray
 from models.camera import CameraView, Point
 
 SAMPLES: Final = 40
@@ -18,8 +18,9 @@ HEADING_WEIGHT_M: Final = 6.0
 """A final heading that differs by one radian weighs as much as this distance."""
 MOST_POINTS: Final = 24
 """So many points of a way tell where it leads as well as all of them do."""
-WEIGHTS: Final = [np.linspace(0.3, 1.0, count) for count in range(MOST_POINTS + 1)]
-"""By how many points are told."""
+FIRST_WEIGHT: Final = 0.3
+"""What the first of them weighs beside the last."""
+HEADING_M: Final = 2.0
 CERTAIN_M: Final = 6.0
 """After this distance beyond the line a movement can be told."""
 
@@ -49,68 +50,73 @@ class MovementMatcher:
 
     def match(self, centres: list[Point], units_per_m: Point) -> MovementMatch:
         """The movement of a vehicle whose centres from the line on are given, oldest first."""
-        units = np.array(units_per_m)
-        points = np.array(centres, np.float64).reshape(-1, 2)
-        steps = np.diff(points, axis=0) / units
-        travelled = float(np.hypot(*steps.T).sum()) if len(points) > 1 else 0.0
-        if len(self._names) == 1:
+        only = len(self._names) == 1
+        if not centres:
+            return MovementMatch(self._names[self._straightest()], only)
+        points, units = np.array(centres, np.float64), np.array(units_per_m)
+        best, turn, travelled = _nearest(self._paths, points, units, self._inward)
+        if only:
             return MovementMatch(self._names[0], True, travelled)
-        if len(points) == 0:
-            return MovementMatch(self._names[self._straightest()], False)
-        # The last stretch of two metres gives the heading; jitter of a standing rider does not.
-        ahead = points[-1] - points
-        far = np.nonzero(np.hypot(*(ahead / units).T) >= 2.0)[0]
-        heading = ahead[far[-1]] if len(far) else self._inward
-        heading = heading / np.hypot(*heading)
-        # Later points tell more: all paths start alike.
-        if len(points) > MOST_POINTS:
-            points = points[np.linspace(0, len(points) - 1, MOST_POINTS).astype(np.int64)]
-        weights = WEIGHTS[len(points)]
-        distance, nearest = _nearest(self._paths, points, units)
-        which = np.arange(len(self._paths))
-        direction = (
-            self._paths[which, np.minimum(nearest + 1, SAMPLES - 1)]
-            - self._paths[which, np.maximum(nearest - 1, 0)]
-        )
-        direction /= np.maximum(np.hypot(*direction.T), 1e-9)[:, None]
-        turns = np.arccos(np.clip(direction @ heading, -1.0, 1.0))
-        away = (distance * weights).sum(axis=1) / weights.sum()
-        costs = away + HEADING_WEIGHT_M * turns
-        best = int(np.argmin(costs))
-        return MovementMatch(
-            self._names[best], travelled >= CERTAIN_M, travelled, float(turns[best])
-        )
+        return MovementMatch(self._names[best], travelled >= CERTAIN_M, travelled, turn)
 
     def _straightest(self) -> int:
         ends = [path[-1] - path[0] for path in self._paths]
         return int(np.argmax([end @ self._inward / max(np.hypot(*end), 1e-9) for end in ends]))
 
 
-def _distances(
-    paths: FloatArray, points: FloatArray, units: FloatArray
-) -> tuple[FloatArray, IntArray]:
-    """How far each of the points (N, 2) is from each path (P, S, 2), metres (P, N).
+def _fit(
+    paths: FloatArray, points: FloatArray, units: FloatArray, inward: FloatArray
+) -> tuple[int, float, float]:
+    """The path (P, S, 2) that the way through the points (N, 2) lies nearest to.
 
-    Also which of a path's own points (P,) is nearest to the last one.
+    Also how far the way's end heads off that path, radians, and how long it is, metres.
     """
-    nearest_m = np.full((len(paths), len(points)), np.inf)
-    which = np.zeros(len(paths), np.int64)
+    last = len(points) - 1
+    travelled = 0.0
+    for index in range(last):
+        step = (points[index + 1] - points[index]) / units
+        travelled += math.hypot(step[0], step[1])
+    # The last stretch of two metres gives the heading; jitter of a standing rider does not.
+    heading = inward
+    for index in range(last - 1, -1, -1):
+        ahead = points[last] - points[index]
+        if math.hypot(ahead[0] / units[0], ahead[1] / units[1]) >= HEADING_M:
+            heading = ahead
+            break
+    heading = heading / math.hypot(heading[0], heading[1])
+    count, samples = min(last + 1, MOST_POINTS), paths.shape[1]
+    best, best_cost, best_turn = 0, np.inf, 0.0
     for path in range(len(paths)):
-        for index in range(len(points)):
-            for sample in range(paths.shape[1]):
+        away = weights = 0.0
+        nearest = 0
+        for told in range(count):
+            share = told / max(count - 1, 1)
+            index = last if told == count - 1 else int(told * (last / max(count - 1, 1)))
+            least = np.inf
+            for sample in range(samples):
                 dx = (points[index, 0] - paths[path, sample, 0]) / units[0]
                 dy = (points[index, 1] - paths[path, sample, 1]) / units[1]
-                away_m = math.hypot(dx, dy)
-                if away_m < nearest_m[path, index]:
-                    nearest_m[path, index] = away_m
-                    if index == len(points) - 1:
-                        which[path] = sample
-    return nearest_m, which
+                square = dx * dx + dy * dy
+                if square < least:
+                    least, nearest = square, sample
+            # Later points tell more: all paths start alike.
+            weight = FIRST_WEIGHT + (1.0 - FIRST_WEIGHT) * share
+            away += weight * math.sqrt(least)
+            weights += weight
+        along = paths[path, min(nearest + 1, samples - 1)] - paths[path, max(nearest - 1, 0)]
+        cosine = (along[0] * heading[0] + along[1] * heading[1]) / max(
+            math.hypot(along[0], along[1]), 1e-9
+        )
+        turn = math.acos(min(max(cosine, -1.0), 1.0))
+        cost = away / weights + HEADING_WEIGHT_M * turn
+        if cost < best_cost:
+            best, best_cost, best_turn = path, cost, turn
+    return best, best_turn, travelled
 
 
 _nearest = cast(
-    Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, IntArray]],
-    numba.njit(cache=True)(_distances),
+    Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[int, float, float]],
+    numba.njit(cache=True)(_fit),
 )
 """Compiled: as array expressions it takes thousands of distances a time to keep a few."""
 

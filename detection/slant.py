@@ -21,8 +21,11 @@ sight is moved. The place by which it is followed stays what it was.
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from collections.abc import Callable
+from typing import Final, cast
 
+import numba
 import numpy as np
 
 from detection.plane import GroundPlane
@@ -52,20 +55,38 @@ def learn_widths(
     t: TrackTable, rows: IntArray, box: FloatArray, plane: GroundPlane, width_px: int
 ) -> None:
     """Take what the whole boxes (N, 4) of tracks tell of how wide they look."""
-    shown = (box[:, 0] >= EDGE_PX) & (box[:, 2] <= width_px - 1 - EDGE_PX)
-    rows, box = rows[shown], box[shown]
-    if len(rows) == 0:
-        return
     contact = np.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], axis=1)
     across = plane.to_plane_with_jacobian(contact)[1][:, :, 0]
-    wide = (box[:, 2] - box[:, 0]) * np.hypot(across[:, 0], across[:, 1])
-    single = wide < WIDEST * LENGTH_M[t.classes[rows]]
-    rows, wide = rows[single], wide[single]
-    more = wide - t.wide_m[rows]
-    standing_gain = np.where(np.abs(more) > STEP_M, JUMP_GAIN, GAIN)
-    gain = np.where(t.standing[rows], standing_gain, DRIVING_GAIN)
-    gain = np.where(t.wide_m[rows] > 0, gain, 1.0)
-    t.wide_m[rows] += gain * np.where(gain < 1.0, np.clip(more, -STEP_M, STEP_M), more)
+    _learn(rows, box, across, t.classes, t.standing, LENGTH_M, float(width_px), t.wide_m)
+
+
+def _widths(
+    rows: IntArray,
+    box: FloatArray,
+    across: FloatArray,
+    classes: IntArray,
+    standing: BoolArray,
+    length_m: FloatArray,
+    width_px: float,
+    wide_m: FloatArray,
+) -> None:
+    """:func:`learn_widths`; ``across`` (N, 2) is the way on the ground for one pixel across."""
+    for index in range(len(rows)):
+        row, left, right = rows[index], box[index, 0], box[index, 2]
+        wide = (right - left) * math.hypot(across[index, 0], across[index, 1])
+        shown = left >= EDGE_PX and right <= width_px - 1 - EDGE_PX
+        if not shown or not wide < WIDEST * length_m[classes[row]]:
+            continue
+        more = wide - wide_m[row]
+        if wide_m[row] <= 0:
+            wide_m[row] += more
+        else:
+            standing_gain = JUMP_GAIN if abs(more) > STEP_M else GAIN
+            gain = standing_gain if standing[row] else DRIVING_GAIN
+            wide_m[row] += gain * min(max(more, -STEP_M), STEP_M)
+
+
+_learn = cast(Callable[..., None], numba.njit(cache=True)(_widths))
 
 
 def angles(wide_m: FloatArray, classes: IntArray, hull: bool) -> FloatArray:

@@ -240,7 +240,10 @@ class Tracker:
         turning = free & t.confirmed & (t.hits >= 4) & (time_s - t.seen_s < s.turn_gap_s)
         left = strong & (matched < 0)
         if turning.any() and left.any():
-            solve(turn_costs(t, found, self.plane, s, time_s), turning, left, matched)
+            # Few are left: of all pairs the costs would be as many as those above.
+            lost, others = t.select(turning), found.select(left)
+            cost[np.ix_(turning, left)] = turn_costs(lost, others, self.plane, s, time_s)
+            solve(cost, turning, left, matched)
         return matched
 
     def _correct(self, found: Measured, matched: IntArray, time_s: float) -> None:
@@ -413,4 +416,4 @@ class Tracker:
 
 def _tuples(rows: FloatArray) -> Iterable[tuple[float, ...]]:
     """The rows of an array (N, K) as tuples."""
-    return zip(*rows.T.tolist(), strict=True)
+    return map(tuple, rows.tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from detection.association import centre_offset
 from detection.boxes import intersections
+from detection.extents import LONG, reaches
 from detection.geometry import AreaMap, inside
 from detection.kalman_kernel import CALM, predict
-from detection.movements import MovementMatcher
+from detection.movements import HEADING_M, HEADING_WEIGHT_M, MOST_POINTS, MovementMatcher
 from detection.plane import GroundPlane
 from detection.sighting_kernel import misfits, note_motion
-from detection.track_table import LENGTH_M, WIDTH_M
+from detection.track_table import LENGTH_M, WIDTH_M, TrackTable
 from models.site import VEHICLE_CLASSES
 from traffic.sites import load_site
 
@@ -140,3 +142,54 @@ def test_a_way_along_a_path_is_that_movement() -> None:
     matcher = MovementMatcher(VIEW)
     for path in VIEW.movements:
         assert matcher.match([*path.points], (1.0, 1.0)).movement == path.movement
+
+
+@given(random=generators, count=st.integers(2, 40))
+def test_the_movement_is_that_of_the_least_cost(random: np.random.Generator, count: int) -> None:
+    matcher = MovementMatcher(VIEW)
+    (ax, ay), (bx, by) = VIEW.stop_line
+    points = np.array([(ax + bx) / 2, (ay + by) / 2]) + random.normal(0, 1.5, (count, 2)).cumsum(0)
+    match = matcher.match([(x, y) for x, y in points.tolist()], (1.0, 1.0))
+    assert match.travelled_m == pytest.approx(np.hypot(*np.diff(points, axis=0).T).sum())
+
+    ahead = points[-1] - points
+    far = np.nonzero(np.hypot(*ahead.T) >= HEADING_M)[0]
+    heading = ahead[far[-1]] if len(far) else np.array(VIEW.inward)
+    told = points[np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(int)]
+    costs = []
+    for path in matcher._paths:
+        away = np.hypot(*(told[:, None] - path[None]).transpose(2, 0, 1))
+        at = int(away[-1].argmin())
+        along = path[min(at + 1, len(path) - 1)] - path[max(at - 1, 0)]
+        cosine = along @ heading / np.hypot(*along) / np.hypot(*heading)
+        turn = np.arccos(np.clip(cosine, -1.0, 1.0))
+        off_m = np.average(away.min(axis=1), weights=np.linspace(0.3, 1.0, len(told)))
+        costs.append((off_m + HEADING_WEIGHT_M * turn, turn))
+    names = [path.movement for path in VIEW.movements]
+    chosen, turn = costs[names.index(match.movement)]
+    assert chosen == pytest.approx(min(costs)[0])
+    assert match.heading_off_rad == pytest.approx(turn)
+
+
+@given(random=generators)
+def test_fronts_are_half_the_known_length_ahead(random: np.random.Generator) -> None:
+    count, flags = 12, random.integers(0, 2, (3, 12)).astype(bool)
+    heading, away, kinds = (
+        _units(random, count),
+        _units(random, count),
+        random.integers(0, len(LENGTH_M), count),
+    )
+    cut, known, large = flags[0], flags[1], np.array([True] * len(VEHICLE_CLASSES))
+    size_m, reach_m = random.uniform(3, 12, (count, 2)), random.uniform(-1, 4, count)
+    size_class = np.where(known, kinds, -1)
+    table = replace(
+        TrackTable.empty(), heading=heading, away=away, cut=cut, reach_m=reach_m, size_m=size_m,
+        size_class=size_class,
+    )  # fmt: skip
+    usual = LENGTH_M[kinds]
+    length = np.where(LONG[kinds] & known, size_m[:, 0], usual)
+    along = np.abs((heading * away).sum(axis=1))
+    half = heading * (length / 2)[:, None] + away * (along * (length - usual) / 2)[:, None]
+    told = np.where((cut & (reach_m > 0))[:, None], heading * reach_m[:, None], half)
+    rows = random.permutation(count)
+    assert reaches(table, rows, kinds[rows], large) == pytest.approx(told[rows])

@@ -11,35 +11,46 @@ import numpy as np
 from detection.pipeline import CameraPipeline
 from detection.plane import GroundPlane
 from detection.ports import Detections
+from models.camera import CameraView
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
 from traffic.sites import load_site
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "hanoi-giang-vo"
 OBJECTS = 60
-MOST_CALLS = 40
+MOST_CALLS = 34
 """For each vehicle and frame; it was 56 when most was told by array expressions and loops."""
+STEPS = 90
 
 
 def test_a_frame_costs_few_calls_for_each_of_its_vehicles() -> None:
     view = load_site(EXAMPLE).camera("giang-vo-south").view
-    pipeline = CameraPipeline(replace(view, lamp_px=None), detector="", weights_sha256="")
+    view = replace(view, lamp_px=None)
+    _ride(view, STEPS)  # compiles what no run before it has
+    calls, seen = _ride(view, STEPS // 2)
+    assert seen >= STEPS // 2 * 0.9 * OBJECTS
+    assert calls / seen <= MOST_CALLS
+
+
+def _ride(view: CameraView, counted_from: int) -> tuple[int, int]:
+    """Calls from a step on, and how many tracks its frames had together."""
+    pipeline = CameraPipeline(view, detector="", weights_sha256="")
     calls = seen = 0
 
     def count(_: object, event: str, __: object) -> None:
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    for step in range(90):
+    for step in range(STEPS):
         found = _riders(GroundPlane(view), view.stop_line, step)
-        if step >= 45:
+        if step >= counted_from:
             sys.setprofile(count)
         try:
-            seen += len(pipeline.process(step / 6, found, SignalState.GREEN).tracks) * (step >= 45)
+            tracks = pipeline.process(step / 6, found, SignalState.GREEN).tracks
         finally:
             sys.setprofile(None)
-    assert seen >= 45 * 0.9 * OBJECTS
-    assert calls / seen <= MOST_CALLS
+        seen += len(tracks) * (step >= counted_from)
+    return calls, seen
 
 
 def _riders(plane: GroundPlane, line: tuple[tuple[float, float], ...], step: int) -> Detections:
