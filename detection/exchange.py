@@ -4,6 +4,10 @@ Where two riders pass each other closely, one turning back, one turning off, the
 for a moment, and whose is whose afterwards a tracker can only guess: both are about where either
 must be. Half a second later it shows. If one of them has since done what no vehicle does, and
 each goes on as the other came, then they were exchanged.
+
+Where one overtakes another who has begun to turn back, one box may be left of both: the track of
+the faster one takes it, brakes and turns, and that of the slower one is lost. Who was lost there,
+and whose way bends into what is seen since, is who turns.
 """
 
 from __future__ import annotations
@@ -13,7 +17,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from detection.lives import Life
+from detection.lives import Life, as_many_wheels
+from detection.same_vehicle import MOST_MPS, bends_into, motion
+from detection.same_vehicle import Motion as Drive
+from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint, mean_velocity
 from models.camera import Point
 
@@ -32,6 +39,16 @@ MOST_MPS2: Final = 8.0
 """More than hard braking, boxes' jitter included: what no vehicle does."""
 SLOW_MPS: Final = 1.0
 """Slower than this into the junction, or back, may be jitter."""
+TAKEN_S: Final = 1.0
+"""So long after one was lost it shows whether another goes on with his vehicle,"""
+TAKEN_FOR_S: Final = 0.4
+"""and for so long it is asked."""
+TAKEN_M: Final = 8.0
+"""So far he has driven since at the most."""
+FASTER_MPS: Final = 2.0
+"""Who takes it had come by so much faster than the lost one drove, and than he drives since."""
+STRAIGHT: Final = 0.9
+"""Who drives in with more of his speed (a cosine) turns nowhere yet."""
 CLEARLY: Final = 0.5
 """Exchanged, their changes of speed (squares, together) are this share or less."""
 
@@ -51,6 +68,7 @@ def part(lives: dict[int, Life], inward: Point) -> None:
         lives: What is kept of each track, by its number; changed in place.
         inward: Unit vector into the junction. The view's plane is in metres.
     """
+    _give_taken(lives, inward)
     # Mostly nobody drives back.
     if not any(
         life.wheels_m > PAST_M and _along(life.last.velocity, inward) <= -SLOW_MPS
@@ -75,6 +93,31 @@ def part(lives: dict[int, Life], inward: Point) -> None:
             past[track], past[others] = lives[track], lives[others] = other, life
 
 
+def _give_taken(lives: dict[int, Life], inward: Point) -> None:
+    """Give each who was lost past the line the vehicle with which another goes on in his place."""
+    past = [
+        life
+        for life in lives.values()
+        if life.over and life.wheels_m > PAST_M and life.last.vehicle_class != "pedestrian"
+    ]
+    now_s = max((life.trajectory.points[-1].time_s for life in past), default=0.0)
+    for lost in past:
+        lost_s = lost.trajectory.points[-1].time_s
+        if lost.last.seen or not -0.05 <= now_s - lost_s - TAKEN_S <= TAKEN_FOR_S:
+            continue
+        turning = [life for life in past if life.last.seen and _turns(life.last, inward)]
+        taker = taken_by(lost, turning)
+        if taker is not None:
+            exchange(lost, taker, lost_s + 1e-3)
+            lives[lost.last.id], lives[taker.last.id] = lost, taker
+
+
+def _turns(track: TrackState, inward: Point) -> bool:
+    """Whether one no longer drives straight in."""
+    (x, y), (ix, iy) = track.velocity, inward
+    return x * ix + y * iy < STRAIGHT * track.speed_mps
+
+
 def turned_on_the_spot(life: Life, inward: Point) -> float | None:
     """When, half a second ago, one who drove in drove back as no vehicle can; None if he did not.
 
@@ -89,6 +132,22 @@ def turned_on_the_spot(life: Life, inward: Point) -> float | None:
         return None
     back = _along(after.velocity, inward) < -SLOW_MPS < SLOW_MPS < _along(before.velocity, inward)
     return at_s if back else None
+
+
+def taken_by(lost: Life, others: Iterable[Life]) -> Life | None:
+    """Who goes on with the vehicle of one who was lost a second ago; None if it is open."""
+    points = lost.trajectory.points
+    own = motion(points, points[-1].time_s, forward=False)
+    if own is None or own.speed_mps > MOST_MPS:
+        return None
+    found = [
+        other
+        for other in others
+        if math.dist(own.place, other.last.centre) <= TAKEN_M
+        and as_many_wheels(lost.last, other.last)
+        and _takes(own, points, other.trajectory.points)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def partner(life: Life, at_s: float, others: Iterable[Life]) -> Life | None:
@@ -107,6 +166,17 @@ def exchange(one: Life, other: Life, at_s: float) -> None:
     )
     one.last, other.last = other.last, one.last
     one.wheels_m, other.wheels_m = other.wheels_m, one.wheels_m
+
+
+def _takes(own: Drive, lost: Sequence[TrajectoryPoint], other: Sequence[TrajectoryPoint]) -> bool:
+    """Whether one overtook another, and has gone on since he was lost as only that one drove."""
+    came = motion(other, own.time_s, forward=False)
+    goes = motion(other, other[-1].time_s - WINDOW_S, forward=True)
+    if came is None or goes is None:
+        return False
+    overtook = math.dist(own.place, came.place) <= APART_M
+    overtook &= came.speed_mps - max(own.speed_mps, goes.speed_mps) >= FASTER_MPS
+    return overtook and bends_into(lost, goes) is not None
 
 
 def _joined(

@@ -171,7 +171,11 @@ def _rides_back(lost: Life, found: Found, inward: Point) -> float | None:
 
 
 def _turns_back(lost: Life, found: Found) -> float | None:
-    return turns_back(lost.trajectory.points, found)
+    points = lost.trajectory.points
+    # A short piece of a turn, or second boxes of it, goes on with nothing.
+    if not lost.over and _for_s(points) < BEGUN_S:
+        return None
+    return turns_back(points, found)
 
 
 def _found(life: Life, begun: Sequence[TrajectoryPoint]) -> Found:

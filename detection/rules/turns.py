@@ -104,14 +104,12 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
         return None
     if not rule.min_way_m <= way_m(after) <= rule.max_way_m:
         return None
-    for at, (now, later) in enumerate(pairwise(after), start=1):
+    for now, later in pairwise(after):
         gap_s = later.time_s - now.time_s
         step_m = apart_m(now, later)
         # A track that leaps may have changed vehicles; those that drive back are beside it.
         reach_m = (now.speed_mps + rule.max_gain_mps2 * gap_s) * gap_s + rule.jitter_m
         if step_m > reach_m or (gap_s > rule.max_gap_s and step_m > 1.0):
-            return None
-        if gap_s > rule.unseen_s and step_m > _explained_m(after, at, rule):
             return None
     last = after[-1]
     index = next(
@@ -133,6 +131,8 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
     # One who stands far off, where boxes scatter by metres, seems to move back on his own way.
     if _off_way_m(last.centre, [point.centre for point in after[: index + 1]]) < rule.min_beside_m:
         return None
+    if _leapt(after, rule):
+        return None
     return Finding(
         ViolationKind.U_TURN,
         crossing_s,
@@ -148,14 +148,35 @@ def u_turn(story: Story, rule: UTurnRule) -> Finding | None:
     )
 
 
-def _explained_m(points: Sequence[TrajectoryPoint], at: int, rule: UTurnRule) -> float:
-    """How far one may have come unseen before its sighting ``at``, by its ways before and after.
+def _leapt(points: Sequence[TrajectoryPoint], rule: UTurnRule) -> bool:
+    """Whether one came further while unseen than its ways before and after explain."""
+    parts = [[points[0]]]
+    for now, later in pairwise(points):
+        if later.time_s - now.time_s > rule.unseen_s:
+            parts.append([])
+        parts[-1].append(later)
+    # A glimpse between two gaps has no way of its own, and may be of another.
+    ways = [parts[0], *(part for part in parts[1:-1] if _lasts(part)), *parts[1:][-1:]]
+    return any(
+        apart_m(before[-1], after[0]) > _explained_m(before, after, rule)
+        for before, after in pairwise(ways)
+    )
+
+
+def _lasts(points: Sequence[TrajectoryPoint]) -> bool:
+    return points[-1].time_s - points[0].time_s >= LEAST_S
+
+
+def _explained_m(
+    early: Sequence[TrajectoryPoint], late: Sequence[TrajectoryPoint], rule: UTurnRule
+) -> float:
+    """How far one may have come unseen between sightings, by its ways before and after.
 
     Its speed right after the gap is no witness: the leap itself makes it.
     """
-    now, later = points[at - 1], points[at]
-    before = mean_velocity([p for p in points[:at] if now.time_s - p.time_s <= BESIDE_S], LEAST_S)
-    after = mean_velocity([p for p in points[at:] if p.time_s - later.time_s <= BESIDE_S], LEAST_S)
+    now, later = early[-1], late[0]
+    before = mean_velocity([p for p in early if now.time_s - p.time_s <= BESIDE_S], LEAST_S)
+    after = mean_velocity([p for p in late if p.time_s - later.time_s <= BESIDE_S], LEAST_S)
     before_mps = now.speed_mps if before is None else math.hypot(*before)
     # Not seen for long enough since: it is asked again.
     after_mps = 0.0 if after is None else math.hypot(*after)

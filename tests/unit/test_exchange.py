@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -31,6 +32,20 @@ def beside(t: float) -> tuple[float, float]:
     return 3.0, 8.0 - 3.0 * t
 
 
+def begins_to_turn(t: float) -> tuple[float, float]:
+    """Slowly in, then to the left."""
+    return -0.6 * t * max(t, 0.0), 8.0 + 2.4 * t
+
+
+def overtaking(t: float) -> tuple[float, float]:
+    return 0.3, 8.2 + 7.0 * t
+
+
+def keeping_up(t: float) -> tuple[float, float]:
+    """One who comes behind, hardly faster."""
+    return 0.3, 7.9 + 3.2 * t
+
+
 def life(track: int, before: Way, after: Way, *, crossed_s: float, until_s: float) -> Life:
     trajectory = Trajectory()
     for k in range(-9, round(6 * until_s) + 1):
@@ -40,7 +55,11 @@ def life(track: int, before: Way, after: Way, *, crossed_s: float, until_s: floa
             TrajectoryPoint(MET_S + t, 0, (0, 0), (x, y), (x, y), y, y, 3.0, False, (0, 0, 20, 40))
         )
     ahead_mps = 6 * (after(until_s)[1] - after(until_s - 1 / 6)[1])
+    aside_mps = 6 * (after(until_s)[0] - after(until_s - 1 / 6)[0])
     last = rider(track, x, y - 1.0, speed=ahead_mps)
+    last = last._replace(
+        velocity=(aside_mps, ahead_mps), speed_mps=math.hypot(aside_mps, ahead_mps)
+    )
     kept = Life(trajectory, last, wheels_m=y - 1.0, over=True)
     kept.watch.crossing = LineCrossing(track, "in", crossed_s, 0, (0, 0), 5.0)
     return kept
@@ -92,3 +111,24 @@ def test_of_two_that_it_could_be_it_is_neither():
     }
     part(lives, INWARD)
     assert crossed(lives) == {1: 4.0, 2: 6.0, 3: 7.0}
+
+
+@pytest.mark.parametrize(
+    ("came", "goes", "his"),
+    [
+        (overtaking, begins_to_turn, True),
+        (overtaking, overtaking, False),
+        (keeping_up, begins_to_turn, False),
+    ],
+    ids=["he brakes and turns as the lost one did", "he drives on", "he came no faster"],
+)
+def test_who_overtook_one_that_was_lost_there_goes_on_with_his_vehicle(came, goes, his):
+    lost = life(1, begins_to_turn, begins_to_turn, crossed_s=4.0, until_s=0.0)
+    lost.last = lost.last._replace(seen=False)
+    lives = {1: lost, 2: life(2, came, goes, crossed_s=7.0, until_s=1.17)}
+    part(lives, INWARD)
+    assert crossed(lives) == ({1: 7.0, 2: 4.0} if his else {1: 4.0, 2: 7.0})
+    assert [lives[track].last.id for track in lives] == [1, 2]
+    if his:
+        for point in lives[2].trajectory.points:
+            assert point.centre == pytest.approx(begins_to_turn(point.time_s - MET_S))

@@ -320,11 +320,17 @@ def test_who_stood_on_the_line_turned_back_when_he_drove_off():
     assert finding.time_s == 20.0
 
 
+@pytest.mark.parametrize("glimpsed", [False, True])
 @pytest.mark.parametrize(("leapt_m", "flagged"), [(3.0, True), (7.0, False)])
-def test_who_is_hidden_as_he_turns_comes_out_where_his_ways_take_him(leapt_m, flagged):
-    """He rides in at 4 m/s, is unseen for 1.2 s, and rides back at 2.5 m/s, 4 m beside."""
+def test_who_is_hidden_as_he_turns_comes_out_where_his_ways_take_him(leapt_m, flagged, glimpsed):
+    """He rides in at 4 m/s, is unseen for 1.2 s, and rides back at 2.5 m/s, 4 m beside.
+
+    One box in between, perhaps of another, says nothing either way.
+    """
     points = riding(20.0, 4.0, 16)
     last = points[-1]
+    if glimpsed:
+        points.append(sighting(last.time_s + 0.6, last.depth_m + 2.0, x_m=-3.0))
     out = [
         sighting(last.time_s + 1.2 + k / 6, last.depth_m + leapt_m - 2.5 * k / 6, x_m=-4.0,
                  speed_mps=6.0 if k == 0 else 2.5)

@@ -137,6 +137,16 @@ def test_who_is_seen_twice_in_between_is_the_same():
     assert goes_on(after(from_s=1.4), lost)
 
 
+def test_a_piece_of_the_turn_that_nobody_saw_begin_tells_nothing():
+    """A track of his that began on second boxes and was lost, as his own goes on with another."""
+    piece, own = life(3, from_s=0.3, to_s=1.2, lost=True), before()
+    assert goes_on(after(), own, piece)
+    own.last = own.last._replace(seen=True)
+    found = after()
+    assert not goes_on(found, own, piece)
+    assert not found.rejoined
+
+
 def test_a_second_box_that_a_track_began_with_goes_on_beside_it():
     assert goes_on(after(from_s=0.5), before(to_s=1.0))
 
