@@ -21,7 +21,7 @@ from detection.plane import GroundPlane
 from detection.rules.story import STANDING_MPS
 from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint
-from models.camera import AreaKind, CameraView
+from models.camera import AreaKind, CameraView, Point
 from models.signals import SignalState
 from models.violation import ViolationKind as Kind
 
@@ -53,6 +53,8 @@ GUESSED: Final = 2.5
 """So much more a place jumps where metres are guessed from the heights of boxes."""
 YOUNG_S: Final = 0.95
 """What a track does is not known before it was seen so long: its speed begins anywhere."""
+MEAN_OF: Final = 12
+"""Where one stands is told by so many sightings: far off a single one scatters by a metre."""
 PASSED_M: Final = 2.0
 PASSING_MPS: Final = 3.0
 """Who passes more slowly threads his way through a queue."""
@@ -108,6 +110,9 @@ class Watch:
     bare_heads: list[int] = field(default_factory=list)
     since_s: float = math.inf
     """When it was seen first."""
+    place: Point | None = None
+    stood: int = 0
+    """Where it stands by its latest sightings, and how many of them it has stood."""
     alone_s: float = -math.inf
     """Since when it has not driven, nor waited for another, in a no-stopping zone."""
     behind: set[int] = field(default_factory=set)
@@ -189,25 +194,25 @@ class Judge:
         zone = self._bits[AreaKind.NO_STOPPING]
         if not zone:
             return
-        here: list[tuple[TrajectoryPoint, int, Watch]] = []
-        standing: list[TrajectoryPoint] = []
-        for item in seen:
-            point, _, watch = item
+        here: list[tuple[TrajectoryPoint, int, Watch, Point]] = []
+        standing: list[Point] = []
+        for point, track, watch in seen:
             watch.since_s = min(watch.since_s, point.time_s)
+            place = _place(point, watch)
             if point.areas & zone:
-                here.append(item)
+                here.append((point, track, watch, place))
             if point.speed_mps < STANDING_MPS and not _young(point, watch):
-                standing.append(point)
-        for point, _, watch in here:
+                standing.append(place)
+        for point, _, watch, place in here:
             moves = point.speed_mps >= STILL_MPS and not _young(point, watch)
-            beside_m = math.inf if moves else self._next_in_queue_m(point, standing)
+            beside_m = math.inf if moves else self._next_in_queue_m(place, standing)
             if moves or beside_m < SAME_LANE_M:
                 watch.alone_s = point.time_s
             if moves or beside_m < QUEUE_BESIDE_M:
                 watch.behind.clear()
                 watch.passed.clear()
                 continue
-            for other, track, _ in here:
+            for other, track, _, _ in here:
                 if other.progress_m < point.progress_m - PASSED_M:
                     watch.behind.add(track)
                 elif (
@@ -217,17 +222,15 @@ class Judge:
                 ):
                     watch.passed.add(track)
 
-    def _next_in_queue_m(
-        self, point: TrajectoryPoint, standing: Iterable[TrajectoryPoint]
-    ) -> float:
+    def _next_in_queue_m(self, place: Point, standing: Iterable[Point]) -> float:
         """How far to the side the nearest one stands ahead of it, in the zone or beyond it."""
         ix, iy = self._view.inward
         nearest_m = math.inf
         for other in standing:
-            ahead_m = other.progress_m - point.progress_m
+            dx, dy = other[0] - place[0], other[1] - place[1]
+            ahead_m = dx * ix + dy * iy
             if not 0.5 < ahead_m < QUEUE_AHEAD_M:
                 continue
-            dx, dy = other.centre[0] - point.centre[0], other.centre[1] - point.centre[1]
             beside_m = abs(dx * iy - dy * ix)
             if beside_m < SAME_LANE_M or ahead_m > ABREAST_M:
                 nearest_m = min(nearest_m, beside_m)
@@ -419,6 +422,17 @@ class Judge:
             bare_heads=watch.bare_heads,
         )
         return story, match
+
+
+def _place(point: TrajectoryPoint, watch: Watch) -> Point:
+    """Where a vehicle is; of one that stands the mean of its latest sightings."""
+    if watch.place is None or point.speed_mps >= STILL_MPS:
+        watch.place, watch.stood = point.centre, 1
+    else:
+        watch.stood = min(watch.stood + 1, MEAN_OF)
+        (x, y), (now_x, now_y) = watch.place, point.centre
+        watch.place = x + (now_x - x) / watch.stood, y + (now_y - y) / watch.stood
+    return watch.place
 
 
 def _young(point: TrajectoryPoint, watch: Watch) -> bool:

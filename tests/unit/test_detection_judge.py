@@ -116,6 +116,28 @@ def test_what_a_track_seems_to_do_when_it_begins_undoes_no_stop():
     assert (again.passed, again.alone_s) == (set(), 21.0)
 
 
+@pytest.mark.parametrize(("ahead_m", "passed"), [(0.1, {7, 8}), (2.0, set())])
+def test_of_two_who_stand_abreast_neither_waits_for_the_other(ahead_m, passed):
+    """Far off single boxes scatter by a metre: where both stand is told by many."""
+    view = dataclasses.replace(VIEW, road=RoadRules(areas=(ZONE,)))
+    signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.RED),)))
+    judge = Judge(view, RuleSettings(), signals, lambda points, track, since_s: None)
+    stands, beside = Watch(since_s=0.0), Watch(since_s=0.0)
+
+    def place(time_s: float, x: float, y: float) -> TrajectoryPoint:
+        return TrajectoryPoint(time_s, 0, (0, 0), (x, y), (x, y), y, y, 0.2, False, (0, 0, 9, 9), 1)
+
+    for step in range(30):
+        time_s, off_m = 20.0 + step / 6, 0.7 * (-1) ** step
+        judge.watch_passing([
+            (place(time_s, 0.0, 40.0 - off_m), 1, stands),
+            (place(time_s, 1.7, 40.0 + ahead_m + off_m), 2, beside),
+        ])  # fmt: skip
+        if step == 9:
+            stands.passed |= {7, 8}
+    assert stands.passed == passed
+
+
 def test_one_who_waited_on_the_line_all_red_is_judged_when_he_turns_back():
     """His boxes put his front a hand's breadth past it 50 s ago."""
     signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.GREEN),)))
