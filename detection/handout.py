@@ -17,8 +17,6 @@ import numpy as np
 from detection.bystanders import PLACES_FILE, CasePlaces, Place, hide_bystanders
 from detection.evidence import CLIP_FILE, crop_around, write_clip
 from detection.overlay import (
-    FOOTER_PX,
-    STRIP_PX,
     draw_path,
     draw_stop_line,
     draw_subject,
@@ -128,9 +126,7 @@ class _Handout:
             done = []
             for picture, frame in zip(pictures, clip, strict=True):
                 scale = picture.shape[1] / self._places.size_px[0]
-                height_px = self._places.size_px[1]
-                below_px = FOOTER_PX + STRIP_PX
-                rows = round(picture.shape[0] * height_px / (height_px + below_px))
+                rows = round(scale * self._places.size_px[1])
                 places = tuple(_scaled(place, scale) for place in frame.places)
                 lamp = self._places.lamp_px
                 hidden = hide_bystanders(

@@ -35,6 +35,8 @@ CLASS_COLOUR: Final[dict[str, Colour]] = {
 HIGHLIGHT: Final[Colour] = (40, 40, 255)
 LINE: Final[Colour] = (255, 255, 255)
 ZONE: Final[Colour] = (200, 160, 60)
+DESIGNED_WIDTH_PX: Final = 800
+"""Sizes below are for a picture so wide; in a wider one, which is shown as small, they grow."""
 STRIP_PX: Final = 14
 FOOTER_PX: Final = 24
 FOOTER_WORDS_PX: Final = 14
@@ -43,24 +45,31 @@ LABELLED_PX: Final = 30
 WORDS_PX: Final = 12
 WIDER: Final = 1.5
 """A label may be so many times as wide as its box; else it is the number alone."""
+GRID_PX: Final = 100
+
+
+def _sized(image: Image, size_px: float) -> int:
+    """A size as it has to be in this picture, so that it can be read at any resolution."""
+    width = int(image.shape[1])
+    return round(size_px * max(1.0, width / DESIGNED_WIDTH_PX))
 
 
 def _text(image: Image, text: str, at: tuple[int, int], colour: Colour) -> None:
     """Text on a shade of its own: what lies behind it stays visible, and it stays readable."""
     x, y = at
-    rows = slice(max(y - WORDS_PX, 0), max(y + 4, 0))
-    columns = slice(max(x - 2, 0), max(x + width_px(text, WORDS_PX) + 2, 0))
+    words, margin = _sized(image, WORDS_PX), _sized(image, 2)
+    rows = slice(max(y - words, 0), max(y + 2 * margin, 0))
+    columns = slice(max(x - margin, 0), max(x + width_px(text, words) + margin, 0))
     image[rows, columns] = image[rows, columns] // 5 * 2
-    draw_text(image, text, at, colour, WORDS_PX)
+    draw_text(image, text, at, colour, words)
 
 
 def _polyline(
     image: Image, points: FloatArray, colour: Colour, width: int, *, closed: bool = False
 ) -> None:
     if np.isfinite(points).all():
-        cv2.polylines(
-            image, [np.round(points).astype(np.int32)], closed, colour, width, cv2.LINE_AA
-        )
+        drawn = [np.round(points).astype(np.int32)]
+        cv2.polylines(image, drawn, closed, colour, _sized(image, width), cv2.LINE_AA)
 
 
 def draw_view(image: Image, view: CameraView) -> None:
@@ -70,20 +79,22 @@ def draw_view(image: Image, view: CameraView) -> None:
     _polyline(image, plane.to_image(np.array(view.stop_line, np.float64)), LINE, 2)
     if view.lamp_px is not None:
         x0, y0, x1, y1 = view.lamp_px
-        cv2.rectangle(image, (x0, y0), (x1, y1), LINE, 1)
+        cv2.rectangle(image, (x0, y0), (x1, y1), LINE, _sized(image, 1))
 
 
-def draw_grid(image: Image, step_px: int = 100) -> None:
+def draw_grid(image: Image) -> None:
     """Draw pixel coordinates, in place: lines at half steps, numbers at whole ones. Marks in a
     site file are read from them.
     """
     height, width = image.shape[:2]
+    # A number of four digits has to fit between two lines.
+    step_px = GRID_PX * -(-_sized(image, 1) // 3)
     for x in range(step_px // 2, width, step_px // 2):
         image[:, x] = image[:, x] // 2 + (110 if x % step_px == 0 else 70)
     for y in range(step_px // 2, height, step_px // 2):
         image[y] = image[y] // 2 + (110 if y % step_px == 0 else 70)
     for x in range(step_px, width - 20, step_px):
-        _text(image, str(x), (x + 3, 12), LINE)
+        _text(image, str(x), (x + 3, _sized(image, WORDS_PX)), LINE)
     for y in range(step_px, height - 8, step_px):
         _text(image, str(y), (3, y - 4), LINE)
 
@@ -105,16 +116,18 @@ def draw_marks(image: Image, view: CameraView) -> None:
             continue
         _polyline(image, points[:-1], colour, 2)
         _arrow(image, points[-2:], colour)
-        width = width_px(path.movement, WORDS_PX)
+        words = _sized(image, WORDS_PX)
+        width = width_px(path.movement, words)
         x = int(np.clip(points[-1, 0] + 5, 2, image.shape[1] - width - 4))
-        y = int(np.clip(points[-1, 1] - 5, WORDS_PX + 2, image.shape[0] - 4))
+        y = int(np.clip(points[-1, 1] - 5, words + 2, image.shape[0] - 4))
         _text(image, path.movement, (x, y), colour)
 
 
 def _arrow(image: Image, ends: FloatArray, colour: Colour) -> None:
     if np.isfinite(ends).all():
         (x0, y0), (x1, y1) = np.round(ends).astype(int).tolist()
-        cv2.arrowedLine(image, (x0, y0), (x1, y1), colour, 2, cv2.LINE_AA, tipLength=0.25)
+        width = _sized(image, 2)
+        cv2.arrowedLine(image, (x0, y0), (x1, y1), colour, width, cv2.LINE_AA, tipLength=0.25)
 
 
 def draw_stop_line(image: Image, ends_px: Sequence[Point]) -> None:
@@ -132,17 +145,18 @@ def draw_tracks(image: Image, tracks: Iterable[TrackState], highlight: int | Non
             draw_subject(image, track.box_px, track.vehicle_class, track.id)
             continue
         colour = CLASS_COLOUR[track.vehicle_class]
-        cv2.rectangle(image, (x0, y0), (x1, y1), colour, 1)
-        cv2.circle(image, (round(track.contact_px[0]), round(track.contact_px[1])), 2, colour, -1)
-        if y1 - y0 >= LABELLED_PX:
+        cv2.rectangle(image, (x0, y0), (x1, y1), colour, _sized(image, 1))
+        contact = (round(track.contact_px[0]), round(track.contact_px[1]))
+        cv2.circle(image, contact, _sized(image, 2), colour, -1)
+        if y1 - y0 >= _sized(image, LABELLED_PX):
             _label(image, track.vehicle_class, track.id, (x0, y0, x1), colour)
 
 
 def draw_subject(image: Image, box_px: Sequence[float], vehicle_class: str, track: int) -> None:
     """Draw the box of the vehicle that a case is about, in place."""
     x0, y0, x1, y1 = (round(value) for value in box_px)
-    cv2.rectangle(image, (x0, y0), (x1, y1), HIGHLIGHT, 2)
-    cv2.circle(image, (round((box_px[0] + box_px[2]) / 2), y1), 2, HIGHLIGHT, -1)
+    cv2.rectangle(image, (x0, y0), (x1, y1), HIGHLIGHT, _sized(image, 2))
+    cv2.circle(image, (round((box_px[0] + box_px[2]) / 2), y1), _sized(image, 2), HIGHLIGHT, -1)
     _label(image, vehicle_class, track, (x0, y0, x1), HIGHLIGHT)
 
 
@@ -152,9 +166,10 @@ def _label(
     """Number and class above a box's upper edge (left, y, right); riders' class is their colour."""
     x0, y0, x1 = top
     text = f"{CLASS_WORDS[vehicle_class]} {track}"
-    wide = width_px(text, WORDS_PX) > WIDER * (x1 - x0)
+    words = _sized(image, WORDS_PX)
+    wide = width_px(text, words) > WIDER * (x1 - x0)
     text = f"{track}" if vehicle_class == "motorcycle" or wide else text
-    _text(image, text, (x0, max(y0 - 4, WORDS_PX)), colour)
+    _text(image, text, (x0, max(y0 - _sized(image, 4), words)), colour)
 
 
 def draw_path(image: Image, contacts: Sequence[Point], colour: Colour = HIGHLIGHT) -> None:
@@ -169,12 +184,15 @@ def with_footer(image: Image, state: SignalState, time_s: float, note: str = "")
     A ``note`` stands after them, in whatever words it has.
     """
     height, width = image.shape[:2]
-    result: Image = np.full((height + FOOTER_PX, width, 3), 24, np.uint8)
+    footer = _sized(image, FOOTER_PX)
+    result: Image = np.full((height + footer, width, 3), 24, np.uint8)
     result[:height] = image
-    middle = height + FOOTER_PX // 2
-    cv2.circle(result, (14, middle), 8, SIGNAL_COLOUR[state], -1, cv2.LINE_AA)
+    middle = height + footer // 2
+    lamp = (_sized(image, 14), middle)
+    cv2.circle(result, lamp, _sized(image, 8), SIGNAL_COLOUR[state], -1, cv2.LINE_AA)
     text = f"{SIGNAL_WORDS[state]}   {time_s:.2f} s   {note}".rstrip()
-    draw_text(result, text, (30, middle + 5), LINE, FOOTER_WORDS_PX)
+    at = (_sized(image, 30), middle + _sized(image, 5))
+    draw_text(result, text, at, LINE, _sized(image, FOOTER_WORDS_PX))
     return result
 
 
@@ -183,15 +201,16 @@ def with_signal_strip(
 ) -> Image:
     """The image with a strip below it that shows the signal over time and a mark at now."""
     height, width = image.shape[:2]
-    strip = np.zeros((STRIP_PX, width, 3), np.uint8)
+    tall = _sized(image, STRIP_PX)
+    strip = np.zeros((tall, width, 3), np.uint8)
     span = max(end_s - start_s, 1e-6)
     for column in range(width):
         state = signal.state_at(start_s + (column + 0.5) / width * span)
         strip[:, column] = SIGNAL_COLOUR[state]
     at = round((now_s - start_s) / span * (width - 1))
-    cv2.line(strip, (at, 0), (at, STRIP_PX), (255, 255, 255), 3)
-    cv2.line(strip, (at, 0), (at, STRIP_PX), (0, 0, 0), 1)
-    result = np.zeros((height + STRIP_PX, width, 3), np.uint8)
+    cv2.line(strip, (at, 0), (at, tall), (255, 255, 255), _sized(image, 3))
+    cv2.line(strip, (at, 0), (at, tall), (0, 0, 0), _sized(image, 1))
+    result = np.zeros((height + tall, width, 3), np.uint8)
     result[:height], result[height:] = image, strip
     return result
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from detection.captions import CLASS_WORDS, FONTS, SIGNAL_WORDS, draw_text, width_px
-from detection.overlay import FOOTER_PX, with_footer
-from models.signals import SignalState
+from detection.overlay import FOOTER_PX, draw_subject, with_footer, with_signal_strip
+from detection.ports import Image
+from models.signals import SignalChange, SignalState, SignalTimeline
 from models.site import VEHICLE_CLASSES
 from traffic.web.i18n import catalog
 
@@ -69,3 +71,25 @@ def test_the_footer_says_the_state_below_the_picture() -> None:
     assert (drawn[:40] == 90).all()
     edges = (drawn[40:, -4:] == 24).all()
     assert edges, "the longest words fit into a narrow picture"
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_large_picture_shown_small_reads_like_a_small_one(times: int) -> None:
+    signal = SignalTimeline(
+        (SignalChange(0.0, SignalState.RED), SignalChange(4.0, SignalState.GREEN))
+    )
+
+    def drawn(scale: int) -> Image:
+        image = np.full((600 * scale, 800 * scale, 3), 90, np.uint8)
+        box = [scale * edge for edge in (300.0, 200.0, 420.0, 330.0)]
+        draw_subject(image, box, "car", 7)
+        image = with_footer(image, SignalState.RED, 3.21, "hàng đợi · queue 12")
+        return with_signal_strip(image, signal, 0.0, 8.0, 3.21)
+
+    small, large = drawn(1), drawn(times)
+    assert large.shape == (small.shape[0] * times, small.shape[1] * times, 3)
+    shown = cv2.resize(large, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_AREA)
+    apart = np.abs(shown.astype(np.int16) - small)
+    drawn_on = (small != 90).any(axis=2)
+    assert apart[drawn_on].mean() < 12
+    assert apart[~drawn_on].mean() < 0.2
