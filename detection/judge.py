@@ -109,7 +109,7 @@ class Watch:
     riders: list[int] = field(default_factory=list)
     bare_heads: list[int] = field(default_factory=list)
     since_s: float = math.inf
-    """When it was seen first."""
+    """When its track, or the one that goes on with it, was seen first."""
     place: Point | None = None
     stood: int = 0
     """Where it stands by its latest sightings, and how many of them it has stood."""
@@ -124,6 +124,7 @@ class Watch:
         self.settled |= later.settled
         self.riders += later.riders
         self.bare_heads += later.bare_heads
+        self.since_s = later.since_s
         self.alone_s = max(self.alone_s, later.alone_s)
         self.behind |= later.behind
         self.passed |= later.passed

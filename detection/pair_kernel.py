@@ -34,6 +34,13 @@ LEAST_GAP_S: Final = 0.05
 MISSING: Final = 0.3
 """The top of a box that hides its vehicle's wheels is, to this share of its height, in place."""
 
+SCATTERS: Final = 3.0
+"""A place is off by so many of its standard deviations: far off, a pixel is two metres of road."""
+WIDTH_PX: Final = 2.0
+HEIGHT_PX: Final = 3.0
+"""By so much two boxes of one vehicle differ by chance: of a rider far off that is a large share of
+them."""
+
 _Kernel = Callable[..., FloatArray]
 
 
@@ -148,12 +155,13 @@ def _costs(
             hidden = 0.0
             top_fits = abs(box[1] - expected[1]) < MISSING * height
             aligned = abs((box[0] + box[2]) / 2.0 - middle) < 0.5 * width
-            if shown < short_share * height and top_fits and aligned:
+            if shown < min(short_share * height, height - HEIGHT_PX) and top_fits and aligned:
                 hidden = max(height - shown, 0.0)
             dx = places[column, 0] - contact[row, 0] + hidden * down[column, 0]
             dy = places[column, 1] - contact[row, 1] + hidden * down[column, 1]
             if settled:
-                reach = slack + surprise / 2.0 * gap_s * gap_s + math.sqrt(spread_m2[column])
+                reach = slack + surprise / 2.0 * gap_s * gap_s
+                reach += SCATTERS * math.sqrt(spread_m2[column])
             else:
                 reach = slack + most_mps * gap_s
             # Most pairs are too far apart: that is asked before what takes roots and logarithms.
@@ -162,7 +170,7 @@ def _costs(
             metres = math.hypot(dx / ux, dy / uy)
             if metres >= 2.0 * reach:
                 continue
-            wide = math.log(max(width / (box[2] - box[0]), 1e-3))
+            wide = math.log(max((width + WIDTH_PX) / (box[2] - box[0] + WIDTH_PX), 1e-3))
             if abs(wide) >= new_ratio:
                 continue
             ratio = abs(math.log(max(height / (shown + hidden), 1e-3)))

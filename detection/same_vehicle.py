@@ -115,7 +115,8 @@ def stays(
 ) -> float | None:
     """One who stood is found standing there, by the middle of what was seen of both.
 
-    His earlier track may have gone on with another that passed him, away from there.
+    His earlier track may have gone on with another that passed him, away from there, or have ended
+    with one that hid him.
     """
     last, first = lost[-1], found.points[0]
     strayed = last.time_s >= first.time_s
@@ -126,13 +127,14 @@ def stays(
     after = _stood_at(begun, STAYED_S, near_m)
     if after is None:
         return None
-    if strayed:
-        last = next((p for p in reversed(lost) if math.dist(p.centre, after) <= near_m), last)
-        if not 0.0 < first.time_s - last.time_s <= MIXED_S:
-            return None
-    own = [p for p in lost if 0.0 <= last.time_s - p.time_s <= 2 * STOOD_S]
+    own_s = next((p.time_s for p in reversed(lost) if math.dist(p.centre, after) <= near_m), None)
+    if own_s is None or not 0.0 < first.time_s - own_s <= (MIXED_S if strayed else most_s):
+        return None
+    if not strayed and _others_s(lost, own_s) > MIXED_S:
+        return None
+    own = [p for p in lost if 0.0 <= own_s - p.time_s <= 2 * STOOD_S]
     before = _stood_at(own, STOOD_S, near_m)
-    return last.time_s if before and math.dist(before, after) <= near_m else None
+    return own_s if before and math.dist(before, after) <= near_m else None
 
 
 def rides_back(lost: Sequence[TrajectoryPoint], found: Found, inward: Point) -> float | None:
@@ -236,6 +238,12 @@ def _stood_at(points: Sequence[TrajectoryPoint], least_s: float, near_m: float) 
     )
     off_m = statistics.median(math.dist(point.centre, middle) for point in points)
     return middle if off_m <= SCATTER * near_m else None
+
+
+def _others_s(points: Sequence[TrajectoryPoint], own_s: float) -> float:
+    """How long a track had another's boxes after its own vehicle was seen last."""
+    others_s = [point.time_s for point in points if point.time_s > own_s]
+    return others_s[-1] - others_s[0] if others_s else 0.0
 
 
 def _before(points: Iterable[TrajectoryPoint], until_s: float) -> Motion | None:

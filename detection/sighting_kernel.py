@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import numba
 import numpy as np
 
-from detection.pair_kernel import MISSING
+from detection.pair_kernel import HEIGHT_PX, MISSING
 from detection.ports import BoolArray, FloatArray, IntArray
 
 HELD_VOTE: Final = 0.1
@@ -81,7 +81,7 @@ def _misfits(
             joined[index] = shown - height
         beside = abs((box[index, 0] + box[index, 2]) / 2 - (left + right) / 2)
         fits = abs(box[index, 1] - top) < MISSING * height and beside < 0.5 * (right - left)
-        if shown < short_share * height and fits:
+        if shown < min(short_share * height, height - HEIGHT_PX) and fits:
             hidden[index] = max(height - shown, 0.0)
     return hidden, joined
 
@@ -89,6 +89,7 @@ def _misfits(
 def _learn_heights(
     rows: IntArray,
     shown: FloatArray,
+    scale: FloatArray,
     low: BoolArray,
     cut: BoolArray,
     joined: BoolArray,
@@ -101,6 +102,7 @@ def _learn_heights(
     Args:
         rows: (N,) which tracks.
         shown: (N,) height of each box to the wheels, over the scale of its place.
+        scale: (N,) pixels that a height of 1 has there.
         low: (N,) the wheels are hidden.
         cut: (N,) the picture's border cuts the box.
         joined: (N,) the box may hold two.
@@ -117,8 +119,10 @@ def _learn_heights(
         elif joined[index]:
             tall[row] += JOINED_GAIN * change
         else:
-            # Boxes are too short more often than too tall; those of large vehicles may be either.
-            either = change <= 0 or (large[index] and hits[row] >= KNOWN_HITS)
+            # Boxes are too short more often than too tall; those of large vehicles may be either,
+            # and so is what scatters by a pixel or two.
+            known_large = large[index] and hits[row] >= KNOWN_HITS
+            either = known_large or change * scale[index] <= HEIGHT_PX
             tall[row] += (0.15 if either else 0.5) * change
         if cut[index]:
             # What the picture's border cuts is at least as tall as the part that is seen.

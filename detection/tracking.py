@@ -269,8 +269,9 @@ class Tracker:
             unsure = found.down[chosen] * (JOINED_SHARE * over)[:, None]
             noise = noise + unsure[:, :, None] * unsure[:, None, :]
         cut, large = found.cut[chosen], _LARGE[t.classes[rows]]
-        shown = (contact_px[:, 1] - box[:, 1]) / self.plane.size_scale(contact_px)
-        learn_heights(rows, shown, low, cut, joined, large, t.hits, t.tall)
+        scale = self.plane.size_scale(contact_px)
+        shown = (contact_px[:, 1] - box[:, 1]) / scale
+        learn_heights(rows, shown, scale, low, cut, joined, large, t.hits, t.tall)
         away = found.away[chosen]
         measured = contact + centre_offset(self.plane, away, t.heading[rows], t.classes[rows])
         held = t.held[rows]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from detection.rules.story import ASTRIDE_M, STANDING_MPS, Finding, Story
+from detection.rules.story import ASTRIDE_M, STANDING_MPS, Finding, Story, apart_m
 from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState, SignalTimeline
 from models.site import LONG_VEHICLES
@@ -23,6 +23,8 @@ from models.violation import ViolationKind
 JUST_S = 1e-3
 STOOD_S = 0.8
 """A shorter stand past the line may be the scatter of one that creeps."""
+STAYS_M = 0.5
+"""So near to where one stood he stands still, whatever a single speed says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,17 +201,20 @@ def stop_line(story: Story, rule: StopLineRule) -> Finding | None:
     run: list[TrajectoryPoint] = []
     over = next((point for point in story.points if point.time_s >= crossing_s), story.points[-1])
     for point in story.points:
-        stands = (
+        here = (
             point.time_s >= crossing_s
             and _aside_m(story, over, point) <= rule.max_aside_m
-            and point.speed_mps < STANDING_MPS
             and min_past_m <= point.depth_m <= rule.max_past_m
             and point.whole
             and signal.state_at(point.time_s) is SignalState.RED
         )
-        if run and point.time_s - run[-1].time_s > rule.max_gap_s:
-            run = []
-        run = [*run, point] if stands else []
+        stands = point.speed_mps < STANDING_MPS
+        if run:
+            stays = here and (stands or apart_m(point, run[-1]) <= STAYS_M)
+            if not stays or point.time_s - run[-1].time_s > rule.max_gap_s:
+                run = []
+        if here and stands:
+            run.append(point)
         if run and run[-1].time_s - run[0].time_s >= rule.min_stand_s:
             depths = sorted(item.depth_m for item in run)
             return Finding(

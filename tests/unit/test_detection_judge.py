@@ -89,7 +89,8 @@ def test_what_a_track_seems_to_do_when_it_begins_undoes_no_stop():
     view = dataclasses.replace(VIEW, road=RoadRules(areas=(ZONE,)))
     signals = ApproachSignals(["J:a>b"], SignalTimeline((SignalChange(0.0, SignalState.RED),)))
     judge = Judge(view, RuleSettings(), signals, lambda points, track, since_s: None)
-    stands, again, ahead = Watch(passed={7, 8}), Watch(passed={7, 8}), Watch()
+    stands, again, ahead = Watch(passed={7, 8}), Watch(passed={7, 8}, since_s=0.0), Watch()
+    again.add(Watch())  # found again, under a new number
 
     def place(time_s: float, x: float, y: float, speed: float) -> TrajectoryPoint:
         return TrajectoryPoint(

@@ -203,6 +203,21 @@ def test_whose_track_goes_on_with_one_who_walks_past_is_known_where_he_stands(be
 
 
 @pytest.mark.parametrize(
+    ("boxes", "hidden", "known"), [(4, 0.7, True), (12, 0.7, False), (4, 0.2, False)],
+    ids=["a few boxes", "drove away", "not hidden"],
+)  # fmt: skip
+def test_whose_track_ends_with_who_hid_him_is_known_where_he_stands(boxes, hidden, known):
+    before = stander(1, 10.0, 8.0)
+    before.hidden = hidden
+    for step in range(boxes):
+        before.trajectory.add(sighting(22.0 + step / 6, STANDS_M + 4.0, speed_mps=1.2, areas=1))
+    now = stander(2, 26.0, 1.2)
+    assert stays([before], now) is known
+    if known:
+        assert all(abs(p.progress_m - STANDS_M) < 2.5 for p in now.trajectory.points)
+
+
+@pytest.mark.parametrize(
     ("before", "now"),
     [
         (stander(1, 10.0, 8.0), stander(2, 18.2, 1.2, at_m=STANDS_M - 1.8)),

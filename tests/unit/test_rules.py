@@ -158,6 +158,15 @@ def test_stop_line(crossing_s, past_m, stands_s, flagged):
     assert rules.stop_line(replace(story, points=driven), rules.StopLineRule()) is None
 
 
+@pytest.mark.parametrize(("moved_m", "flagged"), [(0.2, True), (1.0, False)])
+def test_a_single_speed_does_not_end_a_stop_past_the_line(moved_m, flagged):
+    points = [sighting(14.8, -0.5), *standing(15.5, 1, 1.5)]
+    points += [sighting(16.7, 1.5 + moved_m, speed_mps=0.9), *standing(16.9, 1, 1.5 + moved_m)]
+    finding = rules.stop_line(a_story(points, crossing_s=15.0), rules.StopLineRule())
+    assert (finding is not None) is flagged
+    assert finding is None or finding.time_s == 15.5
+
+
 @pytest.mark.parametrize(("past_m", "flagged"), [(2.0, False), (3.5, True)])
 def test_the_front_of_a_bus_must_be_further_past_the_line(past_m, flagged):
     points = [sighting(14.8, -0.5), *standing(15.5, 3, past_m)]

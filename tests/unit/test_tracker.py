@@ -39,10 +39,11 @@ class Scene:
         time_s: float,
         *vehicles: tuple[int, float, float],
         join: tuple[int, int] | None = None,
+        jitter_px: float = 0.5,
     ) -> list[TrackState]:
         """Tracks after a frame with these vehicles: class, depth of the front, metres aside.
 
-        The two that ``join`` names come as one box.
+        The two that ``join`` names come as one box; edges of boxes scatter by ``jitter_px``.
         """
         (ax, ay), (bx, by) = self.view.stop_line
         length = math.dist((ax, ay), (bx, by))
@@ -54,8 +55,9 @@ class Scene:
             y = ay + (by - ay) / length * aside_m + iy * back_m
             rows.append((number, kind, x, y, math.atan2(ix, iy), 0.0, *SIZE[kind]))
         seen = project_boxes(
-            VehicleStates.from_rows(rows), self._camera, self._rng, miss_rate=0.0, jitter_px=0.5
-        )
+            VehicleStates.from_rows(rows), self._camera, self._rng, miss_rate=0.0,
+            jitter_px=jitter_px,
+        )  # fmt: skip
         boxes, chosen = seen.xyxy.copy(), np.ones(len(seen), np.bool_)
         if join is not None:
             one, other = (seen.id.tolist().index(number) for number in join)
@@ -84,6 +86,20 @@ def test_one_that_the_border_cuts_for_long_is_the_same_when_it_drives_on(scene):
         ids |= {track.id for track in tracks}
         assert step < 6 or [track.seen for track in tracks] == [True]
     assert len(ids) == 1
+
+
+@pytest.mark.parametrize("depth_m", [44.0, 60.0])
+def test_who_stands_far_off_stays_one_where_he_stands(scene, depth_m):
+    """A rider a dozen pixels tall: his boxes differ in size, and lie metres apart on the road."""
+    ids, off_m = set(), []
+    (ax, ay), (ix, iy) = scene.view.stop_line[0], scene.view.inward
+    for step in range(240):
+        for track in scene.see(step / 6, (MOTORCYCLE, depth_m, 4.4), jitter_px=1.2):
+            ids.add(track.id)
+            x, y = track.centre
+            off_m.append((x - ax) * ix + (y - ay) * iy - (depth_m - SIZE[MOTORCYCLE][0] / 2))
+    assert len(ids) == 1
+    assert abs(np.median(off_m[30:])) < 0.6
 
 
 def test_a_rider_near_by_does_not_continue_a_car_that_is_lost(scene):
