@@ -7,13 +7,18 @@ lamp is the largest compact blob of one colour.
 Haze, rain and a dirty lens lay a veil of light over all of the picture, and colours pale. How
 bright the darkest of the picture is tells how much (the dark channel of He, Sun, Tang 2009); it is
 taken off.
+
+Each colour shines at one place of the head. Compression paints colours where none are, and what
+drives past behind the head has lamps of its own: one that is not where its colour shone before
+changes nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -33,6 +38,12 @@ STRIDE_PX: Final = 8
 DARKEST_PERCENT: Final = 1.0
 BLACK_LEVEL: Final = 16
 """In a clear picture the darkest of each colour is no brighter than video's black level."""
+PLACES: Final = 60
+"""So many of a colour's last sightings tell where it shines: who is wrong is outvoted soon."""
+KNOWN: Final = 3
+"""After so many its place is known."""
+STRAY_PX: Final = 4.0
+"""A lamp's place is at least so unsure: a mast sways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,15 @@ class LampSettings:
     dim_value: int = 25
 
 
+class _Blob(NamedTuple):
+    """What shines in one colour: its share of the box, and where and how large it is, in pixels."""
+
+    share: float = 0.0
+    x_px: float = 0.0
+    y_px: float = 0.0
+    size_px: float = 0.0
+
+
 class LampReader:
     """Reads the head within a box of the image, debounced."""
 
@@ -73,12 +93,19 @@ class LampReader:
         self._settings = settings or LampSettings()
         self._recent: deque[tuple[float, SignalState]] = deque(maxlen=64)
         self._state = SignalState.UNKNOWN
+        self._places: dict[SignalState, deque[_Blob]] = {
+            state: deque(maxlen=PLACES) for state in HUES
+        }
+        self._shone = SignalState.UNKNOWN
+        """The last colour that was believed."""
         self.since_s: float | None = None
         """When the state that :meth:`read` gave began; it is believed only later."""
 
     def read(self, time_s: float, image: Image) -> SignalState:
         """The debounced state at this time."""
-        seen = self.look(image)
+        seen, blob = self._see(image)
+        if seen in HUES and self._strays(seen, blob) and seen is not self._shone:
+            seen = SignalState.UNKNOWN
         self._recent.append((time_s, seen))
         begin = None
         for at, state in reversed(self._recent):
@@ -89,17 +116,33 @@ class LampReader:
             if seen is not self._state:
                 self.since_s = begin
             self._state = seen
+            self._shone = seen if seen in HUES else self._shone
         return self._state
 
     def look(self, image: Image) -> SignalState:
         """The state in this image alone."""
+        return self._see(image)[0]
+
+    def _strays(self, state: SignalState, blob: _Blob) -> bool:
+        """Whether a colour shines elsewhere than it did; remembers where in any case."""
+        places = self._places[state]
+        places.append(blob)
+        if len(places) <= KNOWN:
+            return False
+        x_px, y_px, size_px = np.median([place[1:] for place in places], axis=0).tolist()
+        off_px = math.hypot(blob.x_px - x_px, blob.y_px - y_px)
+        strays: bool = off_px > max(size_px, STRAY_PX)
+        return strays
+
+    def _see(self, image: Image) -> tuple[SignalState, _Blob]:
+        """The state in an image, and what shines there."""
         x0, y0, x1, y1 = self._box
         box = image[max(y0, 0) : y1, max(x0, 0) : x1]
         if box.size == 0:
-            return SignalState.UNKNOWN
+            return SignalState.UNKNOWN, _Blob()
         s = self._settings
         if int(np.percentile(box.max(axis=2), 99)) < s.dim_value:
-            return SignalState.UNKNOWN
+            return SignalState.UNKNOWN, _Blob()
         pixels = image[::STRIDE_PX, ::STRIDE_PX]
         veil = max(np.percentile(pixels.min(axis=2), DARKEST_PERCENT) - BLACK_LEVEL, 0.0)
         hsv = cv2.cvtColor(cv2.subtract(box, (veil, veil, veil, 0.0)), cv2.COLOR_BGR2HSV)
@@ -115,22 +158,27 @@ class LampReader:
             for low, high in bands:
                 mask |= (hue >= low) & (hue <= high)
             lit = (mask & shining).astype(np.uint8)
-            strength[state] = _largest_blob(lit, s) / lit.size
-        ranked = sorted(strength.items(), key=lambda item: -item[1])
-        (best, share), (_, second) = ranked[0], ranked[1]
-        if share < s.min_share:
-            return SignalState.DARK
-        return best if share >= s.lead * second else SignalState.UNKNOWN
+            strength[state] = _largest_blob(lit, s)
+        ranked = sorted(strength.items(), key=lambda item: -item[1].share)
+        (best, blob), (_, second) = ranked[0], ranked[1]
+        if blob.share < s.min_share:
+            return SignalState.DARK, blob
+        return (best if blob.share >= s.lead * second.share else SignalState.UNKNOWN), blob
 
 
-def _largest_blob(mask: Image, settings: LampSettings) -> int:
-    """Area in pixels of the largest connected blob that is compact as a lamp is."""
+def _largest_blob(mask: Image, settings: LampSettings) -> _Blob:
+    """The largest connected blob that is compact as a lamp is."""
     if not mask.any():
-        return 0
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        return _Blob()
+    _, _, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
     left, top, width, height, area = stats[1:].T
     compact = area >= settings.min_fill * width * height
     compact &= np.maximum(width, height) <= settings.max_aspect * np.minimum(width, height)
     cut = (left == 0) | (top == 0)
     cut |= (left + width == mask.shape[1]) | (top + height == mask.shape[0])
-    return int((area * compact * np.where(cut, settings.cut_share, 1.0)).max())
+    counted = area * compact * np.where(cut, settings.cut_share, 1.0)
+    best = int(counted.argmax())
+    x_px, y_px = centres[1 + best].tolist()
+    return _Blob(
+        float(counted[best]) / mask.size, x_px, y_px, float(max(width[best], height[best]))
+    )

@@ -433,3 +433,31 @@ def test_packaged_weights_are_verified_by_the_hashes_beside_them(tmp_path, monke
     (copied / "street.bin").unlink()
     with pytest.raises(BadInput, match="cannot be read"):
         registry.verify_packaged("street")
+
+
+def head(colour: str, at_px: tuple[int, int], radius_px: int = 8) -> np.ndarray:
+    image = np.full((90, 40, 3), 35, np.uint8)
+    cv2.circle(image, at_px, radius_px, {"red": (40, 40, 230), "green": (90, 200, 10)}[colour], -1)
+    return image
+
+
+def test_a_colour_elsewhere_than_it_shone_changes_nothing():
+    """Blocks of a poor picture, and what drives past behind the head, are no lamps."""
+    reader = LampReader((0, 0, 40, 90))
+    lamps = {"green": (20, 74), "red": (20, 14)}
+    shown = [head(name, lamps[name]) for name in ("green", "red") * 2 for _ in range(6)]
+    for k, image in enumerate([*shown, *[head("green", (10, 44))] * 6]):
+        state = reader.read(k / 6, image)
+    assert state is SignalState.UNKNOWN
+    for k in range(30, 36):
+        state = reader.read(k / 6, head("green", lamps["green"]))
+    assert state is SignalState.GREEN
+
+
+def test_a_place_that_was_wrong_is_outvoted():
+    """The first green that was seen was a lorry's; digits may be in the box, too."""
+    reader = LampReader((0, 0, 40, 90))
+    shown = [*[head("green", (30, 40))] * 6, *[head("red", (20, 14))] * 6]
+    shown += [head("green", (20, 74), 6)] * 12
+    states = [reader.read(k / 6, image) for k, image in enumerate(shown)]
+    assert (states[11], states[-1]) == (SignalState.RED, SignalState.GREEN)
