@@ -21,6 +21,7 @@ from typing import Final, NamedTuple, cast
 import numba
 import numpy as np
 
+from detection.boxes import EDGE_PX
 from detection.plane import CLASS_HEIGHT_M, Eye, GroundPlane
 from detection.ports import BoolArray, FloatArray, IntArray
 from detection.track_table import LENGTH_M, TrackTable
@@ -28,7 +29,6 @@ from models.site import LONG_VEHICLES, VEHICLE_CLASSES
 
 AWAY: Final = 0.85
 """Cosine of the angle to the line of sight at which one drives away from the camera."""
-EDGE_PX: Final = 2.0
 LONG: Final = np.array([name in LONG_VEHICLES for name in VEHICLE_CLASSES])
 BONNET_M: Final = np.array([{"car": 0.8, "truck": 0.25}.get(name, 0.0) for name in VEHICLE_CLASSES])
 """So far before the far end of a vehicle's upper edge its bumper is."""

@@ -15,6 +15,7 @@ from typing import Final, cast
 import numba
 import numpy as np
 
+from detection.boxes import shared_area
 from detection.ports import BoolArray, FloatArray
 
 NEVER: Final = 1e6
@@ -44,19 +45,10 @@ them."""
 _Kernel = Callable[..., FloatArray]
 
 
-def _overlap(a: FloatArray, b: FloatArray) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0.0 or height <= 0.0:
-        return 0.0
-    return float(width * height)
-
-
 def _area(a: FloatArray) -> float:
     return float((a[2] - a[0]) * (a[3] - a[1]))
 
 
-_overlap = numba.njit(inline="always")(_overlap)
 _area = numba.njit(inline="always")(_area)
 
 
@@ -140,7 +132,7 @@ def _costs(
             if told_apart and alike and walks[row] != found_walks[column]:
                 mismatch = WALKS
             box_area = _area(box)
-            shared = _overlap(last, box)
+            shared = shared_area(last, box)
             now = shared / max(last_area + box_area - shared, 1e-9)
             if held[row]:
                 # One that stands is found where it is; what drives past in front is another.
@@ -180,7 +172,7 @@ def _costs(
             a, b, c = p[0, 0] + noise_of[0, 0], p[0, 1] + noise_of[0, 1], p[1, 1] + noise_of[1, 1]
             det = max(a * c - b * b, 1e-9)
             distance2 = (c * dx * dx - 2.0 * b * dx * dy + a * dy * dy) / det
-            shared = _overlap(expected, box)
+            shared = shared_area(expected, box)
             overlap = shared / max(expected_area + box_area - shared, 1e-9)
             if settled and not alike and overlap < KIND_OVERLAP:
                 continue

@@ -28,6 +28,7 @@ from typing import Final, cast
 import numba
 import numpy as np
 
+from detection.boxes import EDGE_PX
 from detection.plane import GroundPlane
 from detection.ports import BoolArray, FloatArray, IntArray
 from detection.track_table import LENGTH_M, WIDTH_M, TrackTable
@@ -35,7 +36,6 @@ from detection.wheels import CUBOID, MACHINE
 from models.site import TWO_WHEELERS, VEHICLE_CLASSES
 
 TWO_WHEELED: Final = np.array([name in TWO_WHEELERS for name in VEHICLE_CLASSES])
-EDGE_PX: Final = 2.0
 GAIN: Final = 0.25
 DRIVING_GAIN: Final = 0.5
 """How fast boxes of one that stands, and of one that drives, are believed."""
