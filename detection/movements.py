@@ -29,13 +29,15 @@ CERTAIN_M: Final = 6.0
 class MovementMatch:
     """The nearest movement; ``certain`` is False after too short a way to tell.
 
-    ``heading_off_rad`` is the angle between the vehicle's last heading and its path's.
+    ``heading_off_rad`` is the angle between the vehicle's last heading and its path's, ``lead_m``
+    by how much the next path fits less well, its heading weighed as metres.
     """
 
     movement: str
     certain: bool
     travelled_m: float = 0.0
     heading_off_rad: float = 0.0
+    lead_m: float = math.inf
 
 
 class MovementMatcher:
@@ -54,10 +56,10 @@ class MovementMatcher:
         if not centres:
             return MovementMatch(self._names[self._straightest()], only)
         points, units = np.array(centres, np.float64), np.array(units_per_m)
-        best, turn, travelled = _nearest(self._paths, points, units, self._inward)
+        best, turn, travelled, lead = _nearest(self._paths, points, units, self._inward)
         if only:
             return MovementMatch(self._names[0], True, travelled)
-        return MovementMatch(self._names[best], travelled >= CERTAIN_M, travelled, turn)
+        return MovementMatch(self._names[best], travelled >= CERTAIN_M, travelled, turn, lead)
 
     def _straightest(self) -> int:
         ends = [path[-1] - path[0] for path in self._paths]
@@ -66,10 +68,11 @@ class MovementMatcher:
 
 def _fit(
     paths: FloatArray, points: FloatArray, units: FloatArray, inward: FloatArray
-) -> tuple[int, float, float]:
+) -> tuple[int, float, float, float]:
     """The path (P, S, 2) that the way through the points (N, 2) lies nearest to.
 
-    Also how far the way's end heads off that path, radians, and how long it is, metres.
+    Also how far the way's end heads off that path, radians, how long it is, metres, and by how
+    much the next path fits less well.
     """
     last = len(points) - 1
     travelled = 0.0
@@ -85,7 +88,7 @@ def _fit(
             break
     heading = heading / math.hypot(heading[0], heading[1])
     count, samples = min(last + 1, MOST_POINTS), paths.shape[1]
-    best, best_cost, best_turn = 0, np.inf, 0.0
+    best, best_cost, next_cost, best_turn = 0, np.inf, np.inf, 0.0
     for path in range(len(paths)):
         away = weights = 0.0
         nearest = 0
@@ -110,12 +113,14 @@ def _fit(
         turn = math.acos(min(max(cosine, -1.0), 1.0))
         cost = away / weights + HEADING_WEIGHT_M * turn
         if cost < best_cost:
-            best, best_cost, best_turn = path, cost, turn
-    return best, best_turn, travelled
+            best, best_cost, next_cost, best_turn = path, cost, best_cost, turn
+        elif cost < next_cost:
+            next_cost = cost
+    return best, best_turn, travelled, next_cost - best_cost
 
 
 _nearest = cast(
-    Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[int, float, float]],
+    Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[int, float, float, float]],
     numba.njit(cache=True)(_fit),
 )
 """Compiled: as array expressions it takes thousands of distances a time to keep a few."""

@@ -23,13 +23,15 @@ class IllegalTurnRule:
     """Parameters of the forbidden turn: which movement it was must be beyond doubt.
 
     The vehicle has gone ``min_travel_m`` past the line, and heads within ``max_heading_off_deg``
-    of where the movement's path leads there; its track has no gap longer than ``max_gap_s``. One
+    of where the movement's path leads there; every other path fits less well by ``min_lead_m``: a
+    turn begins as the way straight on does. Its track has no gap longer than ``max_gap_s``. One
     that stood with its front on the line turned when it drove on.
     """
 
     enabled: bool = True
     min_travel_m: float = 14.0
     max_heading_off_deg: float = 35.0
+    min_lead_m: float = 1.5
     max_gap_s: float = 1.5
 
 
@@ -67,6 +69,7 @@ def illegal_turn(story: Story, rule: IllegalTurnRule) -> Finding | None:
     if (
         not turn.certain
         or turn.travelled_m < rule.min_travel_m
+        or turn.lead_m < rule.min_lead_m
         or math.degrees(turn.heading_off_rad) > rule.max_heading_off_deg
     ):
         return None

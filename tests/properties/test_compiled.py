@@ -169,6 +169,8 @@ def test_the_movement_is_that_of_the_least_cost(random: np.random.Generator, cou
     chosen, turn = costs[names.index(match.movement)]
     assert chosen == pytest.approx(min(costs)[0])
     assert match.heading_off_rad == pytest.approx(turn)
+    least, *more = sorted(cost for cost, _ in costs)
+    assert match.lead_m == pytest.approx(more[0] - least if more else np.inf, abs=1e-9)
 
 
 @given(random=generators)

@@ -292,6 +292,7 @@ def test_illegal_turn():
         {"turn": replace(sure, certain=False)},
         {"turn": replace(sure, travelled_m=10.0)},
         {"turn": replace(sure, heading_off_rad=math.radians(60))},
+        {"turn": replace(sure, lead_m=0.5)},  # the way straight on has hardly parted from it
         {"points": [sighting(20.0, 0.0), sighting(23.0, 18.0)]},
     ):
         assert rules.illegal_turn(replace(story, **doubt), rule) is None
