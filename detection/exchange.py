@@ -7,7 +7,8 @@ each goes on as the other came, then they were exchanged.
 
 Where one overtakes another who has begun to turn back, one box may be left of both: the track of
 the faster one takes it, brakes and turns, and that of the slower one is lost. Who was lost there,
-and whose way bends into what is seen since, is who turns.
+and whose way bends into what is seen since, is who turns. It may take so long to show that his
+track has ended: then he goes on under the other's number, and the other is who was lost.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from detection.lives import Life, as_many_wheels
-from detection.same_vehicle import MOST_MPS, bends_into, motion
+from detection.same_vehicle import MOST_MPS, TURNED_LOST_S, bends_into, motion
 from detection.same_vehicle import Motion as Drive
 from detection.tracking import TrackState
 from detection.trajectory import TrajectoryPoint, mean_velocity
 from models.camera import Point
+from models.violation import ViolationKind
 
 AFTER_S: Final = 0.5
 """So long after they met it is told."""
@@ -41,8 +43,8 @@ SLOW_MPS: Final = 1.0
 """Slower than this into the junction, or back, may be jitter."""
 TAKEN_S: Final = 1.0
 """So long after one was lost it shows whether another goes on with his vehicle,"""
-TAKEN_FOR_S: Final = 0.4
-"""and for so long it is asked."""
+TAKEN_FOR_S: Final = TURNED_LOST_S + WINDOW_S - TAKEN_S
+"""and for so long it is asked: who takes it drives on for a while before he brakes."""
 TAKEN_M: Final = 8.0
 """So far he has driven since at the most."""
 FASTER_MPS: Final = 2.0
@@ -61,20 +63,27 @@ class Motion(NamedTuple):
     velocity: Point
 
 
-def part(lives: dict[int, Life], inward: Point) -> None:
+def part(
+    lives: dict[int, Life], inward: Point, ended: Iterable[Life] = ()
+) -> tuple[Life, Life] | None:
     """Give those who changed tracks past the line, where one drives back, each his own again.
 
     Args:
         lives: What is kept of each track, by its number; changed in place.
         inward: Unit vector into the junction. The view's plane is in metres.
+        ended: What is kept of tracks that have ended.
+
+    Returns:
+        One whose track had ended and who is among ``lives`` again, and the one who was followed in
+        his place and no longer is; None if there is none.
     """
-    _give_taken(lives, inward)
+    revived = _give_taken(lives, inward, ended)
     # Mostly nobody drives back.
     if not any(
         life.wheels_m > PAST_M and _along(life.last.velocity, inward) <= -SLOW_MPS
         for life in lives.values()
     ):
-        return
+        return revived
     past = {
         track: life
         for track, life in lives.items()
@@ -91,25 +100,43 @@ def part(lives: dict[int, Life], inward: Point) -> None:
             others = other.last.id
             exchange(life, other, at_s)
             past[track], past[others] = lives[track], lives[others] = other, life
+    return revived
 
 
-def _give_taken(lives: dict[int, Life], inward: Point) -> None:
-    """Give each who was lost past the line the vehicle with which another goes on in his place."""
-    past = [
-        life
-        for life in lives.values()
-        if life.over and life.wheels_m > PAST_M and life.last.vehicle_class != "pedestrian"
-    ]
-    now_s = max((life.trajectory.points[-1].time_s for life in past), default=0.0)
-    for lost in past:
-        lost_s = lost.trajectory.points[-1].time_s
-        if lost.last.seen or not -0.05 <= now_s - lost_s - TAKEN_S <= TAKEN_FOR_S:
+def _give_taken(
+    lives: dict[int, Life], inward: Point, ended: Iterable[Life]
+) -> tuple[Life, Life] | None:
+    """Give one who was lost past the line the vehicle with which another goes on in his place."""
+    past = [life for life in lives.values() if _is_past(life)]
+    turning = [life for life in past if life.last.seen and _turns(life.last, inward)]
+    if not turning:
+        return None
+    now_s = max(map(_seen_s, turning))
+    for lost in (*past, *ended):
+        since_s = now_s - _seen_s(lost)
+        if lost.last.seen or not -0.05 <= since_s - TAKEN_S <= TAKEN_FOR_S or not _is_past(lost):
             continue
-        turning = [life for life in past if life.last.seen and _turns(life.last, inward)]
         taker = taken_by(lost, turning)
-        if taker is not None:
-            exchange(lost, taker, lost_s + 1e-3)
-            lives[lost.last.id], lives[taker.last.id] = lost, taker
+        if taker is None:
+            continue
+        exchange(lost, taker, _seen_s(lost) + 1e-3)
+        # If it was told already, it was told of his way.
+        lost.watch.settled |= taker.watch.settled & {ViolationKind.U_TURN}
+        lives[lost.last.id] = lost
+        if taker.last.id not in lives:
+            return lost, taker
+        lives[taker.last.id] = taker
+        return None
+    return None
+
+
+def _is_past(life: Life) -> bool:
+    on_foot = life.last.vehicle_class == "pedestrian"
+    return life.over and life.wheels_m > PAST_M and not on_foot
+
+
+def _seen_s(life: Life) -> float:
+    return life.trajectory.points[-1].time_s
 
 
 def _turns(track: TrackState, inward: Point) -> bool:
@@ -151,9 +178,16 @@ def taken_by(lost: Life, others: Iterable[Life]) -> Life | None:
 
 
 def partner(life: Life, at_s: float, others: Iterable[Life]) -> Life | None:
-    """With which other vehicle one changed tracks at a time; None if with none, or it is open."""
+    """With which other vehicle one changed tracks at a time; None if with none, or it is open.
+
+    A rider is no car: which of both a track follows is told by its boxes.
+    """
     mine = _motions(life.trajectory.points, at_s)
-    found = [other for other in others if _exchanged(mine, other, at_s)]
+    found = [
+        other
+        for other in others
+        if as_many_wheels(life.last, other.last) and _exchanged(mine, other, at_s)
+    ]
     return found[0] if len(found) == 1 else None
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from detection.approach_signals import ApproachSignals
-from detection.boxes import covered
+from detection.boxes import EDGE_PX, covered
 from detection.casework import Casework
 from detection.counting import (
     EPOCH,
@@ -56,7 +56,6 @@ MIN_SEEN_M: Final = 1.5
 """One that is lost before the line was seen to come from at least so far before it."""
 ON_LINE_M: Final = 0.2
 """A vehicle whose body is so near the line stands on it."""
-EDGE_PX: Final = 2.0
 AFOOT: Final = 0.6
 """Of a track whose latest boxes are a walker's, to this share, no rule tells anything."""
 EDGE_SHARE: Final = 0.04
@@ -218,7 +217,10 @@ class CameraPipeline:
         for track, place, point in zip(tracks, standing, points, strict=True):
             self._follow(track, place, point, crossings)
         if self.view.metric:
-            part(self._lives, self.view.inward)
+            exchanged = part(self._lives, self.view.inward, self._lost.lives)
+            if exchanged is not None:
+                self._lost.found(exchanged[0])
+                self._end(exchanged[1], crossings, ended, lost)
             self._lost.rejoin(time_s, self._lives)
         violations = (*ended, *self._flag_all(tracks, users, lost))
         self._tally.add(crossings)
@@ -385,28 +387,37 @@ class CameraPipeline:
         crossings: list[Crossing] = []
         violations: list[Violation] = []
         for track in [track for track in self._lives if track not in alive]:
-            life = self._lives.pop(track)
             self._counter.forget(track)
             self._fronts.forget(track)
-            if life.hidden_m is not None and life.trajectory.points:
-                self._came_out(life)
-            # At the source's end nobody is lost: whoever is seen then has not gone.
-            lost = not life.last.seen and not life.over and self.view.metric
-            if lost and life.trajectory.points:
-                self._went_over(life)
-            if self.view.metric:
-                life.hidden = self._judge.parks(life.trajectory.points) * self._covered(
-                    life.last.box_px
-                )
-                self._lost.ended(life)
-            if life.over:
-                self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
-            if life.pending is not None:
-                self._settle(life, life.pending, crossings)
-            if life.trajectory.points:
-                found = self._judge.judge_lost(life.last, life.watch, life.trajectory.points)
-                violations += self._casework.take(life.last, life, found, lost_cases)
+            self._end(self._lives.pop(track), crossings, violations, lost_cases)
         return crossings, violations
+
+    def _end(
+        self,
+        life: Life,
+        crossings: list[Crossing],
+        violations: list[Violation],
+        lost_cases: list[str],
+    ) -> None:
+        """Settle what is open of one whose track has ended, and keep him among the lost."""
+        if life.hidden_m is not None and life.trajectory.points:
+            self._came_out(life)
+        # At the source's end nobody is lost: whoever is seen then has not gone.
+        lost = not life.last.seen and not life.over and self.view.metric
+        if lost and life.trajectory.points:
+            self._went_over(life)
+        if self.view.metric:
+            life.hidden = self._judge.parks(life.trajectory.points) * self._covered(
+                life.last.box_px
+            )
+            self._lost.ended(life)
+        if life.over:
+            self._hidden.lost(life.last, life.trajectory.points[-1].time_s)
+        if life.pending is not None:
+            self._settle(life, life.pending, crossings)
+        if life.trajectory.points:
+            found = self._judge.judge_lost(life.last, life.watch, life.trajectory.points)
+            violations += self._casework.take(life.last, life, found, lost_cases)
 
     def _covered(self, box: Box) -> float:
         """Share of a box that those hide who are seen nearer to the camera."""

@@ -13,7 +13,7 @@ be that one as well, it goes on with what was known; else nothing is joined.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -67,10 +67,19 @@ class LostLives:
         if view.wrong_way:
             self._of_the_new.append(partial(_rides_back, inward=view.inward))
 
+    @property
+    def lives(self) -> Iterable[Life]:
+        """Those whose tracks have ended and who may be found again."""
+        return self._ended
+
     def ended(self, life: Life) -> None:
         """A track has ended."""
         if life.trajectory.points and life.last.vehicle_class != "pedestrian":
             self._ended.append(life)
+
+    def found(self, life: Life) -> None:
+        """One whose track had ended is followed again."""
+        self._ended = deque((one for one in self._ended if one is not life), self._ended.maxlen)
 
     def rejoin(self, time_s: float, lives: dict[int, Life]) -> None:
         """Let those who have just begun to be seen go on with the lives that are theirs.
@@ -96,7 +105,7 @@ class LostLives:
         if lives.get(number) is lost:
             lives[number] = Life(Trajectory(), lost.last)
         else:
-            self._ended = deque((one for one in self._ended if one is not lost), self._ended.maxlen)
+            self.found(lost)
 
     def _questions(self, life: Life) -> Iterator[tuple[Test, Sequence[TrajectoryPoint]]]:
         """What is to be asked now of one who may have just begun to be seen, and its sightings."""

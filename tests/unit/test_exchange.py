@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from test_line_counter import rider
+from test_line_counter import VIEW, rider
 
 from detection.counting import LineCrossing
 from detection.exchange import part
-from detection.lives import Life
+from detection.lives import Life, Pending, Place
+from detection.pipeline import CameraPipeline
+from detection.ports import Detections
 from detection.trajectory import Trajectory, TrajectoryPoint
+from models.signals import SignalState
+from models.site import VEHICLE_CLASSES
+from models.violation import ViolationKind
 
 INWARD = (0.0, 1.0)
 MET_S = 10.0
@@ -44,6 +50,11 @@ def overtaking(t: float) -> tuple[float, float]:
 def keeping_up(t: float) -> tuple[float, float]:
     """One who comes behind, hardly faster."""
     return 0.3, 7.9 + 3.2 * t
+
+
+def catching_up(t: float) -> tuple[float, float]:
+    """One who overtakes a second later who begins to turn, and goes on with his boxes."""
+    return (0.3, 5.3 + 7.0 * t) if t < 0.6 else begins_to_turn(t)
 
 
 def life(track: int, before: Way, after: Way, *, crossed_s: float, until_s: float) -> Life:
@@ -103,6 +114,16 @@ def test_who_did_not_keeps_his(one, other):
     assert crossed(lives) == {1: 4.0, 2: 7.0}
 
 
+def test_a_rider_did_not_change_tracks_with_a_car():
+    lives = {
+        1: life(1, turning_back, turning_left, crossed_s=4.0, until_s=0.5),
+        2: life(2, turning_left, turning_back, crossed_s=7.0, until_s=0.5),
+    }
+    lives[1].last = lives[1].last._replace(vehicle_class="car")
+    part(lives, INWARD)
+    assert crossed(lives) == {1: 4.0, 2: 7.0}
+
+
 def test_of_two_that_it_could_be_it_is_neither():
     lives = {
         1: life(1, turning_left, turning_back, crossed_s=4.0, until_s=0.5),
@@ -132,3 +153,46 @@ def test_who_overtook_one_that_was_lost_there_goes_on_with_his_vehicle(came, goe
     if his:
         for point in lives[2].trajectory.points:
             assert point.centre == pytest.approx(begins_to_turn(point.time_s - MET_S))
+
+
+def one_who_was_lost(until_s: float = 0.0) -> Life:
+    lost = life(1, begins_to_turn, begins_to_turn, crossed_s=4.0, until_s=until_s)
+    lost.last = lost.last._replace(seen=False)
+    return lost
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+def test_who_took_his_vehicle_may_brake_when_his_track_has_ended(flagged):
+    lost, taker = one_who_was_lost(), life(2, catching_up, catching_up, crossed_s=7.0, until_s=1.67)
+    if flagged:
+        taker.watch.settled = {ViolationKind.U_TURN, ViolationKind.SPEEDING}
+    lives = {2: taker}
+    assert part(lives, INWARD, [lost]) == (lost, taker)
+    assert lives == {2: lost}
+    assert crossed(lives) == {2: 4.0}
+    assert (lost.last.id, taker.last.id, taker.last.seen) == (2, 1, False)
+    # What was told of who drives back was told of him; the rest was not.
+    assert lost.watch.settled == ({ViolationKind.U_TURN} if flagged else set())
+    assert part({3: life(3, overtaking, overtaking, crossed_s=7.0, until_s=1.67)}, INWARD) is None
+
+
+def test_who_was_followed_in_his_place_is_counted_as_one_whose_track_has_ended(monkeypatch):
+    pipeline = CameraPipeline(VIEW, detector="", weights_sha256="")
+    lost, taker = one_who_was_lost(), life(2, catching_up, catching_up, crossed_s=7.0, until_s=1.5)
+    pipeline._lost.ended(lost)
+    taker.front = taker.watch.crossing
+    taker.pending = Pending(taker.front, SignalState.GREEN)
+    pipeline._lives[2] = taker
+    now = life(2, catching_up, catching_up, crossed_s=7.0, until_s=1.67)
+    seen, point = now.last, now.trajectory.points[-1]
+    seen = seen._replace(centre=point.centre)
+    place = Place(False, 0, point.depth_m, now.wheels_m, point.progress_m, True)
+    places = pipeline._tracker.places._replace(box_px=np.array([seen.box_px], np.float64))
+    monkeypatch.setattr(pipeline._tracker, "update", lambda *_, **__: [seen])
+    monkeypatch.setattr(pipeline._tracker, "places", places)
+    monkeypatch.setattr(pipeline, "_standing_of", lambda _: [place])
+    empty = Detections.empty(VEHICLE_CLASSES)
+    told = pipeline.process(point.time_s, empty, SignalState.GREEN).crossings
+    assert [crossing.time_s for crossing in told] == [7.0]
+    assert pipeline._lives == {2: lost}
+    assert [*pipeline._lost.lives] == [taker]
