@@ -29,6 +29,8 @@ JOINED_TOP: Final = 0.12
 JOINED_GAIN: Final = 0.15
 """How fast it is believed that the vehicle itself is so tall."""
 LARGE_FORGETS: Final = 0.96
+SMALL_PX: Final = 23.0
+"""Of a box less tall the scatter of its edges is as much as what hidden wheels take off it."""
 STANDING_MPS: Final = 0.6
 HEADING_MPS: Final = 1.5
 """From this speed on the way one drives tells where it heads."""
@@ -120,9 +122,9 @@ def _learn_heights(
             tall[row] += JOINED_GAIN * change
         else:
             # Boxes are too short more often than too tall; those of large vehicles may be either,
-            # and so is what scatters by a pixel or two.
+            # and so may small ones, by what they scatter.
             known_large = large[index] and hits[row] >= KNOWN_HITS
-            either = known_large or change * scale[index] <= HEIGHT_PX
+            either = change <= 0 or known_large or shown[index] * scale[index] < SMALL_PX
             tall[row] += (0.15 if either else 0.5) * change
         if cut[index]:
             # What the picture's border cuts is at least as tall as the part that is seen.
