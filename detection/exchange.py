@@ -111,13 +111,18 @@ def _give_taken(
     turning = [life for life in past if life.last.seen and _turns(life.last, inward)]
     if not turning:
         return None
+    begun = [
+        life
+        for life in lives.values()
+        if not life.over and life.wheels_m > PAST_M and life.last.seen
+    ]
     now_s = max(map(_seen_s, turning))
     for lost in (*past, *ended):
         since_s = now_s - _seen_s(lost)
         if lost.last.seen or not -0.05 <= since_s - TAKEN_S <= TAKEN_FOR_S or not _is_past(lost):
             continue
         taker = taken_by(lost, turning)
-        if taker is None:
+        if taker is None or any(_may_be(lost, life) for life in begun):
             continue
         exchange(lost, taker, _seen_s(lost) + 1e-3)
         # If it was told already, it was told of his way.
@@ -128,6 +133,14 @@ def _give_taken(
         lives[taker.last.id] = taker
         return None
     return None
+
+
+def _may_be(lost: Life, life: Life) -> bool:
+    """Whether one who has begun to be seen since may be the lost one as well."""
+    goes = _goes(life.trajectory.points)
+    if goes is None or not as_many_wheels(lost.last, life.last):
+        return False
+    return bends_into(lost.trajectory.points, goes) is not None
 
 
 def _is_past(life: Life) -> bool:
@@ -205,12 +218,17 @@ def exchange(one: Life, other: Life, at_s: float) -> None:
 def _takes(own: Drive, lost: Sequence[TrajectoryPoint], other: Sequence[TrajectoryPoint]) -> bool:
     """Whether one overtook another, and has gone on since he was lost as only that one drove."""
     came = motion(other, own.time_s, forward=False)
-    goes = motion(other, other[-1].time_s - WINDOW_S, forward=True)
+    goes = _goes(other)
     if came is None or goes is None:
         return False
     overtook = math.dist(own.place, came.place) <= APART_M
     overtook &= came.speed_mps - max(own.speed_mps, goes.speed_mps) >= FASTER_MPS
     return overtook and bends_into(lost, goes) is not None
+
+
+def _goes(points: Sequence[TrajectoryPoint]) -> Drive | None:
+    """How one has driven of late."""
+    return motion(points, points[-1].time_s - WINDOW_S, forward=True) if points else None
 
 
 def _joined(

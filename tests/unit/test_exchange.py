@@ -176,6 +176,15 @@ def test_who_took_his_vehicle_may_brake_when_his_track_has_ended(flagged):
     assert part({3: life(3, overtaking, overtaking, crossed_s=7.0, until_s=1.67)}, INWARD) is None
 
 
+def test_who_has_begun_to_be_seen_there_may_be_the_lost_one_as_well():
+    lost, taker = one_who_was_lost(), life(2, catching_up, catching_up, crossed_s=7.0, until_s=1.67)
+    new = life(3, begins_to_turn, begins_to_turn, crossed_s=0.0, until_s=1.67)
+    new.over = False
+    while new.trajectory.points[0].time_s < MET_S + 1.0:
+        new.trajectory.points.popleft()
+    assert part({2: taker, 3: new}, INWARD, [lost]) is None
+
+
 def test_who_was_followed_in_his_place_is_counted_as_one_whose_track_has_ended(monkeypatch):
     pipeline = CameraPipeline(VIEW, detector="", weights_sha256="")
     lost, taker = one_who_was_lost(), life(2, catching_up, catching_up, crossed_s=7.0, until_s=1.5)
