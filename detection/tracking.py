@@ -65,6 +65,8 @@ DOUBLE: Final = 0.8
 WEAKER: Final = 0.8
 """Of two two-wheelers' boxes one that lies within the other to this share, with so small a share of
 its score, is of the same vehicle."""
+PART: Final = 0.75
+"""A box round two has two smaller than this share of it within, that fill it from end to end."""
 _LARGE: Final = np.array([name in {*LONG_VEHICLES, "car"} for name in VEHICLE_CLASSES])
 _TWO_WHEELERS: Final = [VEHICLE_CLASSES.index(name) for name in sorted(TWO_WHEELERS)]
 _PERSON: Final = VEHICLE_CLASSES.index("pedestrian")
@@ -180,8 +182,8 @@ class Tracker:
             self._correct(found, matched, time_s)
         else:
             matched = np.full(len(found), -1, np.int64)
-        self._end_lost(time_s)
         self._start(found, matched, time_s)
+        self._end_lost(time_s)
         return self._states(time_s)
 
     def _hold(self, changes: Changes | None) -> None:
@@ -341,6 +343,7 @@ class Tracker:
             taken = self._tracks.box[self._tracks.seen]
             new &= ~(bx.iou(found.box, taken) > 0.6).any(axis=1)
             new &= ~self._doubles(found).any(axis=1)
+            new[new] = ~self._joins(found.select(new))
         rows = np.nonzero(new)[0]
         if len(rows) == 0:
             return
@@ -355,6 +358,20 @@ class Tracker:
         inside = bx.covered(found.box, t.box) > DOUBLE
         result: BoolArray = weaker & inside & (found.small[:, None] & SMALL[t.classes][None])
         return result
+
+    def _joins(self, found: Measured) -> BoolArray:
+        """Which are one box round two two-wheelers that are followed, seen just now or not (N,)."""
+        t = self._tracks
+        box = np.where(t.seen[:, None], t.box, self._expected)[t.confirmed & SMALL[t.classes]]
+        size = bx.areas(found.box)
+        part = bx.covered(box, found.box) > DOUBLE
+        part &= bx.areas(box)[:, None] < PART * size
+        first = np.where(part[..., None], box[:, None, :2], np.inf).min(axis=0, initial=np.inf)
+        last = np.where(part[..., None], box[:, None, 2:], -np.inf).max(axis=0, initial=-np.inf)
+        both = np.concatenate([first, last], axis=1)
+        joined: BoolArray = found.small & (part.sum(axis=0) >= 2)
+        joined[joined] = np.diagonal(bx.covered(found.box[joined], both[joined])) > DOUBLE
+        return joined
 
     def _states(self, time_s: float) -> list[TrackState]:
         t = self._tracks

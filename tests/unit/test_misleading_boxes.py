@@ -64,3 +64,25 @@ def test_a_weak_box_within_a_riders_box_starts_no_track(road, small, score, trac
         )
         seen = tracker.update(step / 6, found, walkers=True)
     assert len(seen) == tracks
+
+
+@pytest.mark.parametrize(
+    ("third", "tracks"),
+    [((300, 216, 352, 262), 2), ((300, 200, 352, 300), 3), ((340, 216, 392, 262), 3)],
+    ids=["round both", "one nearer that hides both", "one beside them"],
+)
+@pytest.mark.parametrize("last_seen", [True, False])
+def test_a_box_round_two_riders_starts_no_track(road, third, tracks, last_seen):
+    """Who rides by another is found with him in one box, and by himself no longer."""
+    tracker, rider = Tracker(road.view), CLASSES.index("motorcycle")
+    for step in range(8):
+        boxes = [(302, 218, 328, 260), third, (326, 216, 350, 258)]
+        boxes = boxes[: 3 if last_seen else 2] if step >= 6 else boxes[::2]
+        found = Detections(
+            np.array(boxes, np.float32),
+            np.full(len(boxes), 0.8, np.float32),
+            np.full(len(boxes), rider, np.int64),
+            CLASSES,
+        )
+        seen = tracker.update(step / 6, found, walkers=True)
+    assert len(seen) == tracks
