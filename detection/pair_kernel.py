@@ -36,7 +36,7 @@ MISSING: Final = 0.3
 """The top of a box that hides its vehicle's wheels is, to this share of its height, in place."""
 
 SCATTERS: Final = 3.0
-"""A place is off by so many of its standard deviations: far off, a pixel is two metres of road."""
+"""A rider's place is off by so many of its standard deviations: far off a pixel is two metres."""
 WIDTH_PX: Final = 2.0
 HEIGHT_PX: Final = 3.0
 """By so much two boxes of one vehicle differ by chance: of a rider far off that is a large share of
@@ -153,7 +153,8 @@ def _costs(
             dy = places[column, 1] - contact[row, 1] + hidden * down[column, 1]
             if settled:
                 reach = slack + surprise / 2.0 * gap_s * gap_s
-                reach += SCATTERS * math.sqrt(spread_m2[column])
+                # Large ones scatter where the picture's edge cuts them: nothing vouches for those.
+                reach += (SCATTERS if found_small[column] else 1.0) * math.sqrt(spread_m2[column])
             else:
                 reach = slack + most_mps * gap_s
             # Most pairs are too far apart: that is asked before what takes roots and logarithms.
