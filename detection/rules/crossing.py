@@ -17,7 +17,7 @@ from itertools import pairwise
 from detection.rules.story import ASTRIDE_M, STANDING_MPS, Finding, Story, apart_m
 from detection.trajectory import TrajectoryPoint
 from models.signals import SignalState, SignalTimeline
-from models.site import LONG_VEHICLES, TWO_WHEELERS
+from models.site import LONG_VEHICLES
 from models.violation import ViolationKind
 
 JUST_S = 1e-3
@@ -41,8 +41,7 @@ class RedLightRule:
     ``jitter_m``: the vehicle is seen all the way and goes no further between two sightings than
     its speed, such an acceleration and the boxes' jitter allow; a track that breaks or leaps may
     have changed vehicles. Nor may more than ``max_unseen`` of the way lie in gaps longer than
-    ``gap_s``. A two-wheeler is seen whole on that way once at least: of a walker whom the picture's
-    edge cuts nothing tells that he is none.
+    ``gap_s``.
     """
 
     enabled: bool = True
@@ -109,14 +108,12 @@ def red_light(story: Story, rule: RedLightRule) -> Finding | None:
         return None
     before: TrajectoryPoint | None = None
     passed_m = unseen_m = 0.0
-    whole = story.vehicle_class not in TWO_WHEELERS
     for point in story.points:
         if point.time_s < crossing_s:
             before = point
             continue
         if point.time_s > crossing_s + rule.within_s or not _continuous(before, point, rule):
             return None
-        whole |= point.whole
         if before is not None:
             step_m = abs(point.depth_m - before.depth_m)
             passed_m += step_m
@@ -125,7 +122,7 @@ def red_light(story: Story, rule: RedLightRule) -> Finding | None:
         if signal.state_at(point.time_s) is not SignalState.RED:
             return None
         if point.depth_m >= rule.continue_m:
-            if unseen_m > rule.max_unseen * passed_m or not whole:
+            if unseen_m > rule.max_unseen * passed_m:
                 return None
             return Finding(
                 ViolationKind.RED_LIGHT,

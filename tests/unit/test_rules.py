@@ -92,19 +92,6 @@ def test_red_light(crossing_s, speed, flagged):
     assert rules.red_light(replace(story, signal=UNKNOWN), rules.RedLightRule()) is None
 
 
-@pytest.mark.parametrize(
-    ("vehicle_class", "seen_whole", "flagged"),
-    [("motorcycle", 0, False), ("motorcycle", 1, True), ("bicycle", 0, False), ("bus", 0, True)],
-)
-def test_nobody_whom_the_pictures_edge_cuts_all_the_way_runs_a_red_light(
-    vehicle_class, seen_whole, flagged
-):
-    points = riding(11.5, 5.0, 20, from_m=-2.5, whole=False)
-    points[4 : 4 + seen_whole] = [p._replace(whole=True) for p in points[4 : 4 + seen_whole]]
-    story = a_story(points, crossing_s=12.0, vehicle_class=vehicle_class)
-    assert (rules.red_light(story, rules.RedLightRule()) is not None) is flagged
-
-
 def test_a_track_that_leaps_over_the_line_is_no_runner():
     points = [sighting(12.0, -1.0), sighting(12.17, 0.3), sighting(12.34, 14.0)]
     assert rules.red_light(a_story(points, crossing_s=12.1), rules.RedLightRule()) is None
