@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, TypeAlias
 
+from detection.boxes import EDGE_PX
 from detection.geometry import StopLine
 from detection.track_table import LENGTH_M, WIDTH_M
 from detection.tracking import TrackState
@@ -57,8 +58,9 @@ class CountingSettings:
 
     ``hysteresis_m`` is the band on either side that a front must have left, ``min_travel_m`` how
     far it must have come in all (a box that jumps in a queue does not travel);
-    ``beyond_ends_m`` how far outside its ends the line still counts; after ``unseen_s``
-    without a sighting a step that its speed does not explain to ``unseen_m`` is no passage;
+    ``beyond_ends_m`` how far outside its ends the line still counts (not for one whom the
+    picture's side cuts: he may be anywhere out there); after ``unseen_s`` without a sighting a step
+    that its speed does not explain to ``unseen_m`` is no passage;
     who passed the line while unseen for ``doubt_s`` must be seen to drive on for ``settle_s``;
     ``max_gap_s`` the longest time without a frame that counts as watched.
     """
@@ -125,7 +127,8 @@ class _Watch:
     most: float
     side: int = 0
     last: tuple[float, float, Point, Point] | None = None
-    over: tuple[float, int, Point, Point] | None = None
+    over: tuple[float, int, Point, Point, bool] | None = None
+    """Where it may be crossing: time, frame, place, pixel, whether the picture cuts it."""
     speed_mps: float = 0.0
     """At the last sighting."""
     doubt: tuple[float, float, float] | None = None
@@ -173,6 +176,7 @@ class LineCounter:
         counted, when that is; the law looks at its front.
         """
         self.line = StopLine(view)
+        self._width_px = view.width_px
         self._settings = settings
         self._fronts = fronts
         self._watches: dict[int, _Watch] = {}
@@ -230,6 +234,7 @@ class LineCounter:
                     frame,
                     _between(place, point, share),
                     _between(contact, track.contact_px, share),
+                    self._cut(track.box_px),
                 )
                 watch.doubt = None
                 if gap_s > self._settings.doubt_s:
@@ -246,6 +251,10 @@ class LineCounter:
         watch.last = (time_s, depth, point, track.contact_px)
         watch.speed_mps = track.speed_mps
         return found
+
+    def _cut(self, box: Box) -> bool:
+        """Whether the picture's left or right edge cuts a box."""
+        return box[0] < EDGE_PX or box[2] > self._width_px - EDGE_PX
 
     def _start_again(self, track: TrackState, depth: float) -> _Watch:
         """Take a track for another vehicle's from here on."""
@@ -291,9 +300,11 @@ class LineCounter:
         frame: int,
         place: Point,
         px: Point,
+        cut: bool,
     ) -> LineCrossing | None:
         beside_m = 0.0 if entered else self.line.beside_m(place, track.units_per_m)
-        if beside_m > self._settings.beyond_ends_m:
+        # The middle of a cut box is nearer to the line than who is in it.
+        if beside_m > (0.0 if cut else self._settings.beyond_ends_m):
             watch.side, watch.over = -watch.side, None
             return None
         direction = "in" if watch.side < 0 else "out"

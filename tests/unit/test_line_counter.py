@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from detection.approach_signals import ApproachSignals
 from detection.counting import CountingSettings, LineCounter, LineCrossing
 from detection.geometry import StopLine
@@ -38,6 +40,25 @@ def test_the_wheel_is_counted_and_the_front_judged():
     assert [item.direction for item in wheel + front] == ["in", "in"]
     assert abs(wheel[0].time_s - 5 / 6) < 1e-6
     assert abs(front[0].time_s - 3 / 6) < 1e-6
+
+
+@pytest.mark.parametrize("fronts", [False, True])
+@pytest.mark.parametrize(
+    ("x_m", "left_px", "counted"), [(-6.0, 12, 1), (-6.0, 0, 0), (-4.9, 0, 1), (-7.0, 12, 0)]
+)
+def test_beyond_the_lines_ends_nobody_crosses_whom_the_pictures_side_cuts(
+    x_m, left_px, counted, fronts
+):
+    """A walker on the pavement, half out of the picture, was taken for a rider on red."""
+    counter = LineCounter(VIEW, CountingSettings(), fronts=fronts)
+    found = [
+        counter.update(
+            rider(1, x_m, -5.0 + step)._replace(box_px=(left_px, 200, left_px + 30, 260)),
+            step / 6, step,
+        )
+        for step in range(12)
+    ]  # fmt: skip
+    assert sum(item is not None for item in found) == counted
 
 
 def test_a_vehicle_that_two_tracks_follow_crosses_once_and_its_neighbour_too():
