@@ -263,10 +263,13 @@ def main() -> None:
     def seen_as(pictures: Clip, by: Affine) -> Watched:
         health, lamp = HealthMonitor((view.width_px, view.height_px)), LampReader(_lamp(view, by))
         usable, right, wrong = [], 0, 0
-        for index, (time_s, image) in enumerate(pictures):
+        pictures = list(pictures)
+        for index, (time_s, raw) in enumerate(pictures):
             since_s = time_s - pictures[0][0]
-            if not health.look(Frame(index, since_s, image)).usable:
+            image = health.look(Frame(index, since_s, raw)).image
+            if image is None:
                 continue
+            pictures[index] = time_s, image
             state = lamp.read(since_s, image)
             usable.append((index, state, lamp.since_s))
             shows = _shows(round(time_s * rate_hz))

@@ -145,7 +145,7 @@ class CameraRun:
             return None
         if self._motion is not None:
             self._motion.advance(frame.time_s)
-        return Frame(frame.index, frame.time_s, seen.image)
+        return Frame(frame.index, frame.time_s, seen.image, seen.evidence)
 
     def take(self, frame: Frame, found: Detections) -> FrameResult:
         """A frame of :meth:`look` and what the detector found in it."""
@@ -158,8 +158,9 @@ class CameraRun:
             state = self._lamp.read(frame.time_s, image)
             since_s = self._lamp.since_s
         result = self._pipeline.process(
-            frame.time_s, found, state, image, frame=frame.index, signal_since_s=since_s
-        )
+            frame.time_s, found, state, image,
+            evidence=frame.evidence, frame=frame.index, signal_since_s=since_s,
+        )  # fmt: skip
         self.frames += 1
         self.largest_queue = max(self.largest_queue, result.queue.vehicles)
         self._crossings += result.crossings

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from detection.ports import Frame, Image
 from detection.pose_watch import Pose, PoseSettings, PoseWatch
+from detection.sway import SwayWatch
 from models.counts import CountRow
 from models.health import HealthEvent, HealthKind
 
@@ -56,10 +57,13 @@ class HealthSettings:
 class Seen:
     """A frame as the monitor lets it through.
 
-    ``image`` has the calibrated size; None where there is none, or it must not be used.
+    ``image`` has the calibrated size and lies as it does while the camera rests; None where there
+    is none, or it must not be used. ``evidence`` is what to keep of it, see
+    :class:`detection.sway.Steadied`.
     """
 
     image: Image | None
+    evidence: Image | None
     usable: bool = True
 
 
@@ -83,6 +87,7 @@ class HealthMonitor:
         self._settings = settings or HealthSettings()
         pose = self._settings.pose
         self._pose = None if pose is None else PoseWatch(reference, pose)
+        self._sway = SwayWatch()
         self._events: list[HealthEvent] = []
         self._open: dict[HealthKind, HealthEvent] = {}
         self._still: tuple[float, npt.NDArray[np.int16]] | None = None
@@ -116,7 +121,7 @@ class HealthMonitor:
     def look(self, frame: Frame) -> Seen:
         """Judge a frame; one without a picture (projected boxes) passes."""
         if frame.image is None:
-            return Seen(None)  # boxes without a picture
+            return Seen(None, None)  # boxes without a picture
         if self._in_place_s is None:
             self._in_place_s = frame.time_s
         image = self._fitted(frame.time_s, frame.image)
@@ -139,7 +144,8 @@ class HealthMonitor:
             return _REFUSED
         self._used = frame.time_s, thumb
         self._look_at_pose(frame.time_s, image)
-        return _REFUSED if self._moved else Seen(image)
+        steadied = self._sway.steadied(frame.time_s, image)
+        return _REFUSED if self._moved else Seen(steadied.image, steadied.evidence)
 
     def discounted(self, rows: Iterable[CountRow], start: datetime) -> tuple[CountRow, ...]:
         """Rows whose coverage leaves out what was watched before it turned out to be wrong.
@@ -263,4 +269,4 @@ def _share(row: CountRow, spans: Sequence[tuple[datetime, datetime]]) -> float:
     return seconds / row.duration_s
 
 
-_REFUSED: Final = Seen(None, usable=False)
+_REFUSED: Final = Seen(None, None, usable=False)

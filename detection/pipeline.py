@@ -179,6 +179,7 @@ class CameraPipeline:
         signal: SignalState | Mapping[str, SignalState] = SignalState.UNKNOWN,
         image: Image | None = None,
         *,
+        evidence: Image | None = None,
         frame: int | None = None,
         signal_since_s: float | None = None,
     ) -> FrameResult:
@@ -189,7 +190,8 @@ class CameraPipeline:
             detections: As the detector gave them; classes are mapped and riders fused here.
             signal: What the approach's head shows now, or what each movement's shows; unknown
                 when nobody knows.
-            image: The picture, for evidence.
+            image: The picture, steadied.
+            evidence: What to keep of it for cases; the same by default.
             frame: Number of the frame in its source; counted from 0 by default.
             signal_since_s: When ``signal`` began, where that is known better than by the first
                 frame that brought it.
@@ -208,7 +210,8 @@ class CameraPipeline:
         walkers &= self.view.source_kind is not SourceKind.MOTION
         self._tells_walkers = walkers
         tracks = tuple(self._tracks(time_s, users, None if projected else image, walkers))
-        self._casework.keep(self._frame, time_s, tracks, shown, image)
+        kept = image if evidence is None else evidence
+        self._casework.keep(self._frame, time_s, tracks, shown, kept)
         lost: list[str] = []
         crossings, ended = self._end_tracks({track.id for track in tracks}, lost)
         standing = tuple(self._standing_of(len(tracks)))

@@ -24,12 +24,14 @@ class Frame:
     """One frame of a source.
 
     ``index`` counts from 0; ``time_s`` is the frame's own time in the source's clock. ``image``
-    is None for a frame that brings boxes without a picture (a projected camera).
+    is None for a frame that brings boxes without a picture (a projected camera). ``evidence`` is
+    the picture to keep where that is another one than the one to look at.
     """
 
     index: int
     time_s: float
     image: Image | None
+    evidence: Image | None = None
 
 
 class FrameSource(Protocol):

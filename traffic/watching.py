@@ -283,7 +283,7 @@ class _WatchedCamera:
         if not seen.usable or seen.image is None:
             self._image = frame.image
             return None
-        return Frame(frame.index, frame.time_s, seen.image)
+        return Frame(frame.index, frame.time_s, seen.image, seen.evidence)
 
     def process(self, frame: Frame, found: Detections) -> None:
         """Hand a frame and what was found in it to the pipeline."""
@@ -293,8 +293,9 @@ class _WatchedCamera:
             state = self._lamp.read(frame.time_s, frame.image)
             since_s = self._lamp.since_s
         result = self._pipeline.process(
-            frame.time_s, found, state, frame.image, frame=frame.index, signal_since_s=since_s
-        )
+            frame.time_s, found, state, frame.image,
+            evidence=frame.evidence, frame=frame.index, signal_since_s=since_s,
+        )  # fmt: skip
         self._last, self._image = result, frame.image
         self._frames += 1
         self._seen.append(frame.time_s)
