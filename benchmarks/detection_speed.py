@@ -24,10 +24,11 @@ import cv2
 import numpy as np
 
 from detection.detectors import open_detector
+from detection.health import HealthMonitor
 from detection.lamp import LampReader
 from detection.pipeline import CameraPipeline
 from detection.plane import GroundPlane
-from detection.ports import Detections, Image
+from detection.ports import Detections, Frame, Image
 from detection.rider_size import RiderSize
 from detection.sources import open_source
 from detection.yolo import DetectorSettings
@@ -117,6 +118,12 @@ def main() -> None:
     decode_s = (time.process_time() - began) * len(images) / (frame.index + 1)
     print(f"decode {per_frame(decode_s, len(images))}")
     assert view.lamp_px is not None
+    health = HealthMonitor((view.width_px, view.height_px))
+    began = time.process_time()
+    for index, (time_s, image) in enumerate(images):
+        health.look(Frame(index, time_s, image))
+    health_s = time.process_time() - began
+    print(f"health, and a mast that sways {per_frame(health_s, len(images))}")
     for weights, precision in DETECTORS:
         detector = open_detector(weights, DetectorSettings(threads=1, precision=precision))
         detector.detect([images[0][1]])
@@ -131,7 +138,7 @@ def main() -> None:
             state = lamp.read(time_s, image)
             tracks += len(pipeline.process(time_s, detections, state, image).tracks)
         rest_s = time.process_time() - began
-        total_s = decode_s + network_s + rest_s
+        total_s = decode_s + health_s + network_s + rest_s
         count = len(images)
         print(
             f"{weights:11s}{precision or 'default':8s} network {per_frame(network_s, count)}, "
