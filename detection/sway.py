@@ -99,8 +99,10 @@ class SwayWatch:
         x_px, y_px = self.look(time_s, image)
         if x_px == 0.0 and y_px == 0.0:
             return Steadied(image, image)
-        whole = _moved(image, round(x_px), round(y_px), cv2.INTER_NEAREST)
-        return Steadied(_moved(image, x_px, y_px, cv2.INTER_LINEAR), whole)
+        height, width = image.shape[:2]
+        by = np.array([[1.0, 0.0, -x_px], [0.0, 1.0, -y_px]])
+        moved = cv2.warpAffine(image, by, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        return Steadied(np.asarray(moved, np.uint8), _moved(image, round(x_px), round(y_px)))
 
     def look(self, time_s: float, image: Image) -> tuple[float, float]:
         """By how many pixels to the right and down the picture lies beside where it rests."""
@@ -154,12 +156,13 @@ def _relief(image: Image, scale: float) -> Gray:
     return np.asarray(cv2.addWeighted(gray, gain, around, -gain, 128.0), np.uint8)
 
 
-def _moved(image: Image, x_px: float, y_px: float, how: int) -> Image:
-    """The picture moved to the left and up."""
+def _moved(image: Image, x_px: int, y_px: int) -> Image:
+    """The picture moved to the left and up by whole pixels."""
+    left, right, up, down = max(-x_px, 0), max(x_px, 0), max(-y_px, 0), max(y_px, 0)
     height, width = image.shape[:2]
-    by = np.array([[1.0, 0.0, -x_px], [0.0, 1.0, -y_px]])
-    moved = cv2.warpAffine(image, by, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.uint8)
+    kept = image[down : height - up, right : width - left]
+    wide = cv2.copyMakeBorder(kept, up, down, left, right, cv2.BORDER_REPLICATE)
+    return np.asarray(wide, np.uint8)
 
 
 def _shift(scene: _Scene, gray: Gray, rest: FloatArray) -> FloatArray | None:
