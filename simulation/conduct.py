@@ -32,6 +32,7 @@ from simulation.states import CLASSES, VehicleStates
 from simulation.sumo_session import Snapshot, SumoSession
 from simulation.truth import StopLine, StopLineCrossing, signal_of
 from simulation.violators import (
+    CREEPER_TYPE,
     FREE,
     FRONT_ROW_M,
     LAWFUL_SPEED_MODE,
@@ -289,13 +290,13 @@ class Conduct:
         elif self._drawn(self._options.stop_line_share) and ahead_m < 4.0:
             left_s = self._controllers[line.junction].until_green_s(link)
             if left_s is None or left_s >= CREEP_LEFT_S:
-                self._run(session, name)
+                self._run(session, name, CREEPER_TYPE)
                 session.hold_speed(name, CREEP_MPS)
                 stop_m = self._random.uniform(*CREEP_M)
                 self._held[name] = _Held(line, link, stop_m, time_s, blocks=False)
 
-    def _run(self, session: SumoSession, name: str) -> None:
-        self._lawful_type[name] = session.set_manners(name, RED_RUNNER_TYPE, RUN_SPEED_MODE)
+    def _run(self, session: SumoSession, name: str, vehicle_type: str = RED_RUNNER_TYPE) -> None:
+        self._lawful_type[name] = session.set_manners(name, vehicle_type, RUN_SPEED_MODE)
 
     def _steer(
         self, session: SumoSession, now: Snapshot, name: str, held: _Held, time_s: int

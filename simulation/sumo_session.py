@@ -16,6 +16,7 @@ from models.errors import XanhError
 from models.site import Site
 from simulation.runner import DEFAULTS
 from simulation.states import CLASSES, FloatArray, VehicleStates
+from simulation.violators import CREEPER_TYPE
 
 _CLASS_OF = {
     "motorcycle": "motorcycle",
@@ -133,6 +134,8 @@ class SumoSession:
                 departSpeed=attributes.get("departSpeed", "max"),
                 arrivalPos=attributes.get("arrivalPos", "max"),
             )
+            # Who has crept past the line stands beside the others' ways, not in them.
+            self._sumo.vehicle.setParameter(name, "junctionModel.ignoreTypes", CREEPER_TYPE)
         except self._sumo.TraCIException as error:
             raise XanhError(f"the street takes no vehicle on {' '.join(edges)}: {error}") from None
 

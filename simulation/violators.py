@@ -25,6 +25,7 @@ MEAN_PATIENCE_S = 7.0
 
 WRONG_WAY_TYPE = "wrong_way_rider"
 RED_RUNNER_TYPE = "red_runner"
+CREEPER_TYPE = "creeper"
 SPEEDER_TYPE = "speeder"
 FREE = "free_"
 """Prefix of the types of those who do not mind a closed lane."""
@@ -216,6 +217,7 @@ def write_violator_types(vehicle_types: Iterable[Path], path: Path) -> None:
                 for other, manners in (
                     (WRONG_WAY_TYPE, _WRONG_WAY),
                     (RED_RUNNER_TYPE, _RED_RUNNER),
+                    (CREEPER_TYPE, _RED_RUNNER),
                     (SPEEDER_TYPE, _SPEEDER),
                 ):
                     ET.SubElement(root, "vType", {**attributes, **manners, "id": other})

@@ -159,6 +159,22 @@ def test_who_rides_against_the_one_way_does_not_turn_back_as_well(
     assert sum(o.kind is ViolationKind.U_TURN for f in frames for o in f.offences) > 4
 
 
+def test_who_creeps_past_the_line_holds_up_nobody(
+    site: Site, plan: Plan, counts: tuple[CountRow, ...]
+) -> None:
+    delay_s, crept = [], []
+    for share in (0.0, 0.5):
+        options = StreetOptions(red_light_share=0, wrong_way_vph=0, stop_line_share=share)
+        with Street(site, plan, seed=4, counts=counts, options=options) as street:
+            frames = list(street.steps(300))
+        delay_s.append(sum(frame.delay_vehicle_s for frame in frames))
+        offences = [offence for frame in frames for offence in frame.offences]
+        crept.append(sum(offence.kind is ViolationKind.STOP_LINE for offence in offences))
+    assert crept[0] == 0
+    assert crept[1] > 50
+    assert delay_s[1] == pytest.approx(delay_s[0], rel=0.1)
+
+
 def test_a_plan_taken_while_it_runs_reaches_the_heads(site: Site, plan: Plan) -> None:
     current = plan.junction("C2")
     moved = replace(current, offset_ds=(current.offset_ds + 100) % current.cycle_ds)

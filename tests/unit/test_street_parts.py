@@ -21,6 +21,7 @@ from simulation.street import Queue, queue_behind
 from simulation.sumo_session import Snapshot
 from simulation.truth import StopLine, crossing_fraction, signal_of
 from simulation.violators import (
+    CREEPER_TYPE,
     RED_RUNNER_TYPE,
     WRONG_WAY_TYPE,
     RedRunners,
@@ -146,6 +147,7 @@ def test_violators_are_the_site_s_motorcycle_with_other_manners(
     text = path.read_text(encoding="utf-8")
     assert f'id="{WRONG_WAY_TYPE}"' in text
     assert f'id="{RED_RUNNER_TYPE}"' in text
+    assert f'id="{CREEPER_TYPE}"' in text
     assert 'minGapLat="0.25"' in text
     assert 'jmIgnoreFoeProb="1"' in text
     empty = tmp_path / "none.add.xml"
