@@ -19,6 +19,7 @@ from detection.motion_detector import MotionDetector
 from detection.pipeline import CameraPipeline, FrameResult, PipelineSettings
 from detection.plates import PlateEyes
 from detection.ports import Detections, Detector, Frame, FrameSource, Image
+from detection.queues import Queue
 from detection.run_files import OverlayFile, TrackFile, queue_csv
 from detection.tiling import TiledDetector, zone_tiles
 from models.camera import CameraView
@@ -120,7 +121,7 @@ class CameraRun:
         self._violations: list[Violation] = []
         self._crossings: list[Crossing] = []
         self._lost_cases: list[str] = []
-        self._queue: list[tuple[float, int, float, str]] = []
+        self._queue: list[tuple[float, Queue, SignalState]] = []
         self._signal_frames: dict[str, int] = {}
         self.frames = 0
         """Frames that could be used."""
@@ -169,9 +170,7 @@ class CameraRun:
         self._signal_frames[state.value] = self._signal_frames.get(state.value, 0) + 1
         if not self._queue or frame.time_s - self._queue[-1][0] >= QUEUE_S - 1e-6:
             self._settle_signal()
-            self._queue.append(
-                (frame.time_s, result.queue.vehicles, result.queue.length_m, state.value)
-            )
+            self._queue.append((frame.time_s, result.queue, state))
         self._tracks.add(result)
         self._overlay.add(image, result, self.counted)
         return result
@@ -179,9 +178,8 @@ class CameraRun:
     def _settle_signal(self) -> None:
         """What a lamp showed at the last row of the queue: believed a moment later, it is known."""
         if self._queue:
-            time_s, vehicles, length_m, _ = self._queue[-1]
-            state = self._pipeline.timeline.state_at(time_s)
-            self._queue[-1] = time_s, vehicles, length_m, state.value
+            time_s, queue, _ = self._queue[-1]
+            self._queue[-1] = time_s, queue, self._pipeline.timeline.state_at(time_s)
 
     def finish(
         self, source: FrameSource, folder: Path, *, until_s: float = 0.0, stopped: bool = False

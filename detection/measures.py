@@ -29,7 +29,7 @@ APPROACH: Final = ""
 COLUMNS: Final = (
     "junction", "movement", "vehicle_class", "start", "end", "coverage", "count", "count_low",
     "count_high", "flow_vph", "flow_pcu_ph", "mean_speed_mps", "headway_s", "queue_mean_veh",
-    "queue_max_veh", "queue_max_m", "occupancy", "saturation_pcu_ph",
+    "queue_max_veh", "queue_max_m", "occupancy", "saturation_pcu_ph", "queue_beyond",
 )  # fmt: skip
 COUNT_ERROR: Final = 0.05
 """Relative error (one sigma) of a count where everything was watched; see docs/camera.md."""
@@ -66,6 +66,7 @@ class MeasureRow:
     queue_max_m: float | None = None
     occupancy: float | None = None
     saturation_pcu_ph: float | None = None
+    queue_beyond: float | None = None
 
 
 def count_interval(count: int, coverage: float, error: float = COUNT_ERROR) -> tuple[float, float]:
@@ -93,6 +94,7 @@ class _Interval:
     queue_sum: int = 0
     queue_most: int = 0
     queue_longest_m: float = 0.0
+    queue_beyond: int = 0
     discharges: list[Discharge] = field(default_factory=list)
 
 
@@ -123,6 +125,7 @@ class MeasureLog:
         item.queue_sum += queue.vehicles
         item.queue_most = max(item.queue_most, queue.vehicles)
         item.queue_longest_m = max(item.queue_longest_m, queue.length_m)
+        item.queue_beyond += queue.at_least
         ended = self._discharge.frame(time_s, shown, queue.vehicles)
         if ended is not None:
             self._at(ended.time_s).discharges.append(ended)
@@ -206,6 +209,7 @@ class MeasureLog:
             saturation_pcu_ph=(
                 3600 * sum(d.pcu for d in item.discharges) / flow_s if whole and flow_s else None
             ),
+            queue_beyond=item.queue_beyond / item.frames if whole and item.frames else None,
         )
 
     def _at(self, time_s: float) -> _Interval:

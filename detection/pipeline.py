@@ -42,7 +42,7 @@ from detection.stillness import StillnessWatch
 from detection.tally import Tally
 from detection.tracking import Tracker, TrackerSettings, TrackState
 from detection.trajectory import Trajectory, TrajectoryPoint
-from models.camera import CameraView, SourceKind
+from models.camera import CameraView, Point, SourceKind
 from models.counts import CountRow
 from models.signals import SignalState, SignalTimeline
 from models.violation import Violation
@@ -227,7 +227,8 @@ class CameraPipeline:
             self._lost.rejoin(time_s, self._lives)
         violations = (*ended, *self._flag_all(tracks, users, lost))
         self._tally.add(crossings)
-        queue = measure_queue(tracks, [place.in_zone for place in standing], self._counter.line)
+        in_zone = [place.in_zone for place in standing]
+        queue = measure_queue(tracks, in_zone, self._counter.line, self._watched)
         occupied = any(
             place.on_line and track.vehicle_class != "pedestrian"
             for track, place in zip(tracks, standing, strict=True)
@@ -243,6 +244,13 @@ class CameraPipeline:
             signal=shown,
             lost_cases=tuple(lost),
         )
+
+    def _watched(self, place: Point) -> bool:
+        """Whether a place is in the zone and in the picture."""
+        point = np.array([place])
+        x, y = self._tracker.plane.to_image(point)[0].tolist()
+        pictured = 0 <= x < self.view.width_px and 0 <= y < self.view.height_px
+        return pictured and bool(self._areas.bits(point)[0] & self._zone)
 
     def _tracks(
         self, time_s: float, users: Detections, image: Image | None, walkers: bool

@@ -17,9 +17,11 @@ from detection.drafts import Draft, remove_left_over
 from detection.overlay import draw_tracks, draw_view, with_footer
 from detection.pipeline import FrameResult
 from detection.ports import Image
+from detection.queues import Queue
 from detection.webm import check_webm, open_webm
 from models.camera import CameraView
 from models.errors import XanhError
+from models.signals import SignalState
 
 TRACK_ROWS_PER_GROUP: Final = 20_000
 TRACK_SCHEMA: Final = pa.schema(
@@ -132,12 +134,17 @@ class OverlayFile:
         self._held.clear()
 
 
-def queue_csv(rows: Sequence[tuple[float, int, float, str]]) -> str:
-    """The text of ``queue.csv``: time, vehicles, length in metres and signal state."""
+def queue_csv(rows: Sequence[tuple[float, Queue, SignalState]]) -> str:
+    """The text of ``queue.csv``: time, vehicles, length in metres, signal state, and whether the
+    queue reaches the end of what is seen (1) or not (0).
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("time_s", "vehicles", "length_m", "signal_state"))
-    writer.writerows((f"{t:.3f}", n, f"{length:.1f}", state) for t, n, length, state in rows)
+    writer.writerow(("time_s", "vehicles", "length_m", "signal_state", "at_least"))
+    writer.writerows(
+        (f"{t:.3f}", q.vehicles, f"{q.length_m:.1f}", state.value, int(q.at_least))
+        for t, q, state in rows
+    )
     return out.getvalue()
 
 

@@ -163,7 +163,12 @@ class Broadcast:
         report = self._reports.get(camera)
         if report is not None and report.begin_s >= tick.begin_s - 5.0:
             return ApproachLive(
-                report.queue_veh, report.queue_m, vph(camera), FigureSource.CAMERA, camera
+                report.queue_veh,
+                report.queue_m,
+                vph(camera),
+                FigureSource.CAMERA,
+                camera,
+                report.queue_at_least,
             )
         queue = tick.queues[approach]
         return ApproachLive(

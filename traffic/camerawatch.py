@@ -271,6 +271,7 @@ class WatchRelay:
                     flows[camera.id] / hours,
                     FigureSource.CAMERA,
                     camera.id,
+                    report.queue_at_least,
                 )
                 seen = {path.movement for path in camera.view.movements}
                 watched |= seen

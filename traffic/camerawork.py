@@ -90,6 +90,7 @@ class CameraReport:
     violations: tuple[Violation, ...]
     queue_veh: int
     queue_m: float
+    queue_at_least: bool
     picture: bytes | None = None
     busy_s: float = 0.0
     ends_window: bool = False
@@ -311,6 +312,7 @@ class _CameraAtWork:
             violations=tuple(item for result in self._second for item in result.violations),
             queue_veh=last.queue.vehicles,
             queue_m=last.queue.length_m,
+            queue_at_least=last.queue.at_least,
             picture=self._picture(last),
             busy_s=busy_s,
             counts=counts,
@@ -334,6 +336,7 @@ class _CameraAtWork:
             violations=(),
             queue_veh=0,
             queue_m=0.0,
+            queue_at_least=False,
             ends_window=True,
         )
 

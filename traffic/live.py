@@ -59,13 +59,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApproachLive:
-    """One approach now. ``camera`` is the camera that saw it, if one did."""
+    """One approach now. ``camera`` is the camera that saw it, if one did.
+
+    ``queue_at_least`` says that the queue reaches the end of what the camera sees.
+    """
 
     queue_veh: float
     queue_m: float
     flow_vph: float
     source: FigureSource = FigureSource.CAMERA
     camera: str = ""
+    queue_at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +409,7 @@ def _junction(item: JunctionLive) -> dict[str, object]:
             key: {
                 "queue_veh": round(value.queue_veh, 1),
                 "queue_m": round(value.queue_m, 1),
+                "queue_at_least": value.queue_at_least,
                 "flow_vph": round(value.flow_vph),
                 "source": value.source.value,
                 "camera": value.camera,

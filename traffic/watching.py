@@ -94,6 +94,7 @@ class WatchReport:
     signal: SignalState
     queue_veh: int
     queue_m: float
+    queue_at_least: bool
     calibration_version: str
     crossings: tuple[Crossing, ...] = ()
     violations: tuple[Violation, ...] = ()
@@ -341,6 +342,7 @@ class _WatchedCamera:
             signal=last.signal if last is not None and fresh else SignalState.UNKNOWN,
             queue_veh=last.queue.vehicles if last is not None and fresh else 0,
             queue_m=last.queue.length_m if last is not None and fresh else 0.0,
+            queue_at_least=last is not None and fresh and last.queue.at_least,
             calibration_version=self._view.calibration_version,
             crossings=crossings,
             violations=violations,

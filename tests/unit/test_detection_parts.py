@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -184,10 +185,19 @@ def track(front_m: float, speed: float, name: str = "motorcycle") -> TrackState:
 def test_the_queue_ends_where_the_gap_is():
     line = StopLine(a_view(metric=True, stop_line=((-5, 0), (5, 0)), inward=(0, 1)))
     tracks = [track(-1, 0), track(-4, 0.5), track(-8, 0), track(-9, 8.0), track(-40, 0)]
-    queue = measure_queue([*tracks, track(-3, 0, "pedestrian")], [True] * 6, line)
+
+    def watched_to(end_m: float) -> Callable[[tuple[float, float]], bool]:
+        return lambda place: place[1] > -end_m
+
+    queue = measure_queue([*tracks, track(-3, 0, "pedestrian")], [True] * 6, line, watched_to(30))
     assert queue.vehicles == 3
     assert queue.length_m == pytest.approx(9.9)
-    assert measure_queue(tracks, [False] * 5, line).vehicles == 0
+    assert not queue.at_least
+    # A gap and another motorbike end 12.9 m behind the line.
+    assert measure_queue(tracks, [True] * 5, line, watched_to(12.8)).at_least
+    assert not measure_queue(tracks, [True] * 5, line, watched_to(13)).at_least
+    nobody = measure_queue(tracks, [False] * 5, line, watched_to(0))
+    assert (nobody.vehicles, nobody.at_least) == (0, False)
 
 
 def test_a_signal_log_is_read_in_seconds_and_in_iso():

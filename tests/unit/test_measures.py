@@ -32,8 +32,9 @@ def counts(movement: str, name: str, count: int, index: int = 0, coverage: float
 def test_measures_of_an_interval():
     log = MeasureLog(0.0, 60.0, metric=True)
     for second in range(60):
-        log.frame(second, Queue(second % 10, 2.0 * (second % 10)), SignalState.GREEN,
-                  occupied=second < 15)  # fmt: skip
+        waiting = second % 10
+        queue = Queue(waiting, 2.0 * waiting, at_least=waiting == 9)
+        log.frame(second, queue, SignalState.GREEN, occupied=second < 15)
     for time_s, speed in ((10.0, 4.0), (20.0, 6.0), (40.0, 8.0)):
         log.add(crossing(time_s, speed=speed))
     log.add(crossing(30.0, "J:a>c", "car", 9.0))
@@ -57,6 +58,7 @@ def test_measures_of_an_interval():
     assert whole.queue_max_m == pytest.approx(18.0)
     assert whole.queue_mean_veh == pytest.approx(4.5)
     assert whole.occupancy == pytest.approx(0.25)
+    assert whole.queue_beyond == pytest.approx(0.1)
     table = list(csv.DictReader(io.StringIO(measures_to_csv(rows))))
     assert table[0]["flow_vph"] == "180"
     assert table[0]["queue_max_veh"] == ""

@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from markupsafe import Markup, escape
 
-from detection.measures import ALL, APPROACH
+from detection.measures import ALL, APPROACH, MeasureRow
 from models.counts import CountRow
 from models.junction import Junction
 from models.plan import Plan
@@ -262,14 +262,19 @@ def measure_rows(found: Sequence[StoredMeasure], names: Names, t: Words) -> dict
                 "speed": _figure(row.mean_speed_mps, scale=3.6),
                 "headway": _figure(row.headway_s, digits=1),
                 "queue": _figure(row.queue_mean_veh, digits=1),
-                "queue_most": _figure(row.queue_max_veh),
-                "queue_m": _figure(row.queue_max_m),
+                "queue_most": _at_least(row, _figure(row.queue_max_veh)),
+                "queue_m": _at_least(row, _figure(row.queue_max_m)),
                 "occupancy": _figure(row.occupancy, scale=100.0),
                 "saturation": _figure(row.saturation_pcu_ph),
             }
             for row in sorted(rows, key=lambda row: row.movement)
         ],
     }
+
+
+def _at_least(row: MeasureRow, figure: str) -> str:
+    """A queue's figure, marked where the queue went on beyond what the camera sees."""
+    return f"≥ {figure}" if row.queue_beyond and figure != "–" else figure
 
 
 def _figure(value: float | None, *, digits: int = 0, scale: float = 1.0) -> str:

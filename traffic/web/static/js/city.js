@@ -1,4 +1,4 @@
-import { connect, level, onSnapshot, onStanding, setText, about } from "/static/js/live.js";
+import { connect, level, onSnapshot, onStanding, setText, about, queued } from "/static/js/live.js";
 import { t } from "/static/js/words.js";
 
 const names = JSON.parse(document.getElementById("approach-names").textContent);
@@ -19,7 +19,7 @@ onSnapshot((now) => {
     const link = row.querySelector("a");
     setText(link, item ? item.label : "–");
     if (item) link.href = `/junctions/${encodeURIComponent(item.junction)}`;
-    setText(row.querySelector(".num"), item ? `${Math.round(item.approach.queue_m)} m` : "");
+    setText(row.querySelector(".num"), item ? `${queued(item.approach)} m` : "");
     const bar = row.querySelector(".meter i");
     bar.style.width = item ? `${Math.min(100, item.part * 100)}%` : "0";
     bar.dataset.level = item ? level(item.part) : 0;

@@ -102,7 +102,7 @@ function patch(now) {
   for (const text of document.querySelectorAll("[data-queue-text]")) {
     const [junction, edge] = text.dataset.queueText.split("|");
     const approach = now.junctions[junction]?.approaches[edge];
-    setText(text, approach ? `${Math.round(approach.queue_m)} m · ${Math.round(approach.queue_veh)} ${t("unit.veh")}` : "–");
+    setText(text, approach ? `${queued(approach)} m · ${Math.round(approach.queue_veh)} ${t("unit.veh")}` : "–");
     text.classList.toggle("busy", Boolean(approach) && approach.queue_m > 30);
   }
   for (const band of document.querySelectorAll("[data-flow]")) {
@@ -114,7 +114,12 @@ function patch(now) {
   }
 }
 
+// Metres of queue; a queue that fills what its camera sees may be longer.
+export function queued(approach) {
+  return `${approach.queue_at_least ? "≥ " : ""}${Math.round(approach.queue_m)}`;
+}
+
 export function about(approach, age) {
   const from = approach.camera ? `${t("source." + approach.source)} ${approach.camera}` : t("source." + approach.source);
-  return `${t("live.queue", { m: Math.round(approach.queue_m), veh: Math.round(approach.queue_veh) })} · ${approach.flow_vph} ${t("unit.vph")} · ${from} · ${age}`;
+  return `${t("live.queue", { m: queued(approach), veh: Math.round(approach.queue_veh) })} · ${approach.flow_vph} ${t("unit.vph")} · ${from} · ${age}`;
 }
