@@ -177,6 +177,8 @@ def _work_main(config: WorkConfig, orders: Queue[Order], reports: Queue[Report])
         while (order := _next_order(orders)) is not None:
             for report in work.carry_out(order):
                 reports.put(report)
+        # The service is gone: do not wait until somebody reads what was reported.
+        reports.cancel_join_thread()
     except XanhError as error:
         reports.put(WorkFailed(str(error)))
     except Exception as error:

@@ -327,7 +327,8 @@ def _hand_over(
                 sink.put(second, timeout=0.05)
                 break
             except queue.Full:
-                while requests.poll(0):
+                # Once the service is gone there is always something to read: its end.
+                while not run.stopped and requests.poll(0):
                     _answer(street, run, requests)
                 if run.stopped:
                     return False

@@ -153,7 +153,12 @@ def watch_main(config: WatchConfig, reports: Queue[Report], stop: Event) -> None
         while not stop.is_set() and (parent is None or parent.is_alive()):
             for report in work.round():
                 reports.put(report)
-        for report in work.finish():
+        last = list(work.finish())
+        if parent is not None and not parent.is_alive():
+            # Nobody reads any more: do not wait until somebody does.
+            reports.cancel_join_thread()
+            return
+        for report in last:
             reports.put(report)
     except XanhError as error:
         reports.put(WatchFailed("", str(error)))

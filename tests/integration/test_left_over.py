@@ -132,3 +132,67 @@ def test_a_draft_that_somebody_writes_is_not_taken_away(tmp_path: Path) -> None:
     assert other.exists()
     remove_left_over(tmp_path, "clip")
     assert not other.exists()
+
+
+STREET = """
+    import multiprocessing, sys, time
+    from dataclasses import replace
+    from datetime import UTC, datetime
+    from pathlib import Path
+    from models.counts import counts_from_csv
+    from models.site import StreetOptions
+    from traffic.planfiles import read_plan
+    from traffic.sites import load_site
+    from traffic.streetwork import StreetWork
+
+    def main():
+        whole = load_site(Path(sys.argv[2]).parent / "sites" / "pho-hue")
+        cameras = tuple(c for c in whole.cameras if c.id == "C2-c1")
+        work = StreetWork(
+            replace(whole, cameras=cameras),
+            read_plan(whole.current_plan_path),
+            counts_from_csv(whole.counts_path.read_text(), "counts.csv"),
+            StreetOptions(seed=3),
+            zero=datetime(2026, 11, 22, tzinfo=UTC),
+            evidence=Path(sys.argv[1]),
+        )
+        # The cameras' reports are not read: the street waits for them, and they for a reader.
+        work.field.run_until(600.0, cameras=True)
+        for _ in range(12):
+            work.field.next_tick()
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        time.sleep(600)
+
+    if __name__ == "__main__":
+        main()
+"""
+
+
+def runs(pid: int) -> bool:
+    """Whether a process lives; one that only waits to be buried does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_street_and_cameras_end_with_the_service_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "street.py"
+    script.write_text(textwrap.dedent(STREET), encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "cases"), str(TESTS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+    )
+    assert process.stdout is not None
+    children = [int(pid) for pid in process.stdout.readline().split()]
+    kill(process)
+    assert len(children) > 1
+    deadline = time.monotonic() + 60
+    while (left := [pid for pid in children if runs(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
