@@ -12,11 +12,13 @@ be that one as well, it goes on with what was known; else nothing is joined.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
+from detection.geometry import StopLine
 from detection.lives import Life, as_many_wheels
 from detection.rules.story import STANDING_MPS
 from detection.same_vehicle import (
@@ -60,8 +62,15 @@ class LostLives:
     def __init__(self, view: CameraView) -> None:
         self._inward = view.inward
         self._ended: deque[Life] = deque(maxlen=128)
-        areas = enumerate(view.road.areas)
-        self._no_stopping = sum(1 << i for i, a in areas if a.kind is AreaKind.NO_STOPPING)
+        areas = view.road.areas
+        self._no_stopping = sum(
+            1 << i for i, area in enumerate(areas) if area.kind is AreaKind.NO_STOPPING
+        )
+        line = StopLine(view)
+        boxes = (area.outline for area in areas if area.kind is AreaKind.BOX)
+        depths_m = (line.depth_m(corner, (1.0, 1.0)) for outline in boxes for corner in outline)
+        self._deepest_m = max(depths_m, default=math.inf)
+        """Where the junction ends, if that is known: who comes from further on came from there."""
         self._of_the_new: list[Test] = [_stands]
         # On a road of two directions many come back, on the opposite carriageway.
         if view.wrong_way:
@@ -120,7 +129,8 @@ class LostLives:
         back_mps = -last.velocity[0] * self._inward[0] - last.velocity[1] * self._inward[1]
         if life.wheels_m > PAST_M and back_mps >= SLOW_MPS:
             begun = unbroken(points)
-            if begun and not _himself(points, begun):
+            inside = bool(begun) and begun[0].depth_m <= self._deepest_m
+            if inside and not _himself(points, begun):
                 yield _turns_back, begun
 
     def _stays(self, lost: Life, found: Found) -> float | None:

@@ -15,6 +15,7 @@ from detection.pipeline import CameraPipeline
 from detection.ports import Detections
 from detection.rejoining import BEGUN_S, LostLives
 from detection.trajectory import Trajectory, TrajectoryPoint
+from models.camera import AreaKind, RoadArea, RoadRules
 from models.signals import SignalState
 from models.site import VEHICLE_CLASSES
 
@@ -112,6 +113,15 @@ def test_one_whose_track_has_ended_is_known_for_a_while():
     late = after()
     junction.rejoin(1.0 + BEGUN_S + 5.0, {2: late})
     assert late.watch.crossing is None
+
+
+@pytest.mark.parametrize(("ends_m", "goes_on"), [(14.0, True), (9.0, False)])
+def test_who_sets_off_beyond_the_junction_came_from_there(ends_m: float, goes_on: bool) -> None:
+    box = RoadArea(AreaKind.BOX, ((-9.0, 3.0), (9.0, 3.0), (9.0, ends_m), (-9.0, ends_m)))
+    junction, lost, found = LostLives(replace(VIEW, road=RoadRules((box,)))), before(), after()
+    junction.ended(lost)
+    junction.rejoin(found.trajectory.points[-1].time_s, {2: found})
+    assert (found.watch.crossing is not None) is goes_on
 
 
 @pytest.mark.parametrize(("from_s", "found"), [(2.6, True), (3.2, False)])
