@@ -42,6 +42,7 @@ from simulation.truth import (
     signal_of,
 )
 from simulation.violators import (
+    CREEPER_TYPE,
     WRONG_WAY_TYPE,
     KerbEdge,
     WrongWayRiders,
@@ -184,7 +185,12 @@ class Street:
             write = demand or _writer(site, counts, pedestrians_ph)
             self._demand = LiveDemand(write, seed=seed, begin_s=begin_s, folder=folder)
             self._session: SumoSession | None = SumoSession(
-                site, seed=seed, begin_s=begin_s, additional=additional
+                site,
+                seed=seed,
+                begin_s=begin_s,
+                additional=additional,
+                # Who has crept past the line stands beside the others' ways, not in them.
+                unheeded=CREEPER_TYPE,
             )
             self._conduct.close_lanes(self._session)
         except BaseException:

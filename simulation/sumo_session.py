@@ -16,7 +16,6 @@ from models.errors import XanhError
 from models.site import Site
 from simulation.runner import DEFAULTS
 from simulation.states import CLASSES, FloatArray, VehicleStates
-from simulation.violators import CREEPER_TYPE
 
 _CLASS_OF = {
     "motorcycle": "motorcycle",
@@ -67,9 +66,17 @@ class SumoSession:
     """The one SUMO of this process. Names of its road users are whole numbers."""
 
     def __init__(
-        self, site: Site, *, seed: int, begin_s: int, additional: Sequence[Path] = ()
+        self,
+        site: Site,
+        *,
+        seed: int,
+        begin_s: int,
+        additional: Sequence[Path] = (),
+        unheeded: str = "",
     ) -> None:
         """Start SUMO on the site's network, without any traffic.
+
+        Within junctions nobody waits for a vehicle of the type ``unheeded``.
 
         Raises:
             XanhError: If one runs already in this process, or SUMO refuses.
@@ -98,6 +105,7 @@ class SumoSession:
             self._sumo.start(line)
         except self._sumo.TraCIException as error:
             raise XanhError(f"SUMO does not start on {site.network}: {error}") from None
+        self._unheeded = unheeded
         self._random = random.Random(seed)
         self._routes: dict[tuple[str, ...], str] = {}
         self._walks: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -134,8 +142,8 @@ class SumoSession:
                 departSpeed=attributes.get("departSpeed", "max"),
                 arrivalPos=attributes.get("arrivalPos", "max"),
             )
-            # Who has crept past the line stands beside the others' ways, not in them.
-            self._sumo.vehicle.setParameter(name, "junctionModel.ignoreTypes", CREEPER_TYPE)
+            if self._unheeded:
+                self._sumo.vehicle.setParameter(name, "junctionModel.ignoreTypes", self._unheeded)
         except self._sumo.TraCIException as error:
             raise XanhError(f"the street takes no vehicle on {' '.join(edges)}: {error}") from None
 

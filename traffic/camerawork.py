@@ -13,6 +13,7 @@ import queue
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.queues import Queue
@@ -44,6 +45,7 @@ from simulation.scene_network import scene_from_network
 from simulation.states import CLASSES, VehicleStates, interpolate
 from traffic.field import StreetSecond
 from traffic.sites import load_site
+from traffic.workers import SERVICE_CHECK_S, let_go, service_gone, tell
 
 FRAMES_PER_S = 6
 SIGHT_M = 130.0
@@ -51,8 +53,6 @@ SIGHT_M = 130.0
 PICTURE_QUALITY = 80
 COUNTS_S = 60.0
 """Counts and measures of the running interval are handed over so often."""
-PARENT_CHECK_S = 5.0
-"""A worker that has nothing to do looks so often whether the service still lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,8 @@ def _work_main(config: WorkConfig, orders: Queue[Order], reports: Queue[Report])
         work = _Work(site, config)
         while (order := _next_order(orders)) is not None:
             for report in work.carry_out(order):
-                reports.put(report)
-        # The service is gone: do not wait until somebody reads what was reported.
-        reports.cancel_join_thread()
+                tell(reports, report)
+        let_go(reports)
     except XanhError as error:
         reports.put(WorkFailed(str(error)))
     except Exception as error:
@@ -188,13 +187,10 @@ def _work_main(config: WorkConfig, orders: Queue[Order], reports: Queue[Report])
 
 def _next_order(orders: Queue[Order]) -> Order:
     """The next order; None also when the service is gone."""
-    parent = mp.parent_process()
-    while True:
-        try:
-            return orders.get(timeout=PARENT_CHECK_S)
-        except queue.Empty:
-            if parent is None or not parent.is_alive():
-                return None
+    while not service_gone():
+        with suppress(queue.Empty):
+            return orders.get(timeout=SERVICE_CHECK_S)
+    return None
 
 
 class _Work:

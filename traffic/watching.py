@@ -7,7 +7,6 @@ machine that is too slow sees fewer frames, never older ones, and coverage says 
 
 from __future__ import annotations
 
-import multiprocessing as mp
 import shutil
 import signal
 import time
@@ -50,6 +49,7 @@ from models.site import SiteCamera
 from models.violation import Violation
 from traffic.detecting import reference_picture
 from traffic.sites import load_site
+from traffic.workers import let_go, service_gone, tell
 
 REPORT_S: Final = 1.0
 STORE_S: Final = 60.0
@@ -145,21 +145,16 @@ def watch_main(config: WatchConfig, reports: Queue[Report], stop: Event) -> None
     """Watch until told to stop, or the service is gone; runs in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service stops it
     cv2.setNumThreads(1)
-    parent = mp.parent_process()
     try:
         work = _Watch(config)
         for failed in work.failed:
-            reports.put(failed)
-        while not stop.is_set() and (parent is None or parent.is_alive()):
+            tell(reports, failed)
+        while not stop.is_set() and not service_gone():
             for report in work.round():
-                reports.put(report)
-        last = list(work.finish())
-        if parent is not None and not parent.is_alive():
-            # Nobody reads any more: do not wait until somebody does.
-            reports.cancel_join_thread()
-            return
-        for report in last:
-            reports.put(report)
+                tell(reports, report)
+        for report in work.finish():
+            tell(reports, report)
+        let_go(reports)
     except XanhError as error:
         reports.put(WatchFailed("", str(error)))
     except Exception as error:

@@ -168,6 +168,30 @@ STREET = """
 """
 
 
+UNREAD = """
+    import multiprocessing, time
+    from traffic.workers import let_go, tell
+
+    def work(reports):
+        for _ in range(10):
+            tell(reports, bytes(200_000))
+        let_go(reports)
+
+    def main():
+        context = multiprocessing.get_context("spawn")
+        reports = context.Queue(maxsize=3)
+        worker = context.Process(target=work, args=(reports,))
+        worker.start()
+        while not reports.full():
+            time.sleep(0.1)
+        print(worker.pid, flush=True)
+        time.sleep(600)
+
+    if __name__ == "__main__":
+        main()
+"""
+
+
 def runs(pid: int) -> bool:
     """Whether a process lives; one that only waits to be buried does not."""
     try:
@@ -177,10 +201,19 @@ def runs(pid: int) -> bool:
 
 
 def test_street_and_cameras_end_with_the_service_that_is_killed(tmp_path: Path) -> None:
-    script = tmp_path / "street.py"
-    script.write_text(textwrap.dedent(STREET), encoding="utf-8")
+    assert not left_by_the_dead(STREET, tmp_path)
+
+
+def test_a_worker_ends_whose_reports_nobody_takes_any_more(tmp_path: Path) -> None:
+    assert not left_by_the_dead(UNREAD, tmp_path)
+
+
+def left_by_the_dead(code: str, folder: Path) -> list[int]:
+    """Which children of a service are left a minute after it was killed."""
+    script = folder / "service.py"
+    script.write_text(textwrap.dedent(code), encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "cases"), str(TESTS)],
+        [sys.executable, str(script), str(folder / "cases"), str(TESTS)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -189,10 +222,10 @@ def test_street_and_cameras_end_with_the_service_that_is_killed(tmp_path: Path) 
     assert process.stdout is not None
     children = [int(pid) for pid in process.stdout.readline().split()]
     kill(process)
-    assert len(children) > 1
+    assert children
     deadline = time.monotonic() + 60
     while (left := [pid for pid in children if runs(pid)]) and time.monotonic() < deadline:
         time.sleep(0.2)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    assert not left
+    return left

@@ -47,7 +47,7 @@ function show(tile, now) {
   if (picture.complete) picture.src = `/api/v1/cameras/${encodeURIComponent(tile.dataset.camera)}/frame.jpg?${Date.now()}`;
   const [junction, edge] = tile.dataset.approach.split("|");
   const approach = now.junctions[junction]?.approaches[edge];
-  const queue = approach ? t("city.tile", { queue: approach.queue_veh, flow: Math.round(approach.flow_vph) }) : "";
+  const queue = approach ? t("city.tile", { queue: queued(approach, approach.queue_veh), flow: Math.round(approach.flow_vph) }) : "";
   setText(tile.querySelector(".num"), queue);
 }
 

@@ -114,9 +114,9 @@ function patch(now) {
   }
 }
 
-// Metres of queue; a queue that fills what its camera sees may be longer.
-export function queued(approach) {
-  return `${approach.queue_at_least ? "≥ " : ""}${Math.round(approach.queue_m)}`;
+// A figure of a queue; one that fills what its camera sees may be longer.
+export function queued(approach, figure = Math.round(approach.queue_m)) {
+  return `${approach.queue_at_least ? "≥ " : ""}${figure}`;
 }
 
 export function about(approach, age) {
